@@ -1,0 +1,1 @@
+//! The worker: wasm-bindgen bindings of the core.

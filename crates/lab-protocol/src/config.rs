@@ -1,0 +1,433 @@
+use crate::{ErrorCode, LabError, SCHEMA_VERSION};
+use serde::{Deserialize, Serialize};
+
+/// Where the computation runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendChoice {
+    /// A usable GPU if there is one, else the CPU (natively: the CPU).
+    #[default]
+    Auto,
+    Cpu,
+    /// WebGPU in a browser; Vulkan, Metal or DX12 natively, where the program was built with it.
+    Wgpu,
+}
+
+/// A named set of strategy runs that share data, seed and evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentConfig {
+    #[serde(default = "schema_version")]
+    pub schema: u32,
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    /// Decides initial weights, batches, dropout and samples.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    #[serde(default)]
+    pub backend: BackendChoice,
+    pub data: DataConfig,
+    pub strategies: Vec<StrategyConfig>,
+}
+
+fn schema_version() -> u32 {
+    SCHEMA_VERSION
+}
+fn default_seed() -> u64 {
+    1337
+}
+
+/// Largest seed: JavaScript's numbers are exact up to here, so a seed means the same everywhere.
+pub const MAX_SEED: u64 = (1 << 53) - 1;
+
+impl ExperimentConfig {
+    /// Checks what does not depend on data. Each strategy checks its own `config`.
+    pub fn validate(&self) -> Result<(), LabError> {
+        if self.schema != SCHEMA_VERSION {
+            return Err(LabError::config(
+                "schema",
+                format!("the experiment has layout version {}, this program reads {SCHEMA_VERSION}", self.schema),
+                "Use a program of the same version as the one that wrote the experiment.",
+            ));
+        }
+        if self.name.trim().is_empty() {
+            return Err(LabError::config("name", "the experiment has no name", "Give it a name."));
+        }
+        if self.seed > MAX_SEED {
+            return Err(LabError::config(
+                "seed",
+                format!("the seed {} is above {MAX_SEED}", self.seed),
+                "Use a whole number from 0 to 9007199254740991.",
+            ));
+        }
+        if self.strategies.is_empty() {
+            return Err(LabError::config(
+                "strategies",
+                "the experiment has no strategy",
+                "Add at least one, e.g. {\"name\": \"pretrain\", \"strategy\": \"pretraining\", \"config\": {…}}.",
+            ));
+        }
+        for (index, strategy) in self.strategies.iter().enumerate() {
+            let field = format!("strategies[{index}]");
+            if strategy.name.trim().is_empty() {
+                return Err(LabError::config("name", "the strategy has no name", "Give it a name.").at(&field));
+            }
+            if self.strategies[..index].iter().any(|other| other.name == strategy.name) {
+                return Err(LabError::config(
+                    "name",
+                    format!("two strategies are called \"{}\"", strategy.name),
+                    "Give each strategy a name of its own.",
+                )
+                .at(&field));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One strategy of an experiment. `config` is read by the strategy itself, so that a new strategy
+/// changes nothing here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrategyConfig {
+    /// Unique within the experiment; metrics carry it.
+    pub name: String,
+    /// A registered strategy, e.g. `pretraining`.
+    pub strategy: String,
+    #[serde(default)]
+    pub config: serde_json::Value,
+}
+
+/// The text an experiment trains on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    pub source: DataSource,
+    /// Name of the built-in text (`source: built_in`), or of the file the user gave.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Share of the text, at its end, that is held out for validation.
+    #[serde(default = "default_validation_fraction")]
+    pub validation_fraction: f64,
+}
+
+fn default_validation_fraction() -> f64 {
+    0.1
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    /// A text that comes with the lab.
+    BuiltIn,
+    /// A text that the user supplies: pasted, dropped, or named with `--data`.
+    User,
+}
+
+/// `PretrainingStrategy`'s configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainingConfig {
+    pub model: ModelConfig,
+    pub tokenizer: TokenizerKind,
+    pub training: TrainingConfig,
+}
+
+impl PretrainingConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        self.model.validate().map_err(|e| e.at("model"))?;
+        self.training.validate().map_err(|e| e.at("training"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenizerKind {
+    /// One token for each character that occurs in the text.
+    #[default]
+    Character,
+    /// One token for each byte of UTF-8, 256 in all.
+    Byte,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    #[default]
+    LayerNorm,
+    RmsNorm,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// A trained vector for each position (GPT-2).
+    #[default]
+    Learned,
+    /// Rotary embeddings (Su et al. 2021), with the two halves of a head rotated, as in Llama.
+    Rope,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// x·Φ(x), by the error function.
+    #[default]
+    Gelu,
+    /// The tanh form that GPT-2 uses.
+    GeluNew,
+    /// max(x, 0).
+    Relu,
+    /// silu(gate)·up: three matrices instead of two (Shazeer 2020), as in Llama.
+    Swiglu,
+}
+
+/// Shape of a decoder-only transformer. The vocabulary comes from the tokenizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    pub layers: usize,
+    pub heads: usize,
+    /// Fewer than `heads` share keys and values (grouped-query attention); 0 means as many as `heads`.
+    pub key_value_heads: usize,
+    /// Size of a token's vector; a multiple of `heads`.
+    pub width: usize,
+    /// Size of the MLP's inner layer; 0 means 4·width.
+    pub hidden_width: usize,
+    /// The window: the most tokens the model sees at once.
+    pub context: usize,
+    pub norm: Norm,
+    pub norm_epsilon: f64,
+    pub position: Position,
+    pub rope_theta: f64,
+    pub activation: Activation,
+    /// Biases in the linear layers and in LayerNorm.
+    pub bias: bool,
+    /// The output layer is the token embedding, transposed.
+    pub tied_head: bool,
+    /// Probability with which an activation is dropped in training.
+    pub dropout: f64,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            layers: 4,
+            heads: 4,
+            key_value_heads: 0,
+            width: 64,
+            hidden_width: 0,
+            context: 64,
+            norm: Norm::LayerNorm,
+            norm_epsilon: 1e-5,
+            position: Position::Learned,
+            rope_theta: 10_000.0,
+            activation: Activation::Gelu,
+            bias: false,
+            tied_head: true,
+            dropout: 0.0,
+        }
+    }
+}
+
+/// Bounds that keep a typing error from allocating gigabytes. Far above what a browser trains.
+const MAX_LAYERS: usize = 128;
+const MAX_WIDTH: usize = 16_384;
+const MAX_CONTEXT: usize = 32_768;
+
+impl ModelConfig {
+    pub fn key_value_heads(&self) -> usize {
+        if self.key_value_heads == 0 { self.heads } else { self.key_value_heads }
+    }
+
+    pub fn hidden_width(&self) -> usize {
+        if self.hidden_width == 0 { 4 * self.width } else { self.hidden_width }
+    }
+
+    pub fn head_width(&self) -> usize {
+        self.width / self.heads
+    }
+
+    pub fn validate(&self) -> Result<(), LabError> {
+        whole("layers", self.layers, 1, MAX_LAYERS)?;
+        whole("heads", self.heads, 1, 1024)?;
+        whole("width", self.width, 1, MAX_WIDTH)?;
+        whole("hidden_width", self.hidden_width, 0, 8 * MAX_WIDTH)?;
+        whole("context", self.context, 1, MAX_CONTEXT)?;
+        if !self.width.is_multiple_of(self.heads) {
+            return Err(LabError::config(
+                "heads",
+                format!("{} heads do not divide a width of {}", self.heads, self.width),
+                "Choose a width that is a multiple of the heads, e.g. 4 heads and a width of 64.",
+            ));
+        }
+        if !self.heads.is_multiple_of(self.key_value_heads()) {
+            return Err(LabError::config(
+                "key_value_heads",
+                format!("{} key-value heads do not divide {} heads", self.key_value_heads, self.heads),
+                "Choose a divisor of the heads, or 0 for as many as heads.",
+            ));
+        }
+        if self.position == Position::Rope && !self.head_width().is_multiple_of(2) {
+            return Err(LabError::config(
+                "position",
+                format!("rotary positions need an even head width, and {} / {} = {}", self.width, self.heads, self.head_width()),
+                "Change width or heads, or use learned positions.",
+            ));
+        }
+        number("norm_epsilon", self.norm_epsilon, f64::MIN_POSITIVE, 1.0)?;
+        number("rope_theta", self.rope_theta, 1.0, 1e12)?;
+        number("dropout", self.dropout, 0.0, 0.95)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine from the highest to the lowest rate.
+    #[default]
+    Cosine,
+    Linear,
+    Constant,
+}
+
+/// How a model is trained. The defaults are those of the quick start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    pub steps: usize,
+    /// Sequences in a micro-batch.
+    pub batch_size: usize,
+    /// Micro-batches whose gradients are summed before an update.
+    pub gradient_accumulation: usize,
+    pub learning_rate: f64,
+    /// Where the schedule ends.
+    pub minimum_learning_rate: f64,
+    pub warmup_steps: usize,
+    /// Step at which the schedule ends; 0 means `steps`.
+    pub decay_steps: usize,
+    pub schedule: Schedule,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    /// Decoupled decay (Loshchilov and Hutter 2019), on matrices and embeddings only.
+    pub weight_decay: f64,
+    /// Largest global norm of the gradient; 0 means no clipping.
+    pub gradient_clip: f64,
+    /// Steps between evaluations on the held-out part; 0 means at the end only.
+    pub evaluation_interval: usize,
+    /// Windows of the held-out part in an evaluation while training, the same ones every time; 0 means all.
+    /// The last evaluation always covers the whole part.
+    pub evaluation_windows: usize,
+    /// Evaluations without a better loss after which training stops; 0 means never.
+    pub early_stopping_patience: usize,
+    /// Steps between samples; 0 means none but at the end.
+    pub sample_interval: usize,
+    pub sample_prompt: String,
+    pub sample_tokens: usize,
+    pub sample_temperature: f64,
+    /// Steps between checkpoints to resume from; 0 means none.
+    pub checkpoint_interval: usize,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: 500,
+            batch_size: 8,
+            gradient_accumulation: 1,
+            learning_rate: 3e-3,
+            minimum_learning_rate: 3e-4,
+            warmup_steps: 20,
+            decay_steps: 0,
+            schedule: Schedule::Cosine,
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: 0.1,
+            gradient_clip: 1.0,
+            evaluation_interval: 50,
+            evaluation_windows: 32,
+            early_stopping_patience: 0,
+            sample_interval: 50,
+            sample_prompt: "\n".into(),
+            sample_tokens: 120,
+            sample_temperature: 0.8,
+            checkpoint_interval: 100,
+        }
+    }
+}
+
+impl TrainingConfig {
+    pub fn decay_steps(&self) -> usize {
+        if self.decay_steps == 0 { self.steps } else { self.decay_steps }
+    }
+
+    pub fn validate(&self) -> Result<(), LabError> {
+        whole("steps", self.steps, 1, 10_000_000)?;
+        whole("batch_size", self.batch_size, 1, 4096)?;
+        whole("gradient_accumulation", self.gradient_accumulation, 1, 4096)?;
+        number("learning_rate", self.learning_rate, 0.0, 10.0)?;
+        number("minimum_learning_rate", self.minimum_learning_rate, 0.0, 10.0)?;
+        if self.minimum_learning_rate > self.learning_rate {
+            return Err(LabError::config(
+                "minimum_learning_rate",
+                format!("the lowest rate {} is above the highest, {}", self.minimum_learning_rate, self.learning_rate),
+                "Lower it, or raise learning_rate.",
+            ));
+        }
+        number("beta1", self.beta1, 0.0, 0.999_999)?;
+        number("beta2", self.beta2, 0.0, 0.999_999)?;
+        number("epsilon", self.epsilon, f64::MIN_POSITIVE, 1.0)?;
+        number("weight_decay", self.weight_decay, 0.0, 10.0)?;
+        number("gradient_clip", self.gradient_clip, 0.0, 1e6)?;
+        whole("sample_tokens", self.sample_tokens, 0, 100_000)?;
+        number("sample_temperature", self.sample_temperature, 0.0, 100.0)
+    }
+}
+
+impl DataConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        number("validation_fraction", self.validation_fraction, 0.0, 0.9)
+    }
+}
+
+/// A text as it came from a file, a paste or a drop: the one place where bytes become text.
+pub fn text_from_bytes(bytes: Vec<u8>) -> Result<String, LabError> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        LabError::new(
+            ErrorCode::InvalidUtf8,
+            format!("the text is not UTF-8: byte {} begins no valid character", error.utf8_error().valid_up_to()),
+            "Save the file as UTF-8 text.",
+        )
+        .at("data")
+    })?;
+    if text.is_empty() {
+        return Err(LabError::new(ErrorCode::InvalidData, "the text is empty", "Give a text to train on.").at("data"));
+    }
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(LabError::config(
+        field,
+        format!("{field} is {value}"),
+        format!("Use a whole number from {low} to {high}."),
+    ))
+}
+
+fn number(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> {
+    if value.is_finite() && (low..=high).contains(&value) {
+        return Ok(());
+    }
+    let low = if low == f64::MIN_POSITIVE { "just above 0".to_owned() } else { low.to_string() };
+    Err(LabError::config(
+        field,
+        format!("{field} is {value}"),
+        format!("Use a number from {low} to {high}."),
+    ))
+}

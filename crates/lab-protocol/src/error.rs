@@ -1,0 +1,156 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The kinds of failure a caller may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// A setting has a value that cannot work.
+    InvalidConfig,
+    /// A key that no configuration has: a typing error would otherwise be ignored in silence.
+    UnknownKey,
+    /// JSON that does not parse, or has a value of the wrong type.
+    InvalidJson,
+    /// A text, data set or file that cannot be used.
+    InvalidData,
+    /// Bytes that are not UTF-8 where text is needed.
+    InvalidUtf8,
+    /// A checkpoint or model file that cannot be read or does not fit.
+    InvalidCheckpoint,
+    /// A command that makes no sense now, or names a run that does not exist.
+    InvalidCommand,
+    /// The loss or a gradient became NaN or infinite.
+    NonFinite,
+    /// The backend that was asked for is not there.
+    BackendUnavailable,
+    /// The GPU went away or reported an error in mid-run.
+    DeviceLost,
+    /// Memory ran out, on the GPU or on the host.
+    OutOfMemory,
+    /// Reading or writing a file failed.
+    Io,
+    /// A mistake of ours.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Whether the input was at fault (exit status 2 of `lab`), not the machine or ourselves.
+    pub fn is_input(self) -> bool {
+        use ErrorCode::*;
+        matches!(
+            self,
+            InvalidConfig
+                | UnknownKey
+                | InvalidJson
+                | InvalidData
+                | InvalidUtf8
+                | InvalidCheckpoint
+                | InvalidCommand
+        )
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The serialised name is the public one; there is no second table to keep in step with it.
+        self.serialize(f)
+    }
+}
+
+/// What went wrong, in words for the person who can mend it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabError {
+    pub code: ErrorCode,
+    /// What was found, where.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+    /// Path of the offending setting, e.g. `strategies[0].config.model.heads`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl LabError {
+    pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into(), field: None }
+    }
+
+    /// A setting that cannot work.
+    pub fn config(field: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidConfig, message, hint).at(field)
+    }
+
+    /// Names the field, or puts an outer path before the field that is already named.
+    pub fn at(mut self, path: &str) -> Self {
+        self.field = Some(match self.field {
+            Some(inner) if inner.starts_with('[') => format!("{path}{inner}"),
+            Some(inner) => format!("{path}.{inner}"),
+            None => path.to_owned(),
+        });
+        self
+    }
+
+    /// A failure that is a mistake of ours.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            message,
+            "This is a defect of LLM Labs. Please report it with the experiment that caused it.",
+        )
+    }
+}
+
+impl fmt::Display for LabError {
+    /// `code: message (field) — hint`, as the terminal program prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        if let Some(field) = &self.field {
+            write!(f, " ({field})")?;
+        }
+        write!(f, " — {}", self.hint)
+    }
+}
+
+impl std::error::Error for LabError {}
+
+/// Reads a configuration from a JSON value. Unknown keys, wrong types and missing keys become a
+/// [`LabError`] that names the field by its path.
+pub fn from_value<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, LabError> {
+    serde_path_to_error::deserialize(value).map_err(json_error)
+}
+
+/// [`from_value`] for text.
+pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LabError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(json_error)?;
+    deserializer.end().map_err(|error| {
+        LabError::new(
+            ErrorCode::InvalidJson,
+            format!("there is more after the end of the JSON value: {error}"),
+            "Keep one JSON value in the file.",
+        )
+    })?;
+    Ok(value)
+}
+
+fn json_error(error: serde_path_to_error::Error<serde_json::Error>) -> LabError {
+    let path = error.path().to_string();
+    let text = error.inner().to_string();
+    let mut lab = if text.starts_with("unknown field") {
+        LabError::new(
+            ErrorCode::UnknownKey,
+            text,
+            "Correct the key, or remove it: keys that are not known are never ignored.",
+        )
+    } else {
+        LabError::new(
+            ErrorCode::InvalidJson,
+            text,
+            "Give the value in the type that is named, as in the example experiments.",
+        )
+    };
+    if path != "." {
+        lab.field = Some(path);
+    }
+    lab
+}

@@ -1,0 +1,16 @@
+//! Everything that crosses a boundary: between page and worker, between terminal and core, between a
+//! run's folder and whoever reads it. Plain serde types and their validation; no burn, no web-sys.
+
+mod config;
+mod error;
+mod message;
+mod result;
+
+pub use config::*;
+pub use error::*;
+pub use message::*;
+pub use result::*;
+
+/// Version of the JSON layout of experiments, messages and run files. Raised when an old reader
+/// would misunderstand a new file.
+pub const SCHEMA_VERSION: u32 = 1;

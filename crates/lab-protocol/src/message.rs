@@ -1,0 +1,149 @@
+use crate::{BackendChoice, ExperimentConfig, LabError, RunResult};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the page (or a script) asks of the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Starts `strategy` of the experiment as run `run`. `text` is the training text; `checkpoint`, if
+    /// there, is a state that an earlier run reported and that this one continues from.
+    Start {
+        run: String,
+        experiment: ExperimentConfig,
+        strategy: String,
+        text: String,
+        #[serde(default, with = "serde_bytes")]
+        checkpoint: Option<Vec<u8>>,
+    },
+    /// Holds the run before its next step.
+    Pause { run: String },
+    Resume { run: String },
+    /// Executes one step of a paused run and pauses again.
+    Step { run: String },
+    /// Asks for a checkpoint event as soon as the step under way is done.
+    Checkpoint { run: String },
+    /// Ends the run after the step under way; its results so far are kept.
+    Stop { run: String },
+    /// Writes a continuation of `prompt` with the run's model as it is now; answered by a sample event.
+    Generate { run: String, request: GenerateRequest },
+}
+
+impl Command {
+    pub fn run(&self) -> &str {
+        match self {
+            Command::Start { run, .. }
+            | Command::Pause { run }
+            | Command::Resume { run }
+            | Command::Step { run }
+            | Command::Checkpoint { run }
+            | Command::Stop { run }
+            | Command::Generate { run, .. } => run,
+        }
+    }
+}
+
+/// What to write, and how freely.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerateRequest {
+    pub prompt: String,
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token every time.
+    pub temperature: f64,
+    pub seed: u64,
+}
+
+impl Default for GenerateRequest {
+    fn default() -> Self {
+        Self { prompt: String::new(), max_tokens: 200, temperature: 0.8, seed: 0 }
+    }
+}
+
+/// What the worker reports. Every event of a run carries its id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The worker has a device and takes commands.
+    Ready(DeviceInfo),
+    Started { run: String, info: RunInfo },
+    /// One record for each step since the last such event.
+    Metrics { run: String, records: Vec<MetricRecord> },
+    Sample { run: String, step: usize, prompt: String, text: String },
+    Progress { run: String, progress: Progress },
+    /// A state from which the run can be continued (`Command::Start`), as one safetensors file.
+    Checkpoint {
+        run: String,
+        step: usize,
+        #[serde(with = "serde_bytes")]
+        state: Vec<u8>,
+    },
+    Paused { run: String, step: usize },
+    Resumed { run: String, step: usize },
+    Finished { run: String, result: RunResult },
+    /// The run ended by an error; with no run, the worker itself did.
+    Failed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+        error: LabError,
+    },
+    Log { level: LogLevel, message: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Info,
+    Warning,
+}
+
+/// The device that computes, and why it was chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// `Cpu` or `Wgpu`, never `Auto`.
+    pub backend: BackendChoice,
+    /// The adapter's own description, or the CPU's abilities, e.g. `SIMD`.
+    pub name: String,
+    /// Why this one, in a sentence: asked for, best there is, or what the better one lacked.
+    pub reason: String,
+    /// Version of LLM Labs.
+    pub version: String,
+}
+
+/// What is known of a run when it starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    pub strategy: String,
+    /// The strategy's configuration with every default filled in.
+    pub config: serde_json::Value,
+    pub steps: usize,
+    /// Step the run continues after; 0 for a new one.
+    pub first_step: usize,
+    pub parameters: usize,
+    pub vocabulary: usize,
+    pub training_tokens: usize,
+    pub validation_tokens: usize,
+    pub tokens_per_step: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    pub step: usize,
+    pub steps: usize,
+    /// Over the last steps, pauses left out.
+    pub tokens_per_second: f64,
+    /// An estimate from the last steps.
+    pub seconds_left: f64,
+}
+
+/// The values of one step; one line of `metrics.jsonl`. A step may have a second record with what was
+/// evaluated after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRecord {
+    pub run: String,
+    pub strategy: String,
+    pub step: usize,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub timestamp: u64,
+    pub values: BTreeMap<String, f64>,
+}

@@ -1,0 +1,40 @@
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// All steps were executed.
+    Completed,
+    /// The validation loss had not improved for `early_stopping_patience` evaluations.
+    EarlyStopping,
+    /// The user stopped it.
+    Stopped,
+}
+
+/// How a run ended, and its model; `results.json` but for the files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    pub strategy: String,
+    pub stop_reason: StopReason,
+    /// Steps executed.
+    pub steps: usize,
+    /// Step of the weights that are kept: that of the best validation loss, or the last.
+    pub best_step: usize,
+    /// Computing time in seconds, pauses left out.
+    pub seconds: f64,
+    /// Final values by metric name, of the weights that are kept.
+    pub metrics: BTreeMap<String, f64>,
+    /// The model as a folder, file by file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<ModelFile>,
+}
+
+/// A file of a model folder, e.g. `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelFile {
+    pub path: String,
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,1 @@
+//! The training strategies and the contract they share.

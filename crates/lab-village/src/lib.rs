@@ -1,0 +1,1 @@
+//! The built-in world: texts to train on.
