@@ -1,0 +1,113 @@
+//! Runs the benchmarks: `browser` is tests/bench/, every other one an example of lab-cli.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use std::process::ExitCode;
+
+use crate::build::{self, Kind};
+use crate::command::Cmd;
+use crate::progress::{Steps, note};
+use crate::tools;
+use crate::workspace::Workspace;
+
+#[derive(Args)]
+pub struct Options {
+    /// `browser`: beside jax-js and TensorFlow.js in one Chromium; `native`: steps of this machine
+    name: String,
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Measure the build that is published rather than the one that is served
+    #[arg(long)]
+    small: bool,
+    /// Further arguments, after `--`, for the benchmark itself
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    let cmd = if options.name == "browser" {
+        browser(workspace, options)?
+    } else {
+        native(workspace, options)?
+    };
+    let cmd = if options.json { cmd.arg("--json") } else { cmd };
+    let status = cmd.args(&options.args).dir(&workspace.root).status()?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
+    let mut steps = Steps::new(build::STEPS + 2);
+    let kind = if options.small {
+        Kind::Small
+    } else {
+        Kind::Standard
+    };
+    let site = build::site(workspace, kind, &mut steps)?;
+    steps.next("Chromium and the peers");
+    let folder = workspace.path("tests/bench");
+    tools::packages(&folder)?;
+    let chromium = tools::chromium()?;
+    steps.next("measuring");
+    Ok(Cmd::new(tools::node()?)
+        .arg(folder.join("run.mjs"))
+        .env("LAB_DIST", site)
+        .env("CHROMIUM", chromium))
+}
+
+fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
+    let name = format!("bench_{}", options.name.replace('-', "_"));
+    let known = examples(workspace);
+    if !known.contains(&name) {
+        let names: Vec<&str> = known
+            .iter()
+            .filter_map(|name| name.strip_prefix("bench_"))
+            .collect();
+        bail!(
+            "no benchmark is called {}: there are browser {}",
+            options.name,
+            names.join(" ")
+        );
+    }
+    note("building in release");
+    // Built apart from the run, so that standard output stays the benchmark's.
+    let cargo = |action: &str| {
+        Cmd::cargo().args([
+            action,
+            "--quiet",
+            "--release",
+            "--package",
+            "lab-cli",
+            "--example",
+            &name,
+        ])
+    };
+    cargo("build")
+        .dir(&workspace.root)
+        .stdout_to_stderr()?
+        .run()?;
+    Ok(cargo("run").arg("--"))
+}
+
+fn examples(workspace: &Workspace) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(workspace.path("crates/lab-cli/examples")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            entry
+                .path()
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .map(String::from)
+        })
+        .filter(|name| name.starts_with("bench_"))
+        .collect();
+    names.sort();
+    names
+}

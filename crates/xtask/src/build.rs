@@ -1,0 +1,140 @@
+//! Builds the site: the workers, then the page around them.
+
+use anyhow::{Context, Result};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::command::Cmd;
+use crate::progress::{Steps, note, run_logged};
+use crate::tools::{self, TARGET, Toolbox};
+use crate::workers;
+use crate::workspace::Workspace;
+
+/// How many steps `site` announces, the tools' included.
+pub const STEPS: usize = tools::STEPS + workers::STEPS + 2;
+
+#[derive(Args)]
+pub struct Options {
+    /// As small as it gets; takes many minutes
+    #[arg(long)]
+    small: bool,
+}
+
+/// How much a build spends on speed and size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// For debugging.
+    Dev,
+    /// What is served and tested: fast code, built in minutes.
+    Standard,
+    /// What is published.
+    Small,
+}
+
+impl Kind {
+    pub fn worker_profile(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Standard => "worker",
+            Self::Small => "worker-small",
+        }
+    }
+
+    fn page_profile(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Standard => "page",
+            Self::Small => "page-small",
+        }
+    }
+
+    /// The folder cargo names after the worker's profile.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            other => other.worker_profile(),
+        }
+    }
+}
+
+pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    let kind = if options.small {
+        Kind::Small
+    } else {
+        Kind::Standard
+    };
+    let mut steps = Steps::new(STEPS);
+    let site = site(workspace, kind, &mut steps)?;
+    println!("{}", site.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the whole site and returns its folder.
+pub fn site(workspace: &Workspace, kind: Kind, steps: &mut Steps) -> Result<PathBuf> {
+    let tools = Toolbox::provide(workspace, steps)?;
+    workers::build(workspace, &tools, kind, None, steps)?;
+    page(workspace, &tools, kind, steps)?;
+    steps.next("the site");
+    let log = workspace.target.join("trunk.log");
+    run_logged(trunk(workspace, &tools, kind)?.arg("build"), &log, None)?;
+    let site = workspace.path("dist");
+    note(&format!("{}", site.display()));
+    Ok(site)
+}
+
+/// Compiles the page, so that trunk, which shows no progress, finds it done.
+pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Steps) -> Result<()> {
+    steps.next("the page");
+    let package = ["--package", "lab-web"];
+    let wasm = workspace
+        .target
+        .join(TARGET)
+        .join(kind.page_profile())
+        .join("lab-web.wasm");
+    let expected = if wasm.exists() {
+        None
+    } else {
+        workers::count_crates(workspace, package.iter())
+    };
+    let cmd = Cmd::cargo()
+        .args([
+            "build",
+            "--target",
+            TARGET,
+            "--profile",
+            kind.page_profile(),
+        ])
+        .args(package)
+        .dir(&workspace.root);
+    run_logged(
+        tools.rust.apply(cmd),
+        &workspace.target.join("page.log"),
+        expected,
+    )
+}
+
+/// Trunk, which finds its tools and the hook's program on the way and must not look for them elsewhere.
+pub fn trunk(workspace: &Workspace, tools: &Toolbox, kind: Kind) -> Result<Cmd> {
+    let xtask = std::env::current_exe().context("this program cannot tell where it is")?;
+    let mut cmd = Cmd::new(&tools.trunk)
+        .env("PATH", tools.search_path()?)
+        .env("TRUNK_OFFLINE", "true")
+        .env("TRUNK_SKIP_VERSION_CHECK", "true")
+        .env("TRUNK_BUILD_CARGO_PROFILE", kind.page_profile())
+        .env(
+            "TRUNK_TOOLS_WASM_BINDGEN",
+            workspace.locked_version("wasm-bindgen")?,
+        )
+        .env("LLM_LABS_XTASK", xtask)
+        // Trunk reads it as a yes or no and fails on the usual 1.
+        .without_env("NO_COLOR")
+        .dir(&workspace.root);
+    if kind == Kind::Small {
+        // The workers are there already, and the hook would put the usual ones in their place.
+        cmd = cmd
+            .env("LLM_LABS_OPTIMISE", "1")
+            .env("LLM_LABS_XTASK", "true");
+    }
+    Ok(tools.rust.apply(cmd))
+}

@@ -1,0 +1,241 @@
+//! Runs every test and adds up what the runners counted.
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::build::{self, Kind};
+use crate::command::{Cmd, which};
+use crate::counts::{Counts, run_counted};
+use crate::progress::Steps;
+use crate::tools;
+use crate::workspace::Workspace;
+
+#[derive(Args)]
+pub struct Options {
+    /// Run one group of tests
+    #[arg(long)]
+    only: Option<Group>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// Formatting, lints, and the Rust tests on this machine
+    Native,
+    /// The workers in headless Chromium
+    Wasm,
+    /// The page in headless Chromium, end to end
+    E2e,
+}
+
+/// One line of the closing table.
+struct Outcome {
+    name: &'static str,
+    counts: Counts,
+    seconds: u64,
+    error: Option<String>,
+}
+
+/// Everything that was run, in order.
+#[derive(Default)]
+struct Report {
+    outcomes: Vec<Outcome>,
+}
+
+pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    let wanted = |group: Group| options.only.is_none_or(|only| only == group);
+    let mut report = Report::default();
+    if wanted(Group::Native) {
+        native(workspace, &mut report);
+    }
+    if wanted(Group::Wasm) || wanted(Group::E2e) {
+        in_browser(
+            workspace,
+            wanted(Group::Wasm),
+            wanted(Group::E2e),
+            &mut report,
+        );
+    }
+    Ok(report.close())
+}
+
+fn native(workspace: &Workspace, report: &mut Report) {
+    let cargo = |args: &[&str]| Cmd::cargo().args(args).dir(&workspace.root);
+    report.check("formatting", || cargo(&["fmt", "--all", "--check"]).run());
+    report.check("lints", || {
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ])
+        .run()
+    });
+    if which("cargo-nextest").is_some() {
+        report.count(
+            "Rust tests",
+            cargo(&[
+                "nextest",
+                "run",
+                "--workspace",
+                "--no-fail-fast",
+                "--no-tests=pass",
+            ]),
+        );
+    } else {
+        report.count(
+            "Rust tests",
+            cargo(&[
+                "test",
+                "--workspace",
+                "--no-fail-fast",
+                "--lib",
+                "--bins",
+                "--tests",
+            ]),
+        );
+    }
+    report.count(
+        "Rust examples in the documentation",
+        cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]),
+    );
+}
+
+fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report) {
+    let mut site = None;
+    report.check("the site and a browser", || {
+        site = Some(prepare(workspace)?);
+        Ok(())
+    });
+    let Some((site, chromium)) = site else { return };
+    let mut suite = |name, folder: &str| {
+        let folder = workspace.path(folder);
+        match node_tests(&folder) {
+            Ok(cmd) => report.count(
+                name,
+                cmd.dir(&folder)
+                    .env("LAB_DIST", &site)
+                    .env("CHROMIUM", &chromium),
+            ),
+            Err(error) => report.check(name, || Err(error)),
+        }
+    };
+    if wasm {
+        suite("the workers in Chromium", "tests/browser");
+    }
+    if e2e {
+        suite("the page in Chromium", "tests/e2e");
+    }
+}
+
+fn prepare(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
+    let mut steps = Steps::new(build::STEPS + 2);
+    let site = build::site(workspace, Kind::Standard, &mut steps)?;
+    steps.next("Chromium");
+    let chromium = tools::chromium()?;
+    steps.next("the tests' npm packages");
+    for folder in ["tests", "tests/browser", "tests/e2e"] {
+        tools::packages(&workspace.path(folder))?;
+    }
+    Ok((site, chromium))
+}
+
+/// Node's test runner on the `*.test.mjs` files of a folder, one file at a time: each starts a browser.
+fn node_tests(folder: &Path) -> Result<Cmd> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    files.sort();
+    if files.is_empty() {
+        bail!("there is no *.test.mjs in {}", folder.display());
+    }
+    let node = tools::node()?;
+    Ok(Cmd::new(node)
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(files))
+}
+
+impl Report {
+    /// Something that holds or does not, and counts nothing.
+    fn check(&mut self, name: &'static str, action: impl FnOnce() -> Result<()>) {
+        eprintln!("\n== {name}");
+        let start = Instant::now();
+        let error = action().err().map(|error| format!("{error:#}"));
+        self.add(Outcome {
+            name,
+            counts: Counts::default(),
+            seconds: start.elapsed().as_secs(),
+            error,
+        });
+    }
+
+    /// A test runner, whose own count is read.
+    fn count(&mut self, name: &'static str, cmd: Cmd) {
+        eprintln!("\n== {name}");
+        let start = Instant::now();
+        let (counts, error) = match run_counted(cmd) {
+            Ok((counts, None)) => (counts, None),
+            Ok((counts, Some(error))) => (counts, Some(error)),
+            Err(error) => (Counts::default(), Some(format!("{error:#}"))),
+        };
+        self.add(Outcome {
+            name,
+            counts,
+            seconds: start.elapsed().as_secs(),
+            error,
+        });
+    }
+
+    fn add(&mut self, mut outcome: Outcome) {
+        if let Some(error) = &outcome.error {
+            eprintln!("error: {}: {error}", outcome.name);
+            // What fails without a failing test to name, such as a build, still counts as one failure.
+            outcome.counts.failed = outcome.counts.failed.max(1);
+        }
+        self.outcomes.push(outcome);
+    }
+
+    /// Prints the table and the sum, which is the last line.
+    fn close(&self) -> ExitCode {
+        println!(
+            "\n{:<40} {:>7} {:>7} {:>8} {:>8}",
+            "", "passed", "failed", "skipped", "seconds"
+        );
+        let mut sum = Counts::default();
+        for outcome in &self.outcomes {
+            let Counts {
+                passed,
+                failed,
+                skipped,
+            } = outcome.counts;
+            let verdict = if outcome.error.is_some() {
+                "FAILED "
+            } else {
+                ""
+            };
+            let name = format!("{verdict}{}", outcome.name);
+            println!(
+                "{name:<40} {passed:>7} {failed:>7} {skipped:>8} {:>8}",
+                outcome.seconds
+            );
+            sum = sum.plus(outcome.counts);
+        }
+        let skipped = if sum.skipped > 0 {
+            format!(", {} skipped", sum.skipped)
+        } else {
+            String::new()
+        };
+        println!("\n{} passed, {} failed{skipped}", sum.passed, sum.failed);
+        if sum.failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}

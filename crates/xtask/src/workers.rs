@@ -1,0 +1,248 @@
+//! Builds the worker twice, for the CPU and for WebGPU, and puts both where the page finds them.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::build::Kind;
+use crate::command::{Cmd, which};
+use crate::progress::{Steps, note, run_logged};
+use crate::tools::{self, TARGET, Toolbox};
+use crate::workspace::Workspace;
+
+/// Where the page's build picks the workers up; ignored by git.
+pub const FOLDER: &str = "web/worker-dist";
+/// How many steps `build` announces.
+pub const STEPS: usize = Worker::ALL.len();
+
+#[derive(Args)]
+pub struct Options {
+    /// Quickly built and slow, with names and checks kept
+    #[arg(long)]
+    dev: bool,
+    /// Build one of the two
+    #[arg(long)]
+    only: Option<Worker>,
+    /// Say nothing unless something is built (for trunk, at every change)
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// The two builds of the crate lab-js.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Worker {
+    /// On the CPU, with wasm's SIMD
+    Cpu,
+    /// On WebGPU
+    Gpu,
+}
+
+impl Worker {
+    pub const ALL: [Self; 2] = [Self::Cpu, Self::Gpu];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "the worker for the CPU",
+            Self::Gpu => "the worker for WebGPU",
+        }
+    }
+
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Cpu => &["--no-default-features"],
+            Self::Gpu => &["--no-default-features", "--features", "webgpu"],
+        }
+    }
+
+    /// What optimises it: speed where the wasm computes, size where the graphics card does.
+    fn optimisation(self) -> &'static str {
+        match self {
+            Self::Cpu => "-O3",
+            Self::Gpu => "-Oz",
+        }
+    }
+}
+
+pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    let kind = if options.dev {
+        Kind::Dev
+    } else {
+        Kind::Standard
+    };
+    let mut steps = if options.quiet {
+        Steps::quiet()
+    } else {
+        Steps::new(tools::STEPS + STEPS)
+    };
+    let tools = Toolbox::provide(workspace, &mut steps)?;
+    build(workspace, &tools, kind, options.only, &mut steps)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds what is out of date, in the checkout's `web/worker-dist/`.
+pub fn build(
+    workspace: &Workspace,
+    tools: &Toolbox,
+    kind: Kind,
+    only: Option<Worker>,
+    steps: &mut Steps,
+) -> Result<()> {
+    for worker in Worker::ALL {
+        if only.is_none_or(|only| only == worker) {
+            steps.next(worker.title());
+            build_one(workspace, tools, kind, worker)?;
+        }
+    }
+    copy_scripts(
+        &workspace.path("crates/lab-js/worker"),
+        &workspace.path(FOLDER),
+    )
+}
+
+fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker) -> Result<()> {
+    // A folder for each: cargo gives both builds' libraries the same file name.
+    let target = workspace.target.join(format!("worker-{}", worker.name()));
+    let wasm = target.join(TARGET).join(kind.folder()).join("lab_js.wasm");
+    let package = ["--package", "lab-js"].iter().chain(worker.features());
+    let expected = if wasm.exists() {
+        None
+    } else {
+        count_crates(workspace, package.clone())
+    };
+    let cmd = Cmd::cargo()
+        .args([
+            "build",
+            "--lib",
+            "--target",
+            TARGET,
+            "--profile",
+            kind.worker_profile(),
+        ])
+        .args(package)
+        .arg("--target-dir")
+        .arg(&target)
+        .dir(&workspace.root);
+    run_logged(tools.rust.apply(cmd), &target.join("build.log"), expected)?;
+    if !wasm.is_file() {
+        bail!("the build left no {}: is lab-js a cdylib?", wasm.display());
+    }
+
+    let out = workspace.path(FOLDER).join(worker.name());
+    let stamp = target.join("bindings-of");
+    let state = state(&wasm, kind)?;
+    let made = ["lab_js.js", "lab_js_bg.wasm"]
+        .iter()
+        .all(|name| out.join(name).is_file());
+    if made && std::fs::read_to_string(&stamp).is_ok_and(|old| old == state) {
+        return Ok(());
+    }
+    let folder = target.join("bindings");
+    let mut cmd = Cmd::new(&tools.wasm_bindgen).args([
+        "--target",
+        "web",
+        "--no-typescript",
+        "--out-name",
+        "lab_js",
+    ]);
+    if kind != Kind::Dev {
+        cmd = cmd.arg("--remove-name-section");
+    }
+    cmd.arg("--out-dir").arg(&folder).arg(&wasm).read()?;
+    if kind == Kind::Small {
+        optimise(
+            tools,
+            worker,
+            &folder.join("lab_js_bg.wasm"),
+            &target.join("wasm-opt.log"),
+        )?;
+    }
+    copy_changed(&folder, &out)?;
+    std::fs::write(stamp, state)?;
+    Ok(())
+}
+
+/// What the bindings were made from: the file, when it was written, and how.
+fn state(wasm: &Path, kind: Kind) -> Result<String> {
+    let meta = wasm.metadata()?;
+    Ok(format!(
+        "{} {} {:?} {}",
+        wasm.display(),
+        meta.len(),
+        meta.modified()?,
+        kind.folder()
+    ))
+}
+
+fn optimise(tools: &Toolbox, worker: Worker, wasm: &Path, log: &Path) -> Result<()> {
+    note(&format!("wasm-opt {} (minutes)", worker.optimisation()));
+    let smaller = wasm.with_extension("optimised");
+    let output = PathBuf::from(format!("--output={}", smaller.display()));
+    let cmd = Cmd::new(&tools.wasm_opt)
+        .arg(worker.optimisation())
+        .arg(output)
+        .arg(wasm)
+        .env("LLM_LABS_OPTIMISE", "1");
+    run_logged(cmd, log, None)?;
+    std::fs::rename(&smaller, wasm)?;
+    Ok(())
+}
+
+/// The scripts beside the wasm: what the page starts, and what that imports.
+fn copy_scripts(from: &Path, to: &Path) -> Result<()> {
+    if from.is_dir() {
+        copy_changed(from, to)?;
+    }
+    Ok(())
+}
+
+/// Copies the files whose content differs, so that nothing is rebuilt for a copy of the same.
+fn copy_changed(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_file() {
+            let content = std::fs::read(entry.path())?;
+            if std::fs::read(&target).ok().as_ref() != Some(&content) {
+                std::fs::write(&target, content)
+                    .with_context(|| format!("cannot write {}", target.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many crates a build compiles, for the progress line.
+pub fn count_crates<'a>(
+    workspace: &Workspace,
+    package: impl Iterator<Item = &'a &'a str>,
+) -> Option<usize> {
+    which("cargo")?;
+    let tree = Cmd::cargo()
+        .args([
+            "tree",
+            "--target",
+            TARGET,
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .args(package)
+        .dir(&workspace.root)
+        .read()
+        .ok()?;
+    let crates: std::collections::HashSet<&str> = tree
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .collect();
+    Some(crates.len())
+}
