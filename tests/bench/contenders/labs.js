@@ -9,6 +9,7 @@ export async function create(config, weights, backend) {
     weights.map((w) => w.values),
   );
   return {
+    threads: backend === "cpu" ? 1 : null,
     step: (x, y) => bench.step(x, y),
     counters: () => bench.counters(),
   };

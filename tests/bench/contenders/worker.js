@@ -18,7 +18,7 @@ const commands = {
     const start = performance.now();
     const { create } = await libraries[library]();
     contender = await create(config, weights, backend);
-    return { ms: performance.now() - start };
+    return { ms: performance.now() - start, threads: contender.threads };
   },
 
   /** Takes the next `steps` steps; the time is from the first call until the adapter is idle again. */

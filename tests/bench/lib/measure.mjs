@@ -18,6 +18,7 @@ export async function measure(page, group, config, entries, log) {
       const created = await within(page.evaluate((r) => window.bench.create(r), request), `${title} starts`);
       const first = await turn(page, run, 1);
       run.firstStep = created.ms + first.ms;
+      run.threads = created.threads;
       if (run.warmup > 1) await turn(page, run, run.warmup - 1);
       log(`  ${title}: ready, first step after ${Math.round(run.firstStep)} ms, loss ${run.losses.at(-1).toFixed(4)}`);
     }
@@ -73,6 +74,7 @@ function summary(run) {
     min: Math.min(...times),
     max: Math.max(...times),
     rounds: run.turns.length,
+    threads: run.threads,
     first_step_ms: run.firstStep,
     loss: run.losses.at(-1),
     dispatches: median(perStep("dispatches")),

@@ -30,6 +30,7 @@ function details(r) {
     min: round(r.min),
     max: round(r.max),
     rounds: r.rounds,
+    ...(r.threads && { threads: r.threads }),
     first_step_ms: round(r.first_step_ms, 0),
     loss: round(r.loss, 5),
     dispatches_per_step: r.dispatches,
@@ -71,12 +72,12 @@ export function table(document) {
   lines.push(`${environment.browser}, ${environment.cores} × ${environment.cpu}, adapter: ${environment.adapter ?? "none"}`);
   lines.push(Object.entries(environment.packages).map(([name, version]) => `${name} ${version}`).join(", "));
   for (const [group, configs] of Object.entries(document.step_ms)) {
-    lines.push("", GROUPS[group].title, row("", "config", "ms a step", "min", "max", "ours / theirs", "first step ms", "dispatches", "submissions"));
+    lines.push("", GROUPS[group].title, row("", "config", "ms a step", "min", "max", "ours / theirs", "first step ms", group === "gpu" ? "dispatches" : "threads", group === "gpu" ? "submissions" : ""));
     for (const [config, medians] of Object.entries(configs)) {
       for (const [contender, ms] of Object.entries(medians)) {
         const d = document.details[group][config][contender];
         const ratio = document[`ratio_to_${contender}`]?.[group]?.[config] ?? "";
-        const work = group === "gpu" ? [d.dispatches_per_step, d.submissions_per_step] : ["", ""];
+        const work = group === "gpu" ? [d.dispatches_per_step, d.submissions_per_step] : [d.threads];
         lines.push(row(CONTENDERS[contender].title, config, ms, d.min, d.max, ratio, d.first_step_ms, ...work));
       }
       lines.push(row("", config, `losses equal within ${document.largest_loss_difference[group][config]}`));
@@ -95,6 +96,6 @@ export function table(document) {
 }
 
 function row(name, config, ...cells) {
-  const widths = [10, 8, 8, 14, 14, 11, 12];
-  return `  ${name.padEnd(10)}${config.padEnd(8)}${cells.map((cell, i) => String(cell).padStart(widths[i] ?? 10)).join(" ")}`.trimEnd();
+  const widths = [10, 9, 9, 14, 14, 11, 12];
+  return `  ${name.padEnd(9)}${config.padEnd(8)}${cells.map((cell, i) => String(cell).padStart(widths[i] ?? 10)).join(" ")}`.trimEnd();
 }
