@@ -4,6 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { launch } from "./lib/browser.mjs";
 import { bundle } from "./lib/build.mjs";
+import { firstLoad } from "./lib/first-load.mjs";
 import { measure } from "./lib/measure.mjs";
 import { GROUPS, plan, readOptions } from "./lib/options.mjs";
 import { describe, report, table } from "./lib/report.mjs";
@@ -46,7 +47,9 @@ async function main() {
   } finally {
     await browser.close();
   }
-  const document = report({ measured, skipped, environment });
+  const paths = [...new Set(options.groups.map((group) => GROUPS[group].path))];
+  const loaded = options.firstLoad ? await firstLoad(site, options.chromium, paths, log) : null;
+  const document = report({ measured, skipped, environment, firstLoad: loaded });
   process.stdout.write(options.json ? `${JSON.stringify(document, null, 2)}\n` : `${table(document)}\n`);
 }
 
@@ -58,7 +61,7 @@ function siteFolder(options) {
   for (const file of ["index.html", "worker/cpu/lab_js.js", "worker/gpu/lab_js.js"]) {
     if (!fs.existsSync(path.join(folder, file))) throw new Error(`LAB_DIST: ${file} is missing in ${folder}`);
   }
-  return folder;
+  return path.resolve(folder);
 }
 
 async function open(browser, url) {

@@ -1,4 +1,4 @@
-// One headless Chromium for everything, with a software WebGPU adapter.
+// Headless Chromium, with a software WebGPU adapter or without any.
 import fs from "node:fs";
 import path from "node:path";
 import { chromium } from "playwright-core";
@@ -13,14 +13,18 @@ const ARGUMENTS = [
   "--disable-sync",
   "--disable-background-networking",
   "--disable-component-update",
+];
+
+const SOFTWARE_GPU = [
   "--enable-unsafe-webgpu",
   "--enable-features=Vulkan",
   "--use-webgpu-adapter=swiftshader",
   "--ignore-gpu-blocklist",
 ];
 
-export async function launch(chosen) {
-  return chromium.launch({ executablePath: chosen ?? process.env.CHROMIUM ?? find(), headless: true, args: ARGUMENTS });
+export async function launch(chosen, { gpu = true } = {}) {
+  const args = gpu ? [...ARGUMENTS, ...SOFTWARE_GPU] : ARGUMENTS;
+  return chromium.launch({ executablePath: chosen ?? process.env.CHROMIUM ?? find(), headless: true, args });
 }
 
 function find() {

@@ -18,6 +18,7 @@ export function report({ measured, skipped, environment, firstLoad }) {
     submissions_per_step: gpu ? gpu.submissions : null,
     first_load_bytes: firstLoad?.bytes ?? null,
     time_to_first_step_ms: firstLoad?.ms ?? null,
+    first_load_files: firstLoad?.files ?? null,
     details: pick(({ results }) => mapValues(results, details)),
     largest_loss_difference: pick(({ difference }) => Number(difference.toExponential(1))),
     skipped,
