@@ -11,6 +11,5 @@ export async function create(config, weights, backend) {
   return {
     threads: backend === "cpu" ? 1 : null,
     step: (x, y) => bench.step(x, y),
-    counters: () => bench.counters(),
   };
 }

@@ -38,7 +38,6 @@ const commands = {
       losses,
       dispatches: after.dispatches - before.dispatches,
       submissions: after.submissions - before.submissions,
-      counters: contender.counters?.() ?? "",
     };
   },
 };

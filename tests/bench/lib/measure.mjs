@@ -79,7 +79,6 @@ function summary(run) {
     loss: run.losses.at(-1),
     dispatches: median(perStep("dispatches")),
     submissions: median(perStep("submissions")),
-    counters: run.turns.at(-1).counters || null,
   };
 }
 

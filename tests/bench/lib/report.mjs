@@ -34,9 +34,7 @@ function details(r) {
     ...(r.threads && { threads: r.threads }),
     first_step_ms: round(r.first_step_ms, 0),
     loss: round(r.loss, 5),
-    dispatches_per_step: r.dispatches,
-    submissions_per_step: r.submissions,
-    ...(r.counters && { counters: r.counters }),
+    ...(r.dispatches && { dispatches_per_step: r.dispatches, submissions_per_step: r.submissions }),
   };
 }
 
