@@ -20,7 +20,13 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use workspace::Workspace;
 
+const ENVIRONMENT: &str = "Environment:
+  LLM_LABS_CACHE          where tools are kept (default: $XDG_CACHE_HOME/llm-labs, ~/.cache/llm-labs)
+  LLM_LABS_NO_TARGET_ADD  when set, `rustup target add` is not tried: the toolchain stays as it is
+  CHROMIUM                the browser of tests and benchmarks";
+
 #[derive(Parser)]
+#[command(after_help = ENVIRONMENT)]
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",

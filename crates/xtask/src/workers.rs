@@ -57,7 +57,7 @@ impl Worker {
 
     fn features(self) -> &'static [&'static str] {
         match self {
-            Self::Cpu => &["--no-default-features"],
+            Self::Cpu => &["--no-default-features", "--features", "cpu"],
             Self::Gpu => &["--no-default-features", "--features", "webgpu"],
         }
     }

@@ -34,7 +34,10 @@ impl WasmRust {
         if own.is_new_enough(workspace) && own.works(&workspace.cache) {
             return Ok(own);
         }
-        if which("rustup").is_some() {
+        // It changes the installed toolchain, so it can be forbidden.
+        let forbidden =
+            std::env::var_os("LLM_LABS_NO_TARGET_ADD").is_some_and(|value| !value.is_empty());
+        if !forbidden && which("rustup").is_some() {
             note(&format!(
                 "rustup target add {TARGET} (at most {} s)",
                 FETCH_LIMIT.as_secs()
