@@ -76,7 +76,7 @@ pub fn site(workspace: &Workspace, kind: Kind, steps: &mut Steps) -> Result<Path
     workers::build(workspace, &tools, kind, None, steps)?;
     page(workspace, &tools, kind, steps)?;
     steps.next("the site");
-    let log = workspace.target.join("trunk.log");
+    let log = workspace.wasm_target().join("trunk.log");
     run_logged(trunk(workspace, &tools, kind)?.arg("build"), &log, None)?;
     let site = workspace.path("dist");
     note(&format!("{}", site.display()));
@@ -126,7 +126,10 @@ pub fn trunk(workspace: &Workspace, tools: &Toolbox, kind: Kind) -> Result<Cmd> 
             "TRUNK_TOOLS_WASM_BINDGEN",
             workspace.locked_version("wasm-bindgen")?,
         )
+        .env("CARGO_TARGET_DIR", workspace.wasm_target())
+        // For the hook: this program, and the target folder as it was before the line above.
         .env("LLM_LABS_XTASK", xtask)
+        .env("LLM_LABS_TARGET", &workspace.target)
         // Trunk reads it as a yes or no and fails on the usual 1.
         .without_env("NO_COLOR")
         .dir(&workspace.root);

@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod command;
 mod counts;
+mod inputs;
 mod progress;
 mod serve;
 mod size;

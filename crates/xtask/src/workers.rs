@@ -1,4 +1,8 @@
 //! Builds the worker twice, for the CPU and for WebGPU, and puts both where the page finds them.
+//!
+//! Both builds share one target folder, and so the libraries they have in common. Cargo gives both the
+//! same file name there and would compile the last crate anew at every change from one to the other;
+//! whether a worker is up to date is therefore decided here, by what it is made of (`inputs`).
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -6,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::build::Kind;
-use crate::command::{Cmd, which};
+use crate::command::Cmd;
+use crate::inputs;
 use crate::progress::{Steps, note, run_logged};
 use crate::tools::{self, TARGET, Toolbox};
 use crate::workspace::Workspace;
@@ -108,15 +113,30 @@ pub fn build(
 }
 
 fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker) -> Result<()> {
-    // A folder for each: cargo gives both builds' libraries the same file name.
-    let target = workspace.target.join(format!("worker-{}", worker.name()));
-    let wasm = target.join(TARGET).join(kind.folder()).join("lab_js.wasm");
+    let out = workspace.path(FOLDER).join(worker.name());
+    let made = ["lab_js.js", "lab_js_bg.wasm"]
+        .iter()
+        .all(|name| out.join(name).is_file());
+    let stamp = workspace
+        .wasm_target()
+        .join(format!("worker-{}.stamp", worker.name()));
+    let state = format!(
+        "{} {} {}",
+        kind.folder(),
+        tools.rust.describe(),
+        inputs::state(&workspace.root)?
+    );
+    if made && std::fs::read_to_string(&stamp).is_ok_and(|old| old == state) {
+        return Ok(());
+    }
+
+    let wasm = workspace
+        .wasm_target()
+        .join(TARGET)
+        .join(kind.folder())
+        .join("lab_js.wasm");
     let package = ["--package", "lab-js"].iter().chain(worker.features());
-    let expected = if wasm.exists() {
-        None
-    } else {
-        count_crates(workspace, package.clone())
-    };
+    let expected = count_crates(workspace, package.clone());
     let cmd = Cmd::cargo()
         .args([
             "build",
@@ -128,23 +148,21 @@ fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker)
         ])
         .args(package)
         .arg("--target-dir")
-        .arg(&target)
+        .arg(workspace.wasm_target())
         .dir(&workspace.root);
-    run_logged(tools.rust.apply(cmd), &target.join("build.log"), expected)?;
+    let log = |name: &str| {
+        workspace
+            .wasm_target()
+            .join(format!("{name}-{}.log", worker.name()))
+    };
+    run_logged(tools.rust.apply(cmd), &log("worker"), expected)?;
     if !wasm.is_file() {
         bail!("the build left no {}: is lab-js a cdylib?", wasm.display());
     }
 
-    let out = workspace.path(FOLDER).join(worker.name());
-    let stamp = target.join("bindings-of");
-    let state = state(&wasm, kind)?;
-    let made = ["lab_js.js", "lab_js_bg.wasm"]
-        .iter()
-        .all(|name| out.join(name).is_file());
-    if made && std::fs::read_to_string(&stamp).is_ok_and(|old| old == state) {
-        return Ok(());
-    }
-    let folder = target.join("bindings");
+    let folder = workspace
+        .wasm_target()
+        .join(format!("bindings-{}", worker.name()));
     let mut cmd = Cmd::new(&tools.wasm_bindgen).args([
         "--target",
         "web",
@@ -161,24 +179,12 @@ fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker)
             tools,
             worker,
             &folder.join("lab_js_bg.wasm"),
-            &target.join("wasm-opt.log"),
+            &log("wasm-opt"),
         )?;
     }
     copy_changed(&folder, &out)?;
     std::fs::write(stamp, state)?;
     Ok(())
-}
-
-/// What the bindings were made from: the file, when it was written, and how.
-fn state(wasm: &Path, kind: Kind) -> Result<String> {
-    let meta = wasm.metadata()?;
-    Ok(format!(
-        "{} {} {:?} {}",
-        wasm.display(),
-        meta.len(),
-        meta.modified()?,
-        kind.folder()
-    ))
 }
 
 fn optimise(tools: &Toolbox, worker: Worker, wasm: &Path, log: &Path) -> Result<()> {
@@ -225,7 +231,6 @@ pub fn count_crates<'a>(
     workspace: &Workspace,
     package: impl Iterator<Item = &'a &'a str>,
 ) -> Option<usize> {
-    which("cargo")?;
     let tree = Cmd::cargo()
         .args([
             "tree",

@@ -26,26 +26,21 @@ impl Workspace {
             .find(|folder| folder.join("Cargo.lock").is_file())
             .with_context(|| format!("no Cargo.lock above {}", manifest.display()))?
             .to_path_buf();
-        let metadata = Cmd::cargo()
-            .args([
-                "metadata",
-                "--format-version",
-                "1",
-                "--no-deps",
-                "--offline",
-            ])
-            .dir(&root)
-            .read()?;
-        let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-        let target = metadata["target_directory"]
-            .as_str()
-            .map(PathBuf::from)
-            .context("cargo metadata names no target folder")?;
+        let target = match std::env::var_os("LLM_LABS_TARGET") {
+            Some(target) => PathBuf::from(target),
+            None => target(&root)?,
+        };
         Ok(Self {
             root,
             target,
             cache: cache()?,
         })
+    }
+
+    /// Where everything for wasm is built, apart from what is built for this machine: it may be
+    /// another compiler's work.
+    pub fn wasm_target(&self) -> PathBuf {
+        self.target.join("wasm")
     }
 
     /// The version of a package in Cargo.lock.
@@ -71,6 +66,25 @@ impl Workspace {
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.root.join(relative)
     }
+}
+
+/// Cargo's target folder, which a variable or a setting may have moved.
+fn target(root: &Path) -> Result<PathBuf> {
+    let metadata = Cmd::cargo()
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .dir(root)
+        .read()?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    metadata["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .context("cargo metadata names no target folder")
 }
 
 /// `$LLM_LABS_CACHE`, else `$XDG_CACHE_HOME/llm-labs`, else `~/.cache/llm-labs`.
