@@ -1,1 +1,102 @@
-//! Tests that cross crates: see the files beside this one.
+//! What the tests that cross crates share: a host that collects events and gives prepared commands.
+
+use async_trait::async_trait;
+use lab_orchestrator::{Host, device, prepare};
+use lab_protocol::{
+    BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, RunResult,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Keeps every event. Gives a command each time the strategy asks before or at the step it is for.
+#[derive(Default)]
+pub struct TestHost {
+    pub events: RefCell<Vec<Event>>,
+    /// Commands and the number of metric records after which each is given.
+    pub commands: RefCell<VecDeque<(usize, Command)>>,
+    clock: Cell<f64>,
+}
+
+impl TestHost {
+    pub fn metrics(&self) -> Vec<MetricRecord> {
+        let events = self.events.borrow();
+        events
+            .iter()
+            .flat_map(|event| match event {
+                Event::Metrics { records, .. } => records.clone(),
+                _ => Vec::new(),
+            })
+            .collect()
+    }
+
+    /// Losses of the training steps, in order.
+    pub fn losses(&self) -> Vec<f64> {
+        self.metrics()
+            .iter()
+            .filter_map(|record| record.values.get("loss").copied())
+            .collect()
+    }
+
+    /// The last checkpoint that was reported.
+    pub fn checkpoint(&self) -> Option<(usize, Vec<u8>)> {
+        self.events
+            .borrow()
+            .iter()
+            .rev()
+            .find_map(|event| match event {
+                Event::Checkpoint { step, state, .. } => Some((*step, state.clone())),
+                _ => None,
+            })
+    }
+}
+
+#[async_trait(?Send)]
+impl Host for TestHost {
+    fn now(&self) -> f64 {
+        self.clock.set(self.clock.get() + 1.0);
+        self.clock.get()
+    }
+
+    fn emit(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+
+    async fn next_command(&self, wait: bool) -> Option<Command> {
+        let done = self.losses().len();
+        let mut commands = self.commands.borrow_mut();
+        let due = commands
+            .front()
+            .is_some_and(|(after, _)| wait || *after <= done);
+        if due {
+            commands.pop_front().map(|(_, command)| command)
+        } else {
+            None
+        }
+    }
+}
+
+/// An experiment with one pretraining run, `config` as its settings.
+pub fn experiment(config: serde_json::Value) -> ExperimentConfig {
+    lab_protocol::from_value(serde_json::json!({
+        "name": "test", "seed": 7, "data": {"source": "built_in", "name": "first-names"},
+        "strategies": [{"name": "pretrain", "strategy": "pretraining", "config": config}]
+    }))
+    .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs the experiment's first strategy on the CPU.
+pub fn run(
+    experiment: &ExperimentConfig,
+    text: &str,
+    host: Rc<TestHost>,
+    checkpoint: Option<Vec<u8>>,
+) -> Result<RunResult, LabError> {
+    let prepared = prepare(experiment, &experiment.strategies[0].name, text.to_owned())?;
+    pollster::block_on(async {
+        let device = device::open(BackendChoice::Cpu).await?;
+        prepared
+            .execute("run".into(), device, host, checkpoint)
+            .await
+    })
+}

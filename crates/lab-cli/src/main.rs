@@ -1,1 +1,37 @@
-fn main() {}
+//! The terminal program `lab`: the experiments of the playground, natively. Exit status 0: done, 2: the
+//! input was wrong, 1: anything else. Errors go to standard error as `code: message (field) — hint`.
+
+mod folder;
+mod host;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A laboratory for small language models.
+#[derive(Parser)]
+#[command(name = "lab", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Subcommand)]
+enum Subcommands {
+    /// Run an experiment.
+    Run(run::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Subcommands::Run(arguments) => run::run(arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(if error.code.is_input() { 2 } else { 1 })
+        }
+    }
+}

@@ -1,1 +1,142 @@
-//! The worker: wasm-bindgen bindings of the core.
+//! The worker's side of the protocol: commands in as JavaScript objects, events out. `worker/worker.js`
+//! chooses the backend, loads this and passes the messages on.
+#![cfg(target_arch = "wasm32")]
+
+mod bench;
+mod host;
+
+use futures_channel::mpsc::{UnboundedSender, unbounded};
+use host::WorkerHost;
+use lab_orchestrator::{VERSION, device, prepare};
+use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// The backend this build is for.
+const BACKEND: BackendChoice = if cfg!(feature = "webgpu") {
+    BackendChoice::Wgpu
+} else {
+    BackendChoice::Cpu
+};
+
+/// A worker with an open device.
+#[wasm_bindgen]
+pub struct Lab {
+    device: lab_orchestrator::Device,
+    post: js_sys::Function,
+    pause: js_sys::Function,
+    runs: Runs,
+}
+
+/// Where commands for the runs under way go.
+type Runs = Rc<RefCell<HashMap<String, UnboundedSender<Command>>>>;
+
+#[wasm_bindgen]
+impl Lab {
+    /// Opens the device. `name` and `reason` describe it to the user; `post(event)` sends an event to
+    /// the page; `pause()` gives a promise that is kept after messages had their turn.
+    pub async fn open(
+        name: String,
+        reason: String,
+        post: js_sys::Function,
+        pause: js_sys::Function,
+    ) -> Result<Lab, JsValue> {
+        console_error_panic_hook::set_once();
+        let device = device::open(BACKEND).await.map_err(to_js)?;
+        let info = DeviceInfo {
+            backend: BACKEND,
+            name,
+            reason,
+            version: VERSION.to_owned(),
+        };
+        host::send(&post, &Event::Ready(info));
+        Ok(Lab {
+            device,
+            post,
+            pause,
+            runs: Runs::default(),
+        })
+    }
+
+    /// Takes a command, a JavaScript object. What is wrong with it comes back as a `failed` event.
+    pub fn command(&self, message: JsValue) {
+        let run = js_sys::Reflect::get(&message, &"run".into())
+            .ok()
+            .and_then(|run| run.as_string());
+        if let Err(error) = self.obey(message) {
+            host::send(&self.post, &Event::Failed { run, error });
+        }
+    }
+
+    fn obey(&self, message: JsValue) -> Result<(), LabError> {
+        let command: Command = serde_wasm_bindgen::from_value(message).map_err(|error| {
+            LabError::new(
+                ErrorCode::InvalidCommand,
+                format!("the command cannot be read: {error}"),
+                "Send a command as the protocol has it.",
+            )
+        })?;
+        let Command::Start {
+            run,
+            experiment,
+            strategy,
+            text,
+            checkpoint,
+        } = command
+        else {
+            let runs = self.runs.borrow();
+            let sender = runs.get(command.run()).filter(|sender| !sender.is_closed());
+            let sent = sender.is_some_and(|sender| sender.unbounded_send(command.clone()).is_ok());
+            return if sent {
+                Ok(())
+            } else {
+                Err(no_such_run(command.run()))
+            };
+        };
+        if self.runs.borrow().contains_key(&run) {
+            return Err(LabError::new(
+                ErrorCode::InvalidCommand,
+                format!("the run \"{run}\" is already under way"),
+                "Give each run an id of its own.",
+            ));
+        }
+        let prepared = prepare(&experiment, &strategy, text)?;
+        let (sender, receiver) = unbounded();
+        self.runs.borrow_mut().insert(run.clone(), sender);
+        let host = Rc::new(WorkerHost::new(
+            self.post.clone(),
+            self.pause.clone(),
+            receiver,
+        ));
+        let (device, runs) = (self.device.clone(), self.runs.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            use lab_orchestrator::Host;
+            let outcome = prepared
+                .execute(run.clone(), device, host.clone(), checkpoint)
+                .await;
+            runs.borrow_mut().remove(&run);
+            host.emit(match outcome {
+                Ok(result) => Event::Finished { run, result },
+                Err(error) => Event::Failed {
+                    run: Some(run),
+                    error,
+                },
+            });
+        });
+        Ok(())
+    }
+}
+
+fn no_such_run(run: &str) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidCommand,
+        format!("there is no run \"{run}\" under way"),
+        "Start one first.",
+    )
+}
+
+fn to_js(error: LabError) -> JsValue {
+    serde_wasm_bindgen::to_value(&error).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
+}

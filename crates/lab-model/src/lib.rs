@@ -1,1 +1,15 @@
-//! The language model: tokenizers, decoder, sampling, optimiser, kernels, formats.
+//! The language model: tokenizers, decoder, sampling, optimiser, kernels, formats. Does no I/O, spawns
+//! no threads of its own and reads no clock.
+
+pub mod corpus;
+pub mod decoder;
+pub mod device;
+pub mod dropout;
+pub mod evaluate;
+pub mod formats;
+pub mod generate;
+pub mod kernels;
+pub mod optimizer;
+pub mod parameters;
+pub mod random;
+pub mod tokenizer;

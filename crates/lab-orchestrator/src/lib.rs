@@ -1,1 +1,10 @@
-//! Experiments and their runs.
+//! Experiments and their runs: from a configuration and a text to a result.
+
+mod bench;
+mod run;
+
+pub use bench::{BenchShape, StepBench};
+pub use burn::tensor::Device;
+pub use lab_model::device;
+pub use lab_strategies::Host;
+pub use run::{PreparedRun, RunRecord, VERSION, prepare};

@@ -47,12 +47,19 @@ impl ExperimentConfig {
         if self.schema != SCHEMA_VERSION {
             return Err(LabError::config(
                 "schema",
-                format!("the experiment has layout version {}, this program reads {SCHEMA_VERSION}", self.schema),
+                format!(
+                    "the experiment has layout version {}, this program reads {SCHEMA_VERSION}",
+                    self.schema
+                ),
                 "Use a program of the same version as the one that wrote the experiment.",
             ));
         }
         if self.name.trim().is_empty() {
-            return Err(LabError::config("name", "the experiment has no name", "Give it a name."));
+            return Err(LabError::config(
+                "name",
+                "the experiment has no name",
+                "Give it a name.",
+            ));
         }
         if self.seed > MAX_SEED {
             return Err(LabError::config(
@@ -71,9 +78,17 @@ impl ExperimentConfig {
         for (index, strategy) in self.strategies.iter().enumerate() {
             let field = format!("strategies[{index}]");
             if strategy.name.trim().is_empty() {
-                return Err(LabError::config("name", "the strategy has no name", "Give it a name.").at(&field));
+                return Err(LabError::config(
+                    "name",
+                    "the strategy has no name",
+                    "Give it a name.",
+                )
+                .at(&field));
             }
-            if self.strategies[..index].iter().any(|other| other.name == strategy.name) {
+            if self.strategies[..index]
+                .iter()
+                .any(|other| other.name == strategy.name)
+            {
                 return Err(LabError::config(
                     "name",
                     format!("two strategies are called \"{}\"", strategy.name),
@@ -238,11 +253,19 @@ const MAX_CONTEXT: usize = 32_768;
 
 impl ModelConfig {
     pub fn key_value_heads(&self) -> usize {
-        if self.key_value_heads == 0 { self.heads } else { self.key_value_heads }
+        if self.key_value_heads == 0 {
+            self.heads
+        } else {
+            self.key_value_heads
+        }
     }
 
     pub fn hidden_width(&self) -> usize {
-        if self.hidden_width == 0 { 4 * self.width } else { self.hidden_width }
+        if self.hidden_width == 0 {
+            4 * self.width
+        } else {
+            self.hidden_width
+        }
     }
 
     pub fn head_width(&self) -> usize {
@@ -258,21 +281,32 @@ impl ModelConfig {
         if !self.width.is_multiple_of(self.heads) {
             return Err(LabError::config(
                 "heads",
-                format!("{} heads do not divide a width of {}", self.heads, self.width),
+                format!(
+                    "{} heads do not divide a width of {}",
+                    self.heads, self.width
+                ),
                 "Choose a width that is a multiple of the heads, e.g. 4 heads and a width of 64.",
             ));
         }
         if !self.heads.is_multiple_of(self.key_value_heads()) {
             return Err(LabError::config(
                 "key_value_heads",
-                format!("{} key-value heads do not divide {} heads", self.key_value_heads, self.heads),
+                format!(
+                    "{} key-value heads do not divide {} heads",
+                    self.key_value_heads, self.heads
+                ),
                 "Choose a divisor of the heads, or 0 for as many as heads.",
             ));
         }
         if self.position == Position::Rope && !self.head_width().is_multiple_of(2) {
             return Err(LabError::config(
                 "position",
-                format!("rotary positions need an even head width, and {} / {} = {}", self.width, self.heads, self.head_width()),
+                format!(
+                    "rotary positions need an even head width, and {} / {} = {}",
+                    self.width,
+                    self.heads,
+                    self.head_width()
+                ),
                 "Change width or heads, or use learned positions.",
             ));
         }
@@ -318,12 +352,14 @@ pub struct TrainingConfig {
     /// Steps between evaluations on the held-out part; 0 means at the end only.
     pub evaluation_interval: usize,
     /// Windows of the held-out part in an evaluation while training, the same ones every time; 0 means all.
-    /// The last evaluation always covers the whole part.
     pub evaluation_windows: usize,
+    /// The same for the evaluation at the end, whose loss is the result.
+    pub final_evaluation_windows: usize,
     /// Evaluations without a better loss after which training stops; 0 means never.
     pub early_stopping_patience: usize,
     /// Steps between samples; 0 means none but at the end.
     pub sample_interval: usize,
+    /// What samples begin with; empty means a new line, or the text's first character if it has none.
     pub sample_prompt: String,
     pub sample_tokens: usize,
     pub sample_temperature: f64,
@@ -349,9 +385,10 @@ impl Default for TrainingConfig {
             gradient_clip: 1.0,
             evaluation_interval: 50,
             evaluation_windows: 32,
+            final_evaluation_windows: 0,
             early_stopping_patience: 0,
             sample_interval: 50,
-            sample_prompt: "\n".into(),
+            sample_prompt: String::new(),
             sample_tokens: 120,
             sample_temperature: 0.8,
             checkpoint_interval: 100,
@@ -361,7 +398,11 @@ impl Default for TrainingConfig {
 
 impl TrainingConfig {
     pub fn decay_steps(&self) -> usize {
-        if self.decay_steps == 0 { self.steps } else { self.decay_steps }
+        if self.decay_steps == 0 {
+            self.steps
+        } else {
+            self.decay_steps
+        }
     }
 
     pub fn validate(&self) -> Result<(), LabError> {
@@ -369,11 +410,19 @@ impl TrainingConfig {
         whole("batch_size", self.batch_size, 1, 4096)?;
         whole("gradient_accumulation", self.gradient_accumulation, 1, 4096)?;
         number("learning_rate", self.learning_rate, 0.0, 10.0)?;
-        number("minimum_learning_rate", self.minimum_learning_rate, 0.0, 10.0)?;
+        number(
+            "minimum_learning_rate",
+            self.minimum_learning_rate,
+            0.0,
+            10.0,
+        )?;
         if self.minimum_learning_rate > self.learning_rate {
             return Err(LabError::config(
                 "minimum_learning_rate",
-                format!("the lowest rate {} is above the highest, {}", self.minimum_learning_rate, self.learning_rate),
+                format!(
+                    "the lowest rate {} is above the highest, {}",
+                    self.minimum_learning_rate, self.learning_rate
+                ),
                 "Lower it, or raise learning_rate.",
             ));
         }
@@ -398,15 +447,26 @@ pub fn text_from_bytes(bytes: Vec<u8>) -> Result<String, LabError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         LabError::new(
             ErrorCode::InvalidUtf8,
-            format!("the text is not UTF-8: byte {} begins no valid character", error.utf8_error().valid_up_to()),
+            format!(
+                "the text is not UTF-8: byte {} begins no valid character",
+                error.utf8_error().valid_up_to()
+            ),
             "Save the file as UTF-8 text.",
         )
         .at("data")
     })?;
     if text.is_empty() {
-        return Err(LabError::new(ErrorCode::InvalidData, "the text is empty", "Give a text to train on.").at("data"));
+        return Err(LabError::new(
+            ErrorCode::InvalidData,
+            "the text is empty",
+            "Give a text to train on.",
+        )
+        .at("data"));
     }
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text))
 }
 
 fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
@@ -424,7 +484,11 @@ fn number(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> 
     if value.is_finite() && (low..=high).contains(&value) {
         return Ok(());
     }
-    let low = if low == f64::MIN_POSITIVE { "just above 0".to_owned() } else { low.to_string() };
+    let low = if low == f64::MIN_POSITIVE {
+        "just above 0".to_owned()
+    } else {
+        low.to_string()
+    };
     Err(LabError::config(
         field,
         format!("{field} is {value}"),

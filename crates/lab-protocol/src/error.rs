@@ -72,7 +72,12 @@ pub struct LabError {
 
 impl LabError {
     pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), field: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            field: None,
+        }
     }
 
     /// A setting that cannot work.

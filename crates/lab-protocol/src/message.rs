@@ -17,16 +17,29 @@ pub enum Command {
         checkpoint: Option<Vec<u8>>,
     },
     /// Holds the run before its next step.
-    Pause { run: String },
-    Resume { run: String },
+    Pause {
+        run: String,
+    },
+    Resume {
+        run: String,
+    },
     /// Executes one step of a paused run and pauses again.
-    Step { run: String },
+    Step {
+        run: String,
+    },
     /// Asks for a checkpoint event as soon as the step under way is done.
-    Checkpoint { run: String },
+    Checkpoint {
+        run: String,
+    },
     /// Ends the run after the step under way; its results so far are kept.
-    Stop { run: String },
+    Stop {
+        run: String,
+    },
     /// Writes a continuation of `prompt` with the run's model as it is now; answered by a sample event.
-    Generate { run: String, request: GenerateRequest },
+    Generate {
+        run: String,
+        request: GenerateRequest,
+    },
 }
 
 impl Command {
@@ -56,7 +69,12 @@ pub struct GenerateRequest {
 
 impl Default for GenerateRequest {
     fn default() -> Self {
-        Self { prompt: String::new(), max_tokens: 200, temperature: 0.8, seed: 0 }
+        Self {
+            prompt: String::new(),
+            max_tokens: 200,
+            temperature: 0.8,
+            seed: 0,
+        }
     }
 }
 
@@ -66,11 +84,25 @@ impl Default for GenerateRequest {
 pub enum Event {
     /// The worker has a device and takes commands.
     Ready(DeviceInfo),
-    Started { run: String, info: RunInfo },
+    Started {
+        run: String,
+        info: RunInfo,
+    },
     /// One record for each step since the last such event.
-    Metrics { run: String, records: Vec<MetricRecord> },
-    Sample { run: String, step: usize, prompt: String, text: String },
-    Progress { run: String, progress: Progress },
+    Metrics {
+        run: String,
+        records: Vec<MetricRecord>,
+    },
+    Sample {
+        run: String,
+        step: usize,
+        prompt: String,
+        text: String,
+    },
+    Progress {
+        run: String,
+        progress: Progress,
+    },
     /// A state from which the run can be continued (`Command::Start`), as one safetensors file.
     Checkpoint {
         run: String,
@@ -78,16 +110,28 @@ pub enum Event {
         #[serde(with = "serde_bytes")]
         state: Vec<u8>,
     },
-    Paused { run: String, step: usize },
-    Resumed { run: String, step: usize },
-    Finished { run: String, result: RunResult },
+    Paused {
+        run: String,
+        step: usize,
+    },
+    Resumed {
+        run: String,
+        step: usize,
+    },
+    Finished {
+        run: String,
+        result: RunResult,
+    },
     /// The run ended by an error; with no run, the worker itself did.
     Failed {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<String>,
         error: LabError,
     },
-    Log { level: LogLevel, message: String },
+    Log {
+        level: LogLevel,
+        message: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,1 +1,38 @@
-//! The training strategies and the contract they share.
+//! The training strategies and the contract they share. A new strategy is a new file and one line in
+//! [`create`].
+
+mod context;
+mod pretraining;
+mod trainer;
+
+pub use context::{Control, Host, RunContext, TrainingData};
+pub use pretraining::PretrainingStrategy;
+pub use trainer::{StepSettings, StepValues, train_step};
+
+use async_trait::async_trait;
+use lab_protocol::{LabError, RunResult, StrategyConfig};
+
+/// A way of making a model better, from its configuration to its result.
+#[async_trait(?Send)]
+pub trait Strategy {
+    /// Its name in experiments, e.g. `pretraining`.
+    fn name(&self) -> &'static str;
+
+    /// Checks the configuration and the data, before anything is allocated.
+    fn validate(&self, data: &TrainingData) -> Result<(), LabError>;
+
+    /// Trains, reporting through `run`, and ends with the result or the reason why there is none.
+    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError>;
+}
+
+/// The strategy that a configuration names, with its settings read; unknown keys are errors.
+pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
+    match config.strategy.as_str() {
+        "pretraining" => Ok(Box::new(PretrainingStrategy::new(config)?)),
+        other => Err(LabError::config(
+            "strategy",
+            format!("there is no strategy \"{other}\""),
+            "Use \"pretraining\".",
+        )),
+    }
+}

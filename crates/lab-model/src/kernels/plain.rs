@@ -147,14 +147,20 @@ pub fn rope(x: Tensor<4>, cos: Tensor<2>, sin: Tensor<2>) -> Tensor<4> {
 }
 
 pub fn global_norm(tensors: &[Tensor<1>]) -> Tensor<1> {
-    let sums = tensors.iter().map(|x| (x.clone() * x.clone()).sum()).collect();
+    let sums = tensors
+        .iter()
+        .map(|x| (x.clone() * x.clone()).sum())
+        .collect();
     Tensor::cat(sums, 0).sum().sqrt()
 }
 
 pub fn clip_scale(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
     let unusable = norm.clone().is_finite().bool_not();
     let scale = if max_norm > 0.0 {
-        (norm + super::CLIP_EPSILON).recip().mul_scalar(max_norm).clamp_max(1.0)
+        (norm + super::CLIP_EPSILON)
+            .recip()
+            .mul_scalar(max_norm)
+            .clamp_max(1.0)
     } else {
         norm.ones_like()
     };
@@ -170,7 +176,12 @@ pub fn adamw<const D: usize>(
     clip_scale: Tensor<1>,
 ) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
     let skip = grad.clone().is_finite().bool_not().bool_or(
-        clip_scale.clone().greater_equal_elem(0.0).bool_not().unsqueeze::<D>().expand(grad.shape()),
+        clip_scale
+            .clone()
+            .greater_equal_elem(0.0)
+            .bool_not()
+            .unsqueeze::<D>()
+            .expand(grad.shape()),
     );
     let grad = grad * clip_scale.unsqueeze();
     let new_m = m.clone() * h.beta1 + grad.clone() * (1.0 - h.beta1);

@@ -1,0 +1,187 @@
+//! The terminal around a run: a progress bar, samples as they come, files, and Ctrl-C as "stop".
+
+use crate::folder::RunFolder;
+use async_trait::async_trait;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lab_orchestrator::Host;
+use lab_protocol::{
+    Command, ErrorCode, Event, LabError, LogLevel, MetricRecord, RunResult, StopReason,
+};
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Writes `run.json` when the run has started and its full configuration is known.
+type WriteRecord = Box<dyn Fn(&RunFolder, &str, serde_json::Value) -> Result<(), LabError>>;
+
+pub struct TerminalHost {
+    folder: RunFolder,
+    write_record: WriteRecord,
+    metrics: RefCell<Option<File>>,
+    bar: ProgressBar,
+    last: Cell<(f64, f64)>,
+    interrupted: Arc<AtomicBool>,
+    stop_sent: Cell<bool>,
+    failure: RefCell<Option<LabError>>,
+}
+
+impl TerminalHost {
+    pub fn new(folder: RunFolder, write_record: WriteRecord) -> Result<Self, LabError> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = interrupted.clone();
+        ctrlc::set_handler(move || {
+            // The second time, the user does not want to wait for the step under way.
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|error| {
+            LabError::new(
+                ErrorCode::Io,
+                format!("Ctrl-C cannot be caught: {error}"),
+                "Run it in an ordinary terminal.",
+            )
+        })?;
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+            bar.set_style(style);
+        }
+        Ok(Self {
+            folder,
+            write_record,
+            metrics: RefCell::new(None),
+            bar,
+            last: Cell::new((f64::NAN, f64::NAN)),
+            interrupted,
+            stop_sent: Cell::new(false),
+            failure: RefCell::new(None),
+        })
+    }
+
+    /// Ends the display; an error if something could not be written meanwhile.
+    pub fn close(&self) -> Result<(), LabError> {
+        self.bar.finish_and_clear();
+        self.failure.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
+    pub fn summary(&self, result: &RunResult, out: &Path) {
+        let reason = match result.stop_reason {
+            StopReason::Completed => "all steps done",
+            StopReason::EarlyStopping => "stopped early, the validation loss no longer fell",
+            StopReason::Stopped => "stopped",
+        };
+        println!(
+            "{}: {reason}; {} steps in {:.1} s, kept those of step {}",
+            result.strategy, result.steps, result.seconds, result.best_step
+        );
+        for (name, value) in &result.metrics {
+            println!("  {name:<24}{value:.4}");
+        }
+        println!("results in {}", out.display());
+    }
+
+    fn write(&self, event: &Event) -> Result<(), LabError> {
+        match event {
+            Event::Started { run, info } => {
+                (self.write_record)(&self.folder, run, info.config.clone())?;
+                *self.metrics.borrow_mut() = Some(self.folder.open_metrics(info.first_step)?);
+                self.bar.set_length(info.steps as u64);
+                self.bar.set_position(info.first_step as u64);
+                self.print(&format!(
+                    "{}: {} parameters, vocabulary {}, {} tokens to train on, {} held out",
+                    info.strategy,
+                    info.parameters,
+                    info.vocabulary,
+                    info.training_tokens,
+                    info.validation_tokens
+                ));
+            }
+            Event::Metrics { records, .. } => {
+                if let Some(file) = self.metrics.borrow_mut().as_mut() {
+                    for record in records {
+                        let line = serde_json::to_string(record)
+                            .map_err(|error| LabError::internal(error.to_string()))?;
+                        writeln!(file, "{line}")
+                            .map_err(|error| self.folder.io(Path::new("metrics.jsonl"), error))?;
+                    }
+                }
+                records.iter().for_each(|record| self.show(record));
+            }
+            Event::Checkpoint { state, .. } => self.folder.write_checkpoint(state)?,
+            Event::Sample {
+                step, prompt, text, ..
+            } => self.print(&format!("--- step {step} ---\n{prompt}{text}\n")),
+            Event::Progress { progress, .. } => {
+                let (loss, validation) = self.last.get();
+                let validation = if validation.is_nan() {
+                    String::new()
+                } else {
+                    format!(", validation {validation:.4}")
+                };
+                self.bar.set_position(progress.step as u64);
+                self.bar.set_message(format!(
+                    "loss {loss:.4}{validation}, {:.0} tokens/s, {:.0} s left",
+                    progress.tokens_per_second, progress.seconds_left
+                ));
+            }
+            Event::Log { level, message } => {
+                let label = if *level == LogLevel::Warning {
+                    "warning: "
+                } else {
+                    ""
+                };
+                self.print(&format!("{label}{message}"));
+            }
+            Event::Ready(_)
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Finished { .. }
+            | Event::Failed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn show(&self, record: &MetricRecord) {
+        let (loss, validation) = self.last.get();
+        let value = |name: &str, old: f64| record.values.get(name).copied().unwrap_or(old);
+        self.last
+            .set((value("loss", loss), value("validation_loss", validation)));
+        // Where there is no bar, each evaluation is a line.
+        if !std::io::stderr().is_terminal() && record.values.contains_key("validation_loss") {
+            eprintln!(
+                "step {}: loss {loss:.4}, validation loss {:.4}",
+                record.step,
+                value("validation_loss", validation)
+            );
+        }
+    }
+
+    fn print(&self, text: &str) {
+        self.bar.suspend(|| println!("{text}"));
+    }
+}
+
+#[async_trait(?Send)]
+impl Host for TerminalHost {
+    fn now(&self) -> f64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64() * 1000.0)
+    }
+
+    fn emit(&self, event: Event) {
+        if let Err(error) = self.write(&event) {
+            self.failure.borrow_mut().get_or_insert(error);
+        }
+    }
+
+    /// The terminal gives one command, and no pause to wait in: stop, on Ctrl-C or when the disk fails.
+    async fn next_command(&self, _wait: bool) -> Option<Command> {
+        let wanted = self.interrupted.load(Ordering::SeqCst) || self.failure.borrow().is_some();
+        (wanted && !self.stop_sent.replace(true)).then(|| Command::Stop { run: String::new() })
+    }
+}

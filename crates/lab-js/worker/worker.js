@@ -1,0 +1,109 @@
+// The worker: chooses between the two builds of the core, loads one and passes messages on. Commands
+// come in and events go out as lab-protocol has them. `worker.js?backend=auto|cpu|wgpu`.
+
+const wanted = new URL(self.location.href).searchParams.get("backend") ?? "auto";
+const post = (event) => self.postMessage(event);
+
+// Commands that arrive before the core is ready wait here.
+const early = [];
+let lab;
+self.onmessage = ({ data }) => (lab ? lab.command(data) : early.push(data));
+
+let failed = false;
+function fail(code, message, hint) {
+  // The first failure is the cause; what follows it in a dying worker is noise.
+  if (failed) return;
+  failed = true;
+  post({ event: "failed", error: { code, message, hint } });
+}
+
+// Whatever ends the core ends the worker; the page starts another one.
+function crashed(error) {
+  const text = String(error?.message ?? error);
+  if (/memory|allocation|RangeError/i.test(text)) {
+    fail("out_of_memory", `memory ran out: ${text}`, "Use a smaller batch, width or context.");
+  } else {
+    fail("internal", `the worker failed: ${text}`, "Continue from the last checkpoint. If it happens again, please report it.");
+  }
+}
+self.addEventListener("error", (event) => crashed(event.error ?? event.message));
+self.addEventListener("unhandledrejection", (event) => crashed(event.reason));
+
+// The core's panics arrive through the console just before the trap that they cause.
+const consoleError = console.error;
+console.error = (...parts) => {
+  const text = parts.map(String).join(" ");
+  if (text.includes("panicked at")) {
+    const summary = text.split("\n\nStack:")[0];
+    if (/out of memory/i.test(text)) {
+      fail("out_of_memory", `the GPU's memory ran out: ${summary}`, "Use a smaller batch, width or context, or the CPU.");
+    } else {
+      crashed(new Error(summary));
+    }
+  }
+  consoleError.apply(console, parts);
+};
+
+// A promise that is kept after messages had their turn: at once, or when the next message is there.
+const channel = new MessageChannel();
+const waiting = [];
+channel.port1.onmessage = () => waiting.shift()?.();
+function pause(untilMessage) {
+  if (untilMessage) {
+    return new Promise((resolve) => self.addEventListener("message", () => queueMicrotask(resolve), { once: true }));
+  }
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    channel.port2.postMessage(null);
+  });
+}
+
+/** The adapter that training can run on, or why there is none. */
+async function findAdapter() {
+  if (!navigator.gpu) return { reason: "this browser has no WebGPU" };
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+  if (!adapter) return { reason: "there is no usable WebGPU adapter" };
+  // Without timestamps the GPU runtime fails in its first stream.
+  if (!adapter.features.has("timestamp-query")) {
+    return { reason: "the WebGPU adapter lacks the feature timestamp-query" };
+  }
+  return { adapter };
+}
+
+// The core asks the browser for its device itself: from here it is watched, so that its loss is told.
+function watchDevices() {
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...parameters) {
+    const device = await request.apply(this, parameters);
+    self.gpuDevice = device;
+    device.lost.then(({ reason, message }) =>
+      fail("device_lost", `the GPU was lost (${reason || "unknown"}): ${message}`, "Continue from the last checkpoint, or use the CPU."));
+    device.addEventListener("uncapturederror", ({ error }) =>
+      error instanceof GPUOutOfMemoryError
+        ? fail("out_of_memory", `the GPU's memory ran out: ${error.message}`, "Use a smaller batch, width or context, or the CPU.")
+        : fail("device_lost", `the GPU reported an error: ${error.message}`, "Continue from the last checkpoint, or use the CPU."));
+    return device;
+  };
+}
+
+async function open() {
+  const { adapter, reason: missing } = wanted === "cpu" ? { reason: "you chose it" } : await findAdapter();
+  if (wanted === "wgpu" && !adapter) {
+    return fail("backend_unavailable", `WebGPU cannot be used: ${missing}`, "Choose the CPU, or a browser with WebGPU.");
+  }
+  const { default: init, Lab } = await import(adapter ? "./gpu/lab_js.js" : "./cpu/lab_js.js");
+  if (adapter) watchDevices();
+  await init();
+  const info = adapter?.info;
+  const name = adapter
+    ? [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "unnamed adapter"
+    : "SIMD";
+  const reason = wanted !== "auto" ? "you chose it" : adapter ? "the fastest device here" : missing;
+  lab = await Lab.open(name, reason, post, pause);
+  early.forEach((command) => lab.command(command));
+}
+
+open().catch((error) => {
+  if (error?.code && error?.hint) return fail(error.code, error.message, error.hint);
+  crashed(error);
+});

@@ -1,0 +1,262 @@
+//! A decoder-only transformer: GPT-2's and Llama's families and what lies between, by configuration.
+
+use crate::dropout::Dropout;
+use crate::kernels;
+use crate::random::{Purpose, Random};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use lab_protocol::{Activation, ModelConfig, Norm as NormKind, Position};
+
+/// Token and position embeddings, blocks, a last norm and a head.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// `[vocabulary, width]`
+    pub token_embedding: Param<Tensor<2>>,
+    /// `[context, width]`, where positions are learned.
+    pub position_embedding: Option<Param<Tensor<2>>>,
+    pub blocks: Vec<Block>,
+    pub norm: Norm,
+    /// `[width, vocabulary]`, where the head is not the token embedding.
+    pub head: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    rope: Option<Rope>,
+}
+
+/// Pre-norm attention and MLP, each added to its input.
+#[derive(Module, Debug)]
+pub struct Block {
+    pub attention_norm: Norm,
+    /// Queries, keys and values of all heads side by side: `[width, (heads + 2·key_value_heads)·head_width]`.
+    pub qkv: Linear,
+    pub projection: Linear,
+    pub mlp_norm: Norm,
+    /// Present with SwiGLU only.
+    pub gate: Option<Linear>,
+    pub up: Linear,
+    pub down: Linear,
+    #[module(skip)]
+    shape: BlockShape,
+}
+
+#[derive(Clone, Debug)]
+struct BlockShape {
+    heads: usize,
+    key_value_heads: usize,
+    head_width: usize,
+    activation: Activation,
+}
+
+/// LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019).
+#[derive(Module, Debug)]
+pub struct Norm {
+    /// `[width]`
+    pub weight: Param<Tensor<1>>,
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    kind: NormKind,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+/// y = x·W + b.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+/// Cosines and sines of the rotary angles, `[context, head_width / 2]`. Constants, never trained.
+#[derive(Clone, Debug)]
+struct Rope {
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+}
+
+impl Decoder {
+    /// Fresh weights on `device`, as GPT-2 begins: N(0, 0.02), the projections back into the residual
+    /// stream by sqrt(2·layers) smaller, norms 1, biases 0. `config` must be valid.
+    pub fn new(config: &ModelConfig, vocabulary: usize, seed: u64, device: &Device) -> Self {
+        let mut init = Init {
+            random: Random::new(seed, Purpose::Weights, 0),
+            bias: config.bias,
+            device,
+        };
+        let residual = 0.02 / (2.0 * config.layers as f64).sqrt();
+        let width = config.width;
+        let kv_width = config.key_value_heads() * config.head_width();
+        let token_embedding = init.matrix(vocabulary, width, 0.02);
+        let position_embedding = (config.position == Position::Learned)
+            .then(|| init.matrix(config.context, width, 0.02));
+        let blocks = (0..config.layers)
+            .map(|_| Block {
+                attention_norm: init.norm(config),
+                qkv: init.linear(width, width + 2 * kv_width, 0.02),
+                projection: init.linear(width, width, residual),
+                mlp_norm: init.norm(config),
+                gate: (config.activation == Activation::Swiglu)
+                    .then(|| init.linear(width, config.hidden_width(), 0.02)),
+                up: init.linear(width, config.hidden_width(), 0.02),
+                down: init.linear(config.hidden_width(), width, residual),
+                shape: BlockShape {
+                    heads: config.heads,
+                    key_value_heads: config.key_value_heads(),
+                    head_width: config.head_width(),
+                    activation: config.activation,
+                },
+            })
+            .collect();
+        Self {
+            token_embedding,
+            position_embedding,
+            blocks,
+            norm: init.norm(config),
+            head: (!config.tied_head).then(|| init.matrix(width, vocabulary, 0.02)),
+            rope: (config.position == Position::Rope).then(|| Rope::new(config, device)),
+        }
+    }
+
+    /// Logits `[batch, time, vocabulary]` for token ids `[batch, time]`, time at most the context.
+    /// With `dropout`, the embeddings and what each block adds are dropped from, as in training.
+    pub fn forward(&self, ids: Tensor<2, Int>, dropout: &mut Dropout) -> Tensor<3> {
+        let [_, time] = ids.dims();
+        let mut x = kernels::embedding(self.token_embedding.val(), ids);
+        if let Some(positions) = &self.position_embedding {
+            x = x + positions.val().narrow(0, 0, time).unsqueeze::<3>();
+        }
+        x = dropout.apply(x);
+        for block in &self.blocks {
+            x = block.forward(x, self.rope.as_ref(), dropout);
+        }
+        let x = self.norm.forward(x);
+        match &self.head {
+            Some(head) => kernels::linear(x, head.val(), None),
+            None => kernels::linear_transposed(x, self.token_embedding.val()),
+        }
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, dropout: &mut Dropout) -> Tensor<3> {
+        let attended = self.attention(self.attention_norm.forward(x.clone()), rope);
+        let x = x + dropout.apply(attended);
+        let expanded = self.mlp(self.mlp_norm.forward(x.clone()));
+        x + dropout.apply(expanded)
+    }
+
+    fn attention(&self, x: Tensor<3>, rope: Option<&Rope>) -> Tensor<3> {
+        let BlockShape {
+            heads,
+            key_value_heads,
+            head_width,
+            ..
+        } = self.shape;
+        let rotation = rope.map(|rope| rope.tables(x.dims()[1]));
+        let scale = 1.0 / (head_width as f64).sqrt();
+        let y =
+            kernels::self_attention(self.qkv.forward(x), heads, key_value_heads, rotation, scale);
+        self.projection.forward(y)
+    }
+
+    fn mlp(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = match (&self.gate, self.shape.activation) {
+            (Some(gate), _) => kernels::swiglu(gate.forward(x.clone()), self.up.forward(x)),
+            (None, Activation::GeluNew) => kernels::gelu_new(self.up.forward(x)),
+            (None, Activation::Relu) => kernels::relu(self.up.forward(x)),
+            (None, _) => kernels::gelu(self.up.forward(x)),
+        };
+        self.down.forward(hidden)
+    }
+}
+
+impl Norm {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        match self.kind {
+            NormKind::LayerNorm => kernels::layer_norm(
+                x,
+                self.weight.val(),
+                self.bias.as_ref().map(Param::val),
+                self.epsilon,
+            ),
+            NormKind::RmsNorm => kernels::rms_norm(x, self.weight.val(), self.epsilon),
+        }
+    }
+}
+
+impl Linear {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+}
+
+impl Rope {
+    /// Angles in f64, as the angle of a late position loses digits in f32.
+    fn new(config: &ModelConfig, device: &Device) -> Self {
+        let half = config.head_width() / 2;
+        let angle = |position: usize, pair: usize| {
+            position as f64
+                / config
+                    .rope_theta
+                    .powf(2.0 * pair as f64 / config.head_width() as f64)
+        };
+        let table = |function: fn(f64) -> f64| {
+            let values: Vec<f32> = (0..config.context)
+                .flat_map(|position| {
+                    (0..half).map(move |pair| function(angle(position, pair)) as f32)
+                })
+                .collect();
+            Tensor::from_data(
+                TensorData::new(values, [config.context, half]),
+                &device.clone().inner(),
+            )
+        };
+        Self {
+            cos: table(libm::cos),
+            sin: table(libm::sin),
+        }
+    }
+
+    /// The tables of the first `time` positions.
+    fn tables(&self, time: usize) -> (Tensor<2>, Tensor<2>) {
+        (
+            self.cos.clone().narrow(0, 0, time),
+            self.sin.clone().narrow(0, 0, time),
+        )
+    }
+}
+
+/// Draws initial weights in the order in which they are asked for.
+struct Init<'a> {
+    random: Random,
+    bias: bool,
+    device: &'a Device,
+}
+
+impl Init<'_> {
+    fn matrix(&mut self, rows: usize, columns: usize, deviation: f64) -> Param<Tensor<2>> {
+        let values = self.random.normal(rows * columns, deviation);
+        Param::from_data(TensorData::new(values, [rows, columns]), self.device)
+    }
+
+    fn vector(&self, width: usize, value: f32) -> Param<Tensor<1>> {
+        Param::from_data(TensorData::new(vec![value; width], [width]), self.device)
+    }
+
+    fn linear(&mut self, from: usize, to: usize, deviation: f64) -> Linear {
+        Linear {
+            weight: self.matrix(from, to, deviation),
+            bias: self.bias.then(|| self.vector(to, 0.0)),
+        }
+    }
+
+    fn norm(&self, config: &ModelConfig) -> Norm {
+        Norm {
+            weight: self.vector(config.width, 1.0),
+            bias: (self.bias && config.norm == NormKind::LayerNorm)
+                .then(|| self.vector(config.width, 0.0)),
+            kind: config.norm,
+            epsilon: config.norm_epsilon,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Dropout (Srivastava et al. 2014) whose masks are drawn on the host from the experiment's seed: the
+//! same activations are dropped on every backend and after a resume.
+
+use crate::random::{Purpose, Random};
+use burn::tensor::{Tensor, TensorData};
+
+/// Drops activations of one training step, or none.
+pub struct Dropout(Option<Active>);
+
+struct Active {
+    probability: f64,
+    random: Random,
+}
+
+impl Dropout {
+    /// For evaluation and generation: changes nothing.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// For micro-batch `micro` of a training step.
+    pub fn new(probability: f64, seed: u64, step: usize, micro: usize) -> Self {
+        Self((probability > 0.0).then(|| Active {
+            probability,
+            random: Random::new(seed, Purpose::Dropout, (step as u64) << 12 | micro as u64),
+        }))
+    }
+
+    /// Each element becomes 0 with the probability, else grows by 1 / (1 - probability).
+    pub fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        let Some(Active {
+            probability,
+            random,
+        }) = &mut self.0
+        else {
+            return x;
+        };
+        let scale = (1.0 / (1.0 - *probability)) as f32;
+        let shape = x.dims();
+        let mask: Vec<f32> = (0..shape.iter().product())
+            .map(|_| {
+                if random.uniform() < *probability {
+                    0.0
+                } else {
+                    scale
+                }
+            })
+            .collect();
+        let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device().inner());
+        x * mask
+    }
+}

@@ -1,0 +1,210 @@
+//! A module's weights by name: read to the host in one round trip, written back, flattened for the
+//! optimiser. Burn's own records read synchronously, which a browser's GPU does not allow.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor, TensorData, Transaction};
+use lab_protocol::{ErrorCode, LabError};
+use std::collections::BTreeMap;
+
+/// A weight on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Weights by the path of their field, e.g. `blocks.0.qkv.weight`.
+pub type HostTensors = BTreeMap<String, HostTensor>;
+
+/// A failed read: the GPU is gone or out of memory.
+pub fn device_error(error: impl std::fmt::Debug) -> LabError {
+    let text = format!("{error:?}");
+    let memory = text.to_lowercase().contains("memory");
+    LabError::new(
+        if memory {
+            ErrorCode::OutOfMemory
+        } else {
+            ErrorCode::DeviceLost
+        },
+        format!("the device failed: {text}"),
+        if memory {
+            "Use a smaller batch, width or context, or the CPU."
+        } else {
+            "Continue from the last checkpoint, or use the CPU."
+        },
+    )
+}
+
+/// Reads tensors to the host, all in one round trip.
+pub async fn read<const D: usize>(tensors: Vec<Tensor<D>>) -> Result<Vec<Vec<f32>>, LabError> {
+    let transaction = tensors
+        .into_iter()
+        .fold(Transaction::default(), |all, tensor| {
+            all.register(tensor.without_autodiff())
+        });
+    let data = transaction.execute_async().await.map_err(device_error)?;
+    data.into_iter()
+        .map(|data| data.try_into_vec::<f32>().map_err(device_error))
+        .collect()
+}
+
+/// Names and shapes of a module's weights, in the order of its fields.
+pub fn shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
+    let mut visitor = Collect::default();
+    module.visit(&mut visitor);
+    visitor.names.into_iter().zip(visitor.shapes).collect()
+}
+
+/// A module's weights, flattened, in the order of its fields.
+pub fn flat<M: Module>(module: &M) -> Vec<Tensor<1>> {
+    let mut visitor = Collect::default();
+    module.visit(&mut visitor);
+    visitor.tensors
+}
+
+/// A module's weights on the host.
+pub async fn to_host<M: Module>(module: &M) -> Result<HostTensors, LabError> {
+    let named = shapes(module);
+    let values = read(flat(module)).await?;
+    Ok(named
+        .into_iter()
+        .zip(values)
+        .map(|((name, shape), values)| (name, HostTensor { shape, values }))
+        .collect())
+}
+
+/// The module with its weights replaced. Every weight must be there, in its shape, and nothing else;
+/// all that is wrong is named, before anything is allocated.
+pub fn from_host<M: Module>(
+    module: M,
+    tensors: &HostTensors,
+    device: &Device,
+) -> Result<M, LabError> {
+    let expected = shapes(&module);
+    let mut faults = Vec::new();
+    for (name, shape) in &expected {
+        match tensors.get(name) {
+            None => faults.push(format!("{name} is missing")),
+            Some(found) if found.shape != *shape => {
+                faults.push(format!(
+                    "{name} has the shape {:?}, not {shape:?}",
+                    found.shape
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let surplus = tensors
+        .keys()
+        .filter(|name| !expected.iter().any(|(other, _)| other == *name));
+    faults.extend(surplus.map(|name| format!("{name} is not a weight of this model")));
+    if !faults.is_empty() {
+        return Err(LabError::new(
+            ErrorCode::InvalidCheckpoint,
+            format!("the weights do not fit the model: {}", faults.join("; ")),
+            "Use the configuration that the weights were trained with.",
+        ));
+    }
+    Ok(module.map(&mut Replace {
+        path: Vec::new(),
+        tensors,
+        device,
+    }))
+}
+
+/// The gradients of a module's weights, flattened, in the order of its fields; zeros where a weight
+/// took no part. Takes them out of `gradients`.
+pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Tensor<1>> {
+    let mut visitor = TakeGradients {
+        gradients,
+        tensors: Vec::new(),
+    };
+    module.visit(&mut visitor);
+    visitor.tensors
+}
+
+/// The module with each weight replaced by what `update` makes of it, flattened, and of its rank.
+/// The old weight is not held meanwhile, so that it can be changed in place.
+pub fn update<M: Module>(module: M, update: impl FnMut(Tensor<1>, usize) -> Tensor<1>) -> M {
+    module.map(&mut Update { update })
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    names: Vec<String>,
+    shapes: Vec<Vec<usize>>,
+    tensors: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.names.push(self.path.join("."));
+        self.shapes.push(param.val().dims().to_vec());
+        self.tensors.push(flatten(param.val().without_autodiff()));
+    }
+}
+
+struct Replace<'a> {
+    path: Vec<String>,
+    tensors: &'a HostTensors,
+    device: &'a Device,
+}
+
+impl ModuleMapper for Replace<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // `from_host` has checked that every name is there.
+        let Some(found) = self.tensors.get(&self.path.join(".")) else {
+            return param;
+        };
+        let data = TensorData::new(found.values.clone(), found.shape.clone());
+        param
+            .map(|old| Tensor::from_data(data, self.device).set_require_grad(old.is_require_grad()))
+    }
+}
+
+struct TakeGradients<'a> {
+    gradients: &'a mut Gradients,
+    tensors: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for TakeGradients<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let weight = param.val();
+        let gradient = weight.grad_remove(self.gradients);
+        self.tensors.push(flatten(
+            gradient.unwrap_or_else(|| weight.without_autodiff().zeros_like()),
+        ));
+    }
+}
+
+struct Update<F> {
+    update: F,
+}
+
+impl<F: FnMut(Tensor<1>, usize) -> Tensor<1>> ModuleMapper for Update<F> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weight| {
+            let shape = weight.dims();
+            let updated = (self.update)(flatten(weight.without_autodiff()), D).reshape(shape);
+            updated.autodiff().require_grad()
+        })
+    }
+}
+
+fn flatten<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let elements = tensor.shape().num_elements();
+    tensor.reshape([elements])
+}
