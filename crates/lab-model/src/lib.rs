@@ -1,6 +1,8 @@
 //! The language model: tokenizers, decoder, sampling, optimiser, kernels, formats. Does no I/O, spawns
 //! no threads of its own and reads no clock.
 
+pub use burn;
+
 pub mod corpus;
 pub mod decoder;
 pub mod device;

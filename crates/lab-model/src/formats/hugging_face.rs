@@ -35,7 +35,7 @@ pub fn model_folder(
     weights: &HostTensors,
 ) -> Result<Vec<ModelFile>, LabError> {
     let vocabulary = tokenizer.vocabulary();
-    let tensors = rename(config, weights)?;
+    let tensors = rename_weights(config, weights)?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     Ok(vec![
         json_file("config.json", &write_config(config, vocabulary)),
@@ -195,8 +195,11 @@ struct Place {
     transposed: bool,
 }
 
-/// Our weights by the file's names.
-fn rename(config: &ModelConfig, weights: &HostTensors) -> Result<HostTensors, LabError> {
+/// Tensors by our names, e.g. weights or gradients, under the names that the file has for them.
+pub fn rename_weights(
+    config: &ModelConfig,
+    weights: &HostTensors,
+) -> Result<HostTensors, LabError> {
     let family = family(config);
     if family == Family::Own {
         return Ok(weights.clone());

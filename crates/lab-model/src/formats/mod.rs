@@ -5,4 +5,4 @@ mod hugging_face;
 mod safetensors;
 
 pub use checkpoint::{CheckpointState, read_checkpoint, write_checkpoint};
-pub use hugging_face::{model_folder, read_config, read_weights};
+pub use hugging_face::{model_folder, read_config, read_weights, rename_weights};
