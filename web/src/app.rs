@@ -1,0 +1,116 @@
+//! The whole page, top to bottom.
+
+use crate::device::DeviceControls;
+use crate::errors::ErrorPanel;
+use crate::field::FormError;
+use crate::experiment_panel::{ExperimentCard, load_example};
+use crate::lab::Lab;
+use crate::live::LiveSection;
+use crate::result_panel::ResultPanel;
+use crate::run_bar::RunBar;
+use crate::shortcuts::{self, ShortcutHelp};
+use crate::strategy_card::StrategyCard;
+use crate::theme::ThemeButton;
+use lab_protocol::{BackendChoice, DataSource};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// The controller, for any component.
+pub fn use_lab() -> Lab {
+    expect_context::<Lab>()
+}
+
+#[component]
+pub fn App() -> impl IntoView {
+    let lab = Lab::new();
+    provide_context(lab);
+    provide_context(FormError(Memo::new(move |_| lab.form.build(lab.store.backend.get()).err())));
+    shortcuts::listen(lab);
+    warn_before_leaving(lab);
+    fetch_named_text(lab);
+    spawn_local(open(lab));
+
+    view! {
+        <a class="skip" href="#run">"Skip to Run"</a>
+        <header class="top">
+            <div class="brand">
+                <Logo/>
+                <div>
+                    <h1>"LLM Labs"</h1>
+                    <p>"Train a language model in this tab. Nothing is uploaded."</p>
+                </div>
+            </div>
+            <div class="top-tools">
+                <DeviceControls/>
+                <ThemeButton/>
+            </div>
+        </header>
+        <main>
+            <RunBar/>
+            <ErrorPanel/>
+            <section class="pipeline" aria-label="Experiment">
+                <ExperimentCard/>
+                <Strategies/>
+            </section>
+            <ResultPanel/>
+            <LiveSection/>
+        </main>
+        <footer>
+            <p>
+                "Everything is computed on this device. The page's own security policy lets it connect to nothing but the server it came from."
+            </p>
+            <ShortcutHelp/>
+        </footer>
+    }
+}
+
+/// One card for each strategy of the experiment, in order.
+#[component]
+fn Strategies() -> impl IntoView {
+    let strategies = use_lab().form.strategies;
+    move || {
+        let cards = strategies.get().into_iter().enumerate();
+        cards.map(|(index, form)| view! { <StrategyCard index form/> }).collect_view()
+    }
+}
+
+#[component]
+fn Logo() -> impl IntoView {
+    view! {
+        <svg class="logo" viewBox="0 0 32 32" width="36" height="36" aria-hidden="true">
+            <rect width="32" height="32" rx="8"></rect>
+            <path d="M6 8c3 0 4 14 9 15s7-1 11-1" fill="none" stroke-width="2.5" stroke-linecap="round"></path>
+            <circle cx="26" cy="22" r="2.2"></circle>
+        </svg>
+    }
+}
+
+/// Brings the page into its first state: the worker starts while the quick start is loaded.
+async fn open(lab: Lab) {
+    lab.start_worker(BackendChoice::Auto);
+    load_example(lab, "quickstart").await;
+    if let Err(error) = lab.data.fetch_list().await {
+        lab.store.fail_with(error);
+    }
+}
+
+/// Fetches the built-in text that the form names.
+fn fetch_named_text(lab: Lab) {
+    Effect::new(move || {
+        let name = lab.form.built_in.get();
+        let listed = lab.data.built_in.with(|texts| !texts.is_empty());
+        if listed && lab.form.source.get() == DataSource::BuiltIn {
+            spawn_local(async move { lab.data.fetch_text(name).await });
+        }
+    });
+}
+
+/// A run is lost when the page is left, so the browser asks first.
+fn warn_before_leaving(lab: Lab) {
+    let handle = window_event_listener(leptos::ev::beforeunload, move |event| {
+        if lab.store.phase.get_untracked().is_active() {
+            event.prevent_default();
+        }
+    });
+    on_cleanup(move || handle.remove());
+}

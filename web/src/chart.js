@@ -1,0 +1,113 @@
+// The loss curve. uPlot (loaded by index.html as a classic script) draws; this chooses colours from the
+// style sheet, formats the axes, and follows the size of its place and the colours of the page.
+
+const SERIES = [
+  { label: "Training", swatch: "raw", width: 1 },
+  { label: "Smoothed", swatch: "smooth", width: 2.5 },
+  { label: "Validation", swatch: "validation", width: 2, dash: [7, 5], points: true },
+];
+
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+function seconds(value) {
+  if (value < 120) return `${+value.toFixed(1)} s`;
+  if (value < 7200) return `${+(value / 60).toFixed(1)} min`;
+  return `${+(value / 3600).toFixed(1)} h`;
+}
+
+const AXES = {
+  step: { label: "Step", format: (value) => short.format(value) },
+  tokens: { label: "Tokens", format: (value) => short.format(value) },
+  time: { label: "Time", format: seconds },
+};
+
+// uPlot draws gaps where a value is null.
+function gaps(column) {
+  return Array.from(column, (value) => (Number.isNaN(value) ? null : value));
+}
+
+export class LossChart {
+  constructor(host) {
+    this.host = host;
+    this.last = null;
+    this.plot = null;
+    this.kind = "";
+    this.redraw = () => {
+      this.kind = "";
+      if (this.last) this.draw(...this.last);
+    };
+    this.sizes = new ResizeObserver(() => this.plot?.setSize(this.size()));
+    this.sizes.observe(host);
+    this.dark = matchMedia("(prefers-color-scheme: dark)");
+    this.dark.addEventListener("change", this.redraw);
+    this.theme = new MutationObserver(this.redraw);
+    this.theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  }
+
+  // `columns`: x, training, smoothed, validation. `axis`: a key of AXES.
+  draw(axis, log, columns) {
+    this.last = [axis, log, columns];
+    const data = [columns[0], gaps(columns[1]), gaps(columns[2]), gaps(columns[3])];
+    const kind = `${axis} ${log}`;
+    if (kind === this.kind && this.plot) {
+      this.plot.setData(data);
+      return;
+    }
+    this.kind = kind;
+    this.plot?.destroy();
+    this.plot = new globalThis.uPlot(this.options(axis, log), data, this.host);
+  }
+
+  destroy() {
+    this.sizes.disconnect();
+    this.theme.disconnect();
+    this.dark.removeEventListener("change", this.redraw);
+    this.plot?.destroy();
+  }
+
+  size() {
+    return { width: Math.max(this.host.clientWidth, 100), height: Math.max(this.host.clientHeight, 100) };
+  }
+
+  // The colour that the style sheet gives the legend's swatch, as the canvas understands it.
+  colour(selector) {
+    const element = this.host.closest("figure").querySelector(selector);
+    return getComputedStyle(element ?? this.host).color;
+  }
+
+  options(axis, log) {
+    const { label, format } = AXES[axis];
+    const ink = this.colour(".legend");
+    const grid = { stroke: this.colour(".plot"), width: 1 };
+    const font = `12px ${getComputedStyle(this.host).fontFamily}`;
+    const ticks = { ...grid, size: 4 };
+    const series = SERIES.map(({ label, swatch, width, dash, points }) => ({
+      label,
+      width,
+      dash,
+      stroke: this.colour(`.swatch.${swatch}`),
+      spanGaps: true,
+      points: { show: Boolean(points), size: 6, fill: this.colour(`.swatch.${swatch}`) },
+      value: (_, value) => (value == null ? "–" : value.toFixed(3)),
+    }));
+    return {
+      ...this.size(),
+      padding: [12, 12, 0, 0],
+      cursor: { points: { size: 7 }, drag: { x: true, y: false } },
+      legend: { live: true },
+      scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
+      axes: [
+        {
+          stroke: ink, grid, ticks, font, size: 34,
+          values: (_, splits) => splits.map(format),
+        },
+        {
+          stroke: ink, grid, ticks, font, size: 46,
+          filter: (_, splits) => splits,
+          values: (_, splits) => splits.map((value) => (value == null ? "" : +value.toPrecision(3))),
+        },
+      ],
+      series: [{ label, value: (_, value) => (value == null ? "–" : format(value)) }, ...series],
+    };
+  }
+}

@@ -1,0 +1,107 @@
+//! The little that the page needs of the browser beyond leptos.
+
+use js_sys::{Array, Uint8Array};
+use lab_protocol::{ErrorCode, LabError};
+use leptos::prelude::{document, window};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, BlobPropertyBag, File, HtmlAnchorElement, HtmlElement, Response, Url};
+
+/// Milliseconds since 1970-01-01 UTC.
+pub fn now() -> u64 {
+    js_sys::Date::now() as u64
+}
+
+/// Fetches a file of this site.
+pub async fn fetch(path: &str) -> Result<Vec<u8>, LabError> {
+    let failed = |what: String| {
+        LabError::new(
+            ErrorCode::Io,
+            format!("{path} could not be loaded: {what}"),
+            "Check that the whole site is there, and reload the page.",
+        )
+    };
+    let response: Response = JsFuture::from(window().fetch_with_str(path))
+        .await
+        .and_then(JsCast::dyn_into)
+        .map_err(|_| failed("the server did not answer".to_owned()))?;
+    if !response.ok() {
+        return Err(failed(format!("the server answered {}", response.status())));
+    }
+    let buffer = match response.array_buffer() {
+        Ok(promise) => JsFuture::from(promise).await,
+        Err(error) => Err(error),
+    };
+    buffer.map(|buffer| Uint8Array::new(&buffer).to_vec()).map_err(|_| failed("the answer broke off".to_owned()))
+}
+
+/// Reads a file that the user chose.
+pub async fn read_file(file: &File) -> Result<Vec<u8>, LabError> {
+    JsFuture::from(file.array_buffer())
+        .await
+        .map(|buffer| Uint8Array::new(&buffer).to_vec())
+        .map_err(|_| {
+            LabError::new(
+                ErrorCode::Io,
+                format!("\"{}\" could not be read", file.name()),
+                "Choose the file again; it may have been moved or changed.",
+            )
+        })
+}
+
+/// Offers bytes to the user as a file.
+pub fn download(name: &str, kind: &str, bytes: &[u8]) -> Result<(), LabError> {
+    save(name, kind, bytes).map_err(|_| {
+        LabError::new(ErrorCode::Io, format!("\"{name}\" could not be saved"), "Allow this page to download files.")
+    })
+}
+
+fn save(name: &str, kind: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    let options = BlobPropertyBag::new();
+    options.set_type(kind);
+    let parts = Array::of1(&Uint8Array::from(bytes));
+    let blob = Blob::new_with_u8_array_sequence_and_options(&parts, &options)?;
+    let address = Url::create_object_url_with_blob(&blob)?;
+    let link: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
+    link.set_href(&address);
+    link.set_download(name);
+    link.click();
+    Url::revoke_object_url(&address)
+}
+
+/// SHA-256 of a text, in hexadecimal; none where the browser keeps its cryptography from pages that
+/// come over plain HTTP.
+pub async fn sha256(text: &str) -> Option<String> {
+    let crypto = js_sys::Reflect::get(&window().crypto().ok()?.into(), &"subtle".into()).ok()?;
+    let crypto: web_sys::SubtleCrypto = crypto.dyn_into().ok()?;
+    let bytes = Uint8Array::from(text.as_bytes());
+    let hash = JsFuture::from(crypto.digest_with_str_and_buffer_source("SHA-256", &bytes).ok()?).await.ok()?;
+    Some(Uint8Array::new(&hash).to_vec().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Moves the focus to the element with this id, unfolding what hides it.
+pub fn focus(id: &str) {
+    let Some(element) = document().get_element_by_id(id) else { return };
+    let mut around = element.parent_element();
+    while let Some(parent) = around {
+        if parent.tag_name() == "DETAILS" {
+            let _ = parent.set_attribute("open", "");
+        }
+        around = parent.parent_element();
+    }
+    if let Some(element) = element.dyn_ref::<HtmlElement>() {
+        let _ = element.focus();
+    }
+}
+
+/// A setting of the page that outlives it. Where storage is forbidden, it does not.
+pub fn remembered(key: &str) -> Option<String> {
+    window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
+}
+
+pub fn remember(key: &str, value: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        // A full or forbidden storage costs the memory of a preference, nothing else.
+        let _ = storage.set_item(key, value);
+    }
+}

@@ -1,0 +1,39 @@
+//! What the model writes as it learns.
+
+use crate::app::use_lab;
+use crate::format::count;
+use crate::store::Sample;
+use leptos::prelude::*;
+
+/// The samples of the run, latest first.
+#[component]
+pub fn SamplesCard() -> impl IntoView {
+    let samples = use_lab().store.samples;
+    view! {
+        <section class="card samples" aria-labelledby="samples-title">
+            <h2 id="samples-title">"Samples"</h2>
+            <Show when=move || samples.with(|samples| samples.is_empty())>
+                <p class="muted">"What the model writes as it learns appears here."</p>
+            </Show>
+            <ol class="sample-list" tabindex="0" aria-label="Samples, latest first">
+                <For each=move || samples.get() key=|sample| sample.key let(sample)>
+                    <li>
+                        <p class="sample-step">{format!("Step {}", count(sample.step))}</p>
+                        <SampleText sample/>
+                    </li>
+                </For>
+            </ol>
+        </section>
+    }
+}
+
+/// The prompt, told apart, and its continuation.
+#[component]
+pub fn SampleText(sample: Sample) -> impl IntoView {
+    let prompt = sample.prompt.trim_start_matches('\n').to_owned();
+    // A prompt of new lines says nothing: the text begins where it has letters.
+    let text = if prompt.is_empty() { sample.text.trim_start_matches('\n').to_owned() } else { sample.text };
+    view! {
+        <pre class="sample-text"><span class="sample-prompt">{prompt}</span>{text}</pre>
+    }
+}
