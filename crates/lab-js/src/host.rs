@@ -91,7 +91,7 @@ impl Host for WorkerHost {
                 .dyn_into()
                 .ok()
             {
-                JsFuture::from::<js_sys::Promise>(promise).await.ok()?;
+                JsFuture::from(promise).await.ok()?;
             }
             match self.commands.borrow_mut().try_recv() {
                 Ok(command) => return Some(command),
