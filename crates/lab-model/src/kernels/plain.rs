@@ -2,7 +2,7 @@
 //! fast ones with, and what runs where a fast one does not apply (another number format, an empty
 //! tensor, a backend that has none).
 
-use burn::tensor::{Bool, DType, Int, Tensor, activation, module};
+use burn::tensor::{Bool, Int, Tensor, activation, module};
 
 use super::AdamWStep;
 
@@ -134,7 +134,9 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
 
 pub fn rope(x: Tensor<4>, cos: Tensor<2>, sin: Tensor<2>) -> Tensor<4> {
     let half = x.dims()[3] / 2;
-    let (cos, sin) = (cos.unsqueeze::<4>(), sin.unsqueeze::<4>());
+    let time = x.dims()[2];
+    let row = |table: Tensor<2>| table.narrow(0, 0, time).unsqueeze::<4>();
+    let (cos, sin) = (row(cos), row(sin));
     let low = x.clone().narrow(3, 0, half);
     let high = x.narrow(3, half, half);
     Tensor::cat(
@@ -195,9 +197,4 @@ pub fn adamw<const D: usize>(
         new_m.mask_where(skip.clone(), m),
         new_v.mask_where(skip, v),
     )
-}
-
-/// Whether the fast kernels apply: they are written for 32-bit floats and tensors that have elements.
-pub(super) fn is_plain<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() != DType::F32 || x.shape().num_elements() == 0
 }

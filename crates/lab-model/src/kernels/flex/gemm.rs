@@ -1,0 +1,227 @@
+//! Matrix products. The attention's many small ones go through [`multiply`]; so do all products in a
+//! browser, where it is faster than the backend's own, which is used natively.
+
+use burn::backend::Flex;
+use burn::backend::TensorMetadata;
+use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::Shape;
+
+use super::{contiguous, tensor, values, width, with_width};
+
+/// A tile of the result: rows, and columns, held in registers while its sum is formed.
+const TILE_ROWS: usize = 6;
+const TILE_COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
+/// Terms of the sum that are packed at a time, so that a panel stays in the nearest cache.
+const DEPTH: usize = 256;
+
+/// A matrix within a slice: element `(i, j)` is at `i · row + j · column`.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// Where packed pieces are kept between products.
+#[derive(Default)]
+pub struct Scratch {
+    a: Vec<f32>,
+    b: Vec<f32>,
+}
+
+/// `c = a · b`, or `c += a · b` where `add`: `a [m, k]`, `b [k, n]`, row `i` of `c` from `i · c_row`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub fn multiply(
+    scratch: &mut Scratch,
+    [m, n, k]: [usize; 3],
+    a: Matrix,
+    b: Matrix,
+    c: &mut [f32],
+    c_row: usize,
+    add: bool,
+) {
+    let mut start = 0;
+    while start < k {
+        let depth = DEPTH.min(k - start);
+        let a = Matrix {
+            values: &a.values[start * a.column..],
+            ..a
+        };
+        let b = Matrix {
+            values: &b.values[start * b.row..],
+            ..b
+        };
+        pack_columns(&mut scratch.b, b, depth, n);
+        for i in (0..m).step_by(TILE_ROWS) {
+            let rows = TILE_ROWS.min(m - i);
+            pack_rows(
+                &mut scratch.a,
+                Matrix {
+                    values: &a.values[i * a.row..],
+                    ..a
+                },
+                rows,
+                depth,
+            );
+            for (panel, j) in scratch
+                .b
+                .chunks_exact(depth * TILE_COLUMNS)
+                .zip((0..n).step_by(TILE_COLUMNS))
+            {
+                let columns = TILE_COLUMNS.min(n - j);
+                let sums = tile(&scratch.a, panel);
+                for (r, sums) in sums.iter().enumerate().take(rows) {
+                    let out = &mut c[(i + r) * c_row + j..][..columns];
+                    if add || start > 0 {
+                        out.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum);
+                    } else if columns == TILE_COLUMNS {
+                        out.copy_from_slice(sums);
+                    } else {
+                        out.copy_from_slice(&sums[..columns]);
+                    }
+                }
+            }
+        }
+        start += depth;
+    }
+}
+
+/// One tile of the result from packed rows of `a` and packed columns of `b`.
+#[inline(always)]
+fn tile(a: &[f32], b: &[f32]) -> [[f32; TILE_COLUMNS]; TILE_ROWS] {
+    let mut sums = [[0.0; TILE_COLUMNS]; TILE_ROWS];
+    let (a, b) = (
+        a.as_chunks::<TILE_ROWS>().0,
+        b.as_chunks::<TILE_COLUMNS>().0,
+    );
+    for (a, b) in a.iter().zip(b) {
+        for (sums, a) in sums.iter_mut().zip(a) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum += a * b;
+            }
+        }
+    }
+    sums
+}
+
+/// Up to [`TILE_ROWS`] rows of `a` side by side, the missing ones 0.
+#[inline(always)]
+fn pack_rows(out: &mut Vec<f32>, a: Matrix, rows: usize, depth: usize) {
+    out.clear();
+    out.resize(depth * TILE_ROWS, 0.0);
+    if a.row == 1 {
+        for (step, out) in out.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
+            out[..rows].copy_from_slice(&a.values[step * a.column..][..rows]);
+        }
+        return;
+    }
+    for r in 0..rows {
+        let row = a.values[r * a.row..].iter().step_by(a.column.max(1));
+        for (out, value) in out.iter_mut().skip(r).step_by(TILE_ROWS).zip(row) {
+            *out = *value;
+        }
+    }
+}
+
+/// The columns of `b` in panels of [`TILE_COLUMNS`], the missing ones 0.
+#[inline(always)]
+fn pack_columns(out: &mut Vec<f32>, b: Matrix, depth: usize, n: usize) {
+    let panels = n.div_ceil(TILE_COLUMNS);
+    out.clear();
+    out.resize(panels * depth * TILE_COLUMNS, 0.0);
+    for (panel, out) in out.chunks_exact_mut(depth * TILE_COLUMNS).enumerate() {
+        let first = panel * TILE_COLUMNS;
+        let columns = TILE_COLUMNS.min(n - first);
+        if b.column == 1 {
+            for (step, out) in out.as_chunks_mut::<TILE_COLUMNS>().0.iter_mut().enumerate() {
+                let row = &b.values[step * b.row + first..];
+                if columns == TILE_COLUMNS {
+                    out.copy_from_slice(&row[..TILE_COLUMNS]);
+                } else {
+                    out[..columns].copy_from_slice(&row[..columns]);
+                }
+            }
+            continue;
+        }
+        for j in 0..columns {
+            let column = b.values[(first + j) * b.column..]
+                .iter()
+                .step_by(b.row.max(1));
+            for (out, value) in out.iter_mut().skip(j).step_by(TILE_COLUMNS).zip(column) {
+                *out = *value;
+            }
+        }
+    }
+}
+
+/// A two-dimensional tensor as it lies in memory; one that runs backwards is copied first.
+fn matrix(x: &FlexTensor) -> Option<Matrix<'_>> {
+    let layout = x.layout();
+    let [row, column] = layout.strides() else {
+        return None;
+    };
+    Some(Matrix {
+        values: &x.storage::<f32>()[layout.start_offset()..],
+        row: usize::try_from(*row).ok()?,
+        column: usize::try_from(*column).ok()?,
+    })
+}
+
+/// Product of two matrices.
+pub fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    if !cfg!(target_arch = "wasm32") {
+        return Flex::float_matmul(a, b);
+    }
+    let ([m, k], n) = (a.shape().dims(), b.shape()[1]);
+    let (Some(left), Some(right)) = (matrix(&a), matrix(&b)) else {
+        return Flex::float_matmul(a, b);
+    };
+    let mut c = vec![0.0; m * n];
+    multiply(
+        &mut Scratch::default(),
+        [m, n, k],
+        left,
+        right,
+        &mut c,
+        n,
+        false,
+    );
+    tensor(c, [m, n])
+}
+
+pub fn matmul(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    if a.shape().num_dims() == 2 && b.shape().num_dims() == 2 {
+        return product(a, b);
+    }
+    Flex::float_matmul(a, b)
+}
+
+/// Any leading dimensions as rows.
+fn as_rows(x: FlexTensor) -> FlexTensor {
+    let (d, x) = (width(&x), contiguous(x));
+    let rows = x.shape().num_elements() / d;
+    x.reshape(Shape::from([rows, d]))
+}
+
+pub fn linear(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+    let out = w.shape()[1];
+    let shape = with_width(x.shape(), out);
+    let mut y = product(as_rows(x), w);
+    if let Some(bias) = bias {
+        let bias = contiguous(bias);
+        super::math::for_rows(y.storage_mut(), out, |_, rows| {
+            for row in rows.chunks_exact_mut(out) {
+                row.iter_mut()
+                    .zip(values(&bias))
+                    .for_each(|(y, bias)| *y += bias);
+            }
+        });
+    }
+    y.reshape(shape)
+}
+
+pub fn linear_weight(x: FlexTensor, dy: FlexTensor) -> FlexTensor {
+    product(Flex::float_transpose(as_rows(x)), as_rows(dy))
+}

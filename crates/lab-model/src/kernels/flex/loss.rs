@@ -1,0 +1,63 @@
+//! Cross-entropy of logits with target classes.
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::FlexTensor;
+
+use super::math::{by_row, exp, maximum};
+use super::{contiguous, integers, tensor, values, width};
+
+pub fn forward(logits: FlexTensor, targets: FlexTensor) -> (FlexTensor, FlexTensor) {
+    let classes = width(&logits);
+    let (logits, targets) = (contiguous(logits), integers(targets));
+    let logits = values(&logits);
+    let row = |i: usize| &logits[i * classes..][..classes];
+    let log_sum = by_row(targets.len(), 1, |i, out| {
+        let highest = maximum(row(i));
+        let mut total = 0.0;
+        // A block at a time, so that the exponentials are vectorised without a buffer of a row.
+        for block in row(i).chunks(64) {
+            let mut powers = [0.0; 64];
+            for (power, x) in powers.iter_mut().zip(block) {
+                *power = exp(x - highest);
+            }
+            total += super::math::sum(&powers);
+        }
+        out[0] = highest + total.ln();
+    });
+    let loss = targets
+        .iter()
+        .zip(&log_sum)
+        .enumerate()
+        .map(|(i, (&target, log_sum))| {
+            if target < 0 {
+                0.0
+            } else {
+                log_sum - row(i)[target as usize]
+            }
+        });
+    let loss = loss.collect::<Vec<_>>();
+    let rows = loss.len();
+    (tensor(loss, [rows]), tensor(log_sum, [rows]))
+}
+
+pub fn backward(
+    dy: FlexTensor,
+    logits: FlexTensor,
+    targets: FlexTensor,
+    log_sum: FlexTensor,
+) -> FlexTensor {
+    let (shape, classes) = (logits.shape(), width(&logits));
+    let (dy, logits, targets) = (contiguous(dy), contiguous(logits), integers(targets));
+    let (dy, logits, log_sum) = (values(&dy), values(&logits), values(&log_sum));
+    let dlogits = by_row(targets.len(), classes, |i, out| {
+        let Ok(target) = usize::try_from(targets[i]) else {
+            return;
+        };
+        let (dy, log_sum) = (dy[i], log_sum[i]);
+        for (out, x) in out.iter_mut().zip(&logits[i * classes..]) {
+            *out = dy * exp(x - log_sum);
+        }
+        out[target] -= dy;
+    });
+    tensor(dlogits, shape)
+}

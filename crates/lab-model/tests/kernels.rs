@@ -1,0 +1,39 @@
+//! The kernels against their plain forms on the native backends.
+
+#[path = "kernels/cases.rs"]
+mod cases;
+
+use burn::tensor::Device;
+use cases::Bench;
+
+macro_rules! cases {
+    ($device:expr, $($name:ident $(($arg:expr))?),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                let Some(device) = $device else { return };
+                pollster::block_on(cases::$name(&mut Bench::new(&device, 7) $(, $arg)?));
+            }
+        )*
+    };
+}
+
+#[cfg(feature = "cpu")]
+mod cpu {
+    use super::*;
+    cases!(
+        Some(Device::flex()),
+        matmul(60),
+        large_matmul,
+        linear,
+        norms,
+        activations,
+        softmax,
+        attention,
+        self_attention,
+        rope,
+        embedding,
+        cross_entropy,
+        optimizer,
+    );
+}
