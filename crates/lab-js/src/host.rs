@@ -84,15 +84,10 @@ impl Host for WorkerHost {
         }
         loop {
             // Messages are tasks of their own: they arrive only when this one has ended.
-            if let Some(promise) = self
-                .pause
-                .call1(&JsValue::NULL, &wait.into())
-                .ok()?
-                .dyn_into()
-                .ok()
-            {
-                JsFuture::from(promise).await.ok()?;
-            }
+            let promise = self.pause.call1(&JsValue::NULL, &wait.into()).ok()?;
+            JsFuture::from(promise.dyn_into::<js_sys::Promise>().ok()?)
+                .await
+                .ok()?;
             match self.commands.borrow_mut().try_recv() {
                 Ok(command) => return Some(command),
                 Err(error) if error.is_closed() => return None,
