@@ -86,9 +86,9 @@ pub fn site(workspace: &Workspace, kind: Kind, steps: &mut Steps) -> Result<Path
 /// Compiles the page, so that trunk, which shows no progress, finds it done.
 pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Steps) -> Result<()> {
     steps.next("the page");
+    let target = workspace.wasm_target();
     let package = ["--package", "lab-web"];
-    let wasm = workspace
-        .target
+    let wasm = target
         .join(TARGET)
         .join(kind.page_profile())
         .join("lab-web.wasm");
@@ -106,12 +106,10 @@ pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Step
             kind.page_profile(),
         ])
         .args(package)
+        .arg("--target-dir")
+        .arg(&target)
         .dir(&workspace.root);
-    run_logged(
-        tools.rust.apply(cmd),
-        &workspace.target.join("page.log"),
-        expected,
-    )
+    run_logged(tools.rust.apply(cmd), &target.join("page.log"), expected)
 }
 
 /// Trunk, which finds its tools and the hook's program on the way and must not look for them elsewhere.
