@@ -2,8 +2,8 @@
 
 use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;
-use crate::field::FormError;
 use crate::experiment_panel::{ExperimentCard, load_example};
+use crate::field::FormError;
 use crate::lab::Lab;
 use crate::live::LiveSection;
 use crate::result_panel::ResultPanel;
@@ -24,7 +24,9 @@ pub fn use_lab() -> Lab {
 pub fn App() -> impl IntoView {
     let lab = Lab::new();
     provide_context(lab);
-    provide_context(FormError(Memo::new(move |_| lab.form.build(lab.store.backend.get()).err())));
+    provide_context(FormError(Memo::new(move |_| {
+        lab.form.build(lab.store.backend.get()).err()
+    })));
     shortcuts::listen(lab);
     warn_before_leaving(lab);
     fetch_named_text(lab);
@@ -70,7 +72,9 @@ fn Strategies() -> impl IntoView {
     let strategies = use_lab().form.strategies;
     move || {
         let cards = strategies.get().into_iter().enumerate();
-        cards.map(|(index, form)| view! { <StrategyCard index form/> }).collect_view()
+        cards
+            .map(|(index, form)| view! { <StrategyCard index form/> })
+            .collect_view()
     }
 }
 

@@ -65,8 +65,10 @@ export class LossChart {
     this.plot?.destroy();
   }
 
+  // uPlot puts the values under the cursor below the height that it is given.
   size() {
-    return { width: Math.max(this.host.clientWidth, 100), height: Math.max(this.host.clientHeight, 100) };
+    const legend = this.host.querySelector(".u-legend")?.offsetHeight ?? (innerWidth > 640 ? 32 : 0);
+    return { width: Math.max(this.host.clientWidth, 100), height: Math.max(this.host.clientHeight - legend, 100) };
   }
 
   // The colour that the style sheet gives the legend's swatch, as the canvas understands it.
@@ -95,7 +97,7 @@ export class LossChart {
       padding: [12, 12, 0, 0],
       cursor: { points: { size: 7 }, drag: { x: true, y: false } },
       legend: { live: true },
-      scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
+      scales: { x: { time: false }, y: log ? { distr: 3, range: (_, low, high) => [low / 1.05, high * 1.05] } : {} },
       axes: [
         {
           stroke: ink, grid, ticks, font, size: 34,

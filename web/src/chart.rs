@@ -23,7 +23,14 @@ extern "C" {
 /// Points beyond which the curve is thinned out; a screen has no more columns.
 const POINTS: usize = 2000;
 
-const AXES: [(Axis, &str); 3] = [(Axis::Step, "Steps"), (Axis::Tokens, "Tokens"), (Axis::Time, "Time")];
+/// Weight of the past in the smoothed line, to begin with.
+pub const SMOOTHING: f64 = 0.8;
+
+const AXES: [(Axis, &str); 3] = [
+    (Axis::Step, "Steps"),
+    (Axis::Tokens, "Tokens"),
+    (Axis::Time, "Time"),
+];
 
 /// The curve with its controls, its summary and its table.
 #[component]
@@ -31,7 +38,7 @@ pub fn ChartCard() -> impl IntoView {
     let store = use_lab().store;
     let axis = RwSignal::new(Axis::Step);
     let log_scale = RwSignal::new(false);
-    let smoothing = RwSignal::new(0.9_f64);
+    let smoothing = RwSignal::new(SMOOTHING);
     let table = RwSignal::new(false);
     let rows = Memo::new(move |_| {
         store.revision.get();
@@ -76,7 +83,7 @@ pub fn ChartCard() -> impl IntoView {
                 <label class="check smoothing">
                     "Smoothing"
                     <input type="range" min="0" max="0.99" step="0.01" prop:value=move || smoothing.get().to_string()
-                        on:input=move |event| smoothing.set(event_target_value(&event).parse().unwrap_or(0.9))/>
+                        on:input=move |event| smoothing.set(event_target_value(&event).parse().unwrap_or(SMOOTHING))/>
                 </label>
                 <label class="check">
                     <input type="checkbox" prop:checked=table on:change=move |event| table.set(event_target_checked(&event))/>
@@ -88,7 +95,12 @@ pub fn ChartCard() -> impl IntoView {
 }
 
 #[component]
-fn Canvas(rows: Memo<Vec<Row>>, axis: RwSignal<Axis>, log_scale: RwSignal<bool>, summary: Memo<String>) -> impl IntoView {
+fn Canvas(
+    rows: Memo<Vec<Row>>,
+    axis: RwSignal<Axis>,
+    log_scale: RwSignal<bool>,
+    summary: Memo<String>,
+) -> impl IntoView {
     let host = NodeRef::<leptos::html::Div>::new();
     let chart = StoredValue::new_local(None::<LossChart>);
     Effect::new(move || {

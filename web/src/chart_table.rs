@@ -9,7 +9,13 @@ pub const ROWS: usize = 40;
 
 #[component]
 pub fn ChartTable(#[prop(into)] rows: Signal<Vec<Row>>) -> impl IntoView {
-    let number = |value: f64| if value.is_finite() { metric(value) } else { String::new() };
+    let number = |value: f64| {
+        if value.is_finite() {
+            metric(value)
+        } else {
+            String::new()
+        }
+    };
     view! {
         <div class="table-place" tabindex="0" role="region" aria-label="Loss by step">
             <table>

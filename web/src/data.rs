@@ -43,13 +43,24 @@ impl DataState {
         let file = RwSignal::new(None::<UserFile>);
         let fetched = RwSignal::new(BTreeMap::<String, Result<Arc<str>, LabError>>::new());
         let text = Memo::new(move |_| match form.source.get() {
-            DataSource::BuiltIn => fetched.with(|fetched| fetched.get(&form.built_in.get()).cloned()),
-            DataSource::User => Some(file.with(|file| match file {
-                Some(file) => Ok(file.text.clone()),
-                None => pasted.with(|pasted| text_from_bytes(pasted.clone().into_bytes()).map(Arc::from)),
+            DataSource::BuiltIn => {
+                fetched.with(|fetched| fetched.get(&form.built_in.get()).cloned())
+            }
+            DataSource::User => Some(file.with(|file| {
+                match file {
+                    Some(file) => Ok(file.text.clone()),
+                    None => pasted
+                        .with(|pasted| text_from_bytes(pasted.clone().into_bytes()).map(Arc::from)),
+                }
             })),
         });
-        Self { built_in, pasted, file, fetched, text }
+        Self {
+            built_in,
+            pasted,
+            file,
+            fetched,
+            text,
+        }
     }
 
     /// Fetches the list of the built-in texts.
@@ -65,7 +76,9 @@ impl DataState {
         if self.fetched.with_untracked(known) {
             return;
         }
-        let listed = self.built_in.with_untracked(|texts| texts.iter().find(|text| text.name == name).cloned());
+        let listed = self
+            .built_in
+            .with_untracked(|texts| texts.iter().find(|text| text.name == name).cloned());
         let text = match listed {
             None => Err(LabError::config(
                 "data.name",
@@ -83,10 +96,17 @@ impl DataState {
     }
 
     /// Takes a file of the user's as the text.
-    pub async fn take_file(&self, form: ExperimentForm, file: web_sys::File) -> Result<(), LabError> {
+    pub async fn take_file(
+        &self,
+        form: ExperimentForm,
+        file: web_sys::File,
+    ) -> Result<(), LabError> {
         let bytes = platform::read_file(&file).await?;
         let text = text_from_bytes(bytes)?;
-        self.file.set(Some(UserFile { name: file.name(), text: Arc::from(text) }));
+        self.file.set(Some(UserFile {
+            name: file.name(),
+            text: Arc::from(text),
+        }));
         form.user_name.set(file.name());
         form.source.set(DataSource::User);
         Ok(())
@@ -139,7 +159,12 @@ impl Preview {
         let distinct = seen.len() + ascii.iter().filter(|known| **known).count();
         let unfinished = usize::from(!text.is_empty() && !text.ends_with('\n'));
         let beginning: String = text.lines().take(8).flat_map(|line| [line, "\n"]).collect();
-        Self { characters, distinct, lines: lines + unfinished, beginning: beginning.chars().take(400).collect() }
+        Self {
+            characters,
+            distinct,
+            lines: lines + unfinished,
+            beginning: beginning.chars().take(400).collect(),
+        }
     }
 }
 
@@ -150,7 +175,10 @@ mod tests {
     #[test]
     fn a_preview_counts_characters_not_bytes() {
         let preview = Preview::of("Ahab\nИшмаэль\n“whale”");
-        assert_eq!((preview.characters, preview.distinct, preview.lines), (20, 17, 3));
+        assert_eq!(
+            (preview.characters, preview.distinct, preview.lines),
+            (20, 17, 3)
+        );
         assert_eq!(preview.beginning, "Ahab\nИшмаэль\n“whale”\n");
         assert_eq!(Preview::of("").lines, 0);
         assert!(Preview::of(&"long ".repeat(1000)).beginning.len() <= 400);

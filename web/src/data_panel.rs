@@ -27,7 +27,10 @@ pub fn DataPanel() -> impl IntoView {
         event.prevent_default();
         dragged.set(false);
         let active = lab.store.phase.get_untracked().is_active();
-        let file = event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0));
+        let file = event
+            .data_transfer()
+            .and_then(|data| data.files())
+            .and_then(|files| files.get(0));
         if let Some(file) = file.filter(|_| !active) {
             take(file);
         }
@@ -66,7 +69,14 @@ fn BuiltIn() -> impl IntoView {
     let lab = use_lab();
     let form = lab.form;
     let texts = lab.data.built_in;
-    let chosen = move || texts.with(|texts| texts.iter().find(|text| text.name == form.built_in.get()).cloned());
+    let chosen = move || {
+        texts.with(|texts| {
+            texts
+                .iter()
+                .find(|text| text.name == form.built_in.get())
+                .cloned()
+        })
+    };
     view! {
         <label class="field">
             <span class="visually-hidden">"Built-in text"</span>
@@ -94,7 +104,8 @@ fn Own(take: impl Fn(web_sys::File) + Copy + Send + Sync + 'static) -> impl Into
             take(file);
         }
     };
-    let paste = move || match data.file.get() {
+    let paste = move || {
+        match data.file.get() {
         Some(file) => view! {
             <p class="file-name">
                 <strong>{file.name}</strong>
@@ -107,6 +118,7 @@ fn Own(take: impl Fn(web_sys::File) + Copy + Send + Sync + 'static) -> impl Into
                 prop:value=data.pasted on:input=move |event| data.pasted.set(event_target_value(&event))></textarea>
         }
         .into_any(),
+    }
     };
     view! {
         {paste}
@@ -155,9 +167,17 @@ pub fn title(lab: Lab) -> String {
     match lab.form.source.get() {
         DataSource::BuiltIn => {
             let name = lab.form.built_in.get();
-            let listed = lab.data.built_in.with(|texts| texts.iter().find(|text| text.name == name).map(|text| text.title.clone()));
+            let listed = lab.data.built_in.with(|texts| {
+                texts
+                    .iter()
+                    .find(|text| text.name == name)
+                    .map(|text| text.title.clone())
+            });
             listed.unwrap_or(name)
         }
-        DataSource::User => lab.data.file.with(|file| file.as_ref().map_or("Your own text".to_owned(), |file| file.name.clone())),
+        DataSource::User => lab.data.file.with(|file| {
+            file.as_ref()
+                .map_or("Your own text".to_owned(), |file| file.name.clone())
+        }),
     }
 }

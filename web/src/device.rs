@@ -6,8 +6,11 @@ use lab_protocol::{BackendChoice, DeviceInfo};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-const CHOICES: [(BackendChoice, &str); 3] =
-    [(BackendChoice::Auto, "Automatic"), (BackendChoice::Cpu, "CPU"), (BackendChoice::Wgpu, "WebGPU")];
+const CHOICES: [(BackendChoice, &str); 3] = [
+    (BackendChoice::Auto, "Automatic"),
+    (BackendChoice::Cpu, "CPU"),
+    (BackendChoice::Wgpu, "WebGPU"),
+];
 
 /// `WebGPU · adapter` or `CPU · SIMD`.
 pub fn badge(device: &DeviceInfo) -> String {
@@ -15,7 +18,11 @@ pub fn badge(device: &DeviceInfo) -> String {
         BackendChoice::Wgpu => "WebGPU",
         BackendChoice::Cpu | BackendChoice::Auto => "CPU",
     };
-    if device.name.is_empty() { backend.to_owned() } else { format!("{backend} · {}", device.name) }
+    if device.name.is_empty() {
+        backend.to_owned()
+    } else {
+        format!("{backend} · {}", device.name)
+    }
 }
 
 /// A badge that names the device; focus or a click shows why it was chosen, and the choice.
@@ -31,22 +38,34 @@ pub fn DeviceControls() -> impl IntoView {
         None => "Finding a device…".to_owned(),
     };
     let reason = move || match store.device.get() {
-        Some(device) => device.reason,
-        None => "The worker that computes is not ready yet.".to_owned(),
+        Some(device) => format!("{}.", device.reason.trim_end_matches('.')),
+        None => "the worker that computes is not ready yet.".to_owned(),
     };
-    let version = move || store.device.get().map(|device| format!("LLM Labs {}", device.version));
+    let version = move || {
+        store
+            .device
+            .get()
+            .map(|device| format!("LLM Labs {}", device.version))
+    };
     let active = move || store.phase.get().is_active();
     let choose = move |event| {
         let value = event_target_value(&event);
-        if let Some((choice, _)) = CHOICES.iter().find(|(choice, _)| backend_name(*choice) == value) {
+        if let Some((choice, _)) = CHOICES
+            .iter()
+            .find(|(choice, _)| backend_name(*choice) == value)
+        {
             store.problem.set(None);
             lab.start_worker(*choice);
         }
     };
     // The focus has left when what takes it is not inside.
     let leave = move |event: web_sys::FocusEvent| {
-        let next = event.related_target().and_then(|next| next.dyn_into::<web_sys::Node>().ok());
-        let stays = place.get_untracked().is_some_and(|place| place.contains(next.as_ref()));
+        let next = event
+            .related_target()
+            .and_then(|next| next.dyn_into::<web_sys::Node>().ok());
+        let stays = place
+            .get_untracked()
+            .is_some_and(|place| place.contains(next.as_ref()));
         if !stays {
             open.set(false);
         }
@@ -67,7 +86,7 @@ pub fn DeviceControls() -> impl IntoView {
                 <span class="badge-text">{text}</span>
             </button>
             <div class="device-panel card" id="device-panel">
-                <p id="device-reason">{reason}</p>
+                <p id="device-reason"><b>"Why: "</b>{reason}</p>
                 <label class="field">
                     <span class="field-label">"Compute on"</span>
                     <select disabled=active on:change=choose prop:value=move || backend_name(store.backend.get())>

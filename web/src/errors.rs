@@ -14,8 +14,15 @@ pub fn ErrorPanel() -> impl IntoView {
     let valid = Memo::new(move |_| lab.form.build(lab.store.backend.get()).is_ok());
     Effect::new(move |before: Option<bool>| {
         let valid = valid.get();
-        let of_the_form = |problem: &Problem| problem.offers.is_empty() && problem.error.code.is_input();
-        if before == Some(false) && valid && lab.store.problem.with_untracked(|problem| problem.as_ref().is_some_and(of_the_form)) {
+        let of_the_form =
+            |problem: &Problem| problem.offers.is_empty() && problem.error.code.is_input();
+        if before == Some(false)
+            && valid
+            && lab
+                .store
+                .problem
+                .with_untracked(|problem| problem.as_ref().is_some_and(of_the_form))
+        {
             lab.store.problem.set(None);
         }
         valid
@@ -72,7 +79,9 @@ fn ErrorCard(problem: Problem) -> impl IntoView {
 fn label(offer: Offer, chosen: BackendChoice) -> String {
     let on_cpu = |backend| backend == BackendChoice::Cpu && chosen != BackendChoice::Cpu;
     match offer {
-        Offer::Continue { step, backend } if on_cpu(backend) => format!("Continue from step {step} on the CPU"),
+        Offer::Continue { step, backend } if on_cpu(backend) => {
+            format!("Continue from step {step} on the CPU")
+        }
         Offer::Continue { step, .. } => format!("Continue from step {step}"),
         Offer::Restart { backend } if on_cpu(backend) => "Use the CPU".to_owned(),
         Offer::Restart { .. } => "Start the worker again".to_owned(),

@@ -2,8 +2,10 @@
 
 use crate::format::{escape, unescape};
 use crate::settings::{self, Kind, Setting, StrategyKind};
+use lab_protocol::{
+    BackendChoice, DataSource, ExperimentConfig, LabError, SCHEMA_VERSION, from_value,
+};
 use leptos::prelude::*;
-use lab_protocol::{BackendChoice, DataSource, ExperimentConfig, LabError, SCHEMA_VERSION, from_value};
 use serde_json::{Map, Value, json};
 
 /// Every field of the experiment. Numbers are kept as they were typed, so that what is wrong with one
@@ -49,21 +51,27 @@ impl ExperimentForm {
         if experiment.strategies.len() != 1 {
             return Err(LabError::config(
                 "strategies",
-                format!("the experiment has {} strategies", experiment.strategies.len()),
+                format!(
+                    "the experiment has {} strategies",
+                    experiment.strategies.len()
+                ),
                 "This page runs experiments of one strategy.",
             ));
         }
         let mut forms = Vec::new();
         for (index, strategy) in experiment.strategies.into_iter().enumerate() {
             let field = format!("strategies[{index}]");
-            let kind = settings::kind(&strategy.strategy).ok_or_else(|| unknown_kind(&strategy.strategy).at(&field))?;
-            let config = (kind.resolve)(absent_as_empty(strategy.config)).map_err(|e| e.at(&format!("{field}.config")))?;
+            let kind = settings::kind(&strategy.strategy)
+                .ok_or_else(|| unknown_kind(&strategy.strategy).at(&field))?;
+            let config = (kind.resolve)(absent_as_empty(strategy.config))
+                .map_err(|e| e.at(&format!("{field}.config")))?;
             forms.push(StrategyForm::new(strategy.name, kind, &config));
         }
         self.name.set(experiment.name);
         self.description.set(experiment.description);
         self.seed.set(experiment.seed.to_string());
-        self.validation_fraction.set(experiment.data.validation_fraction.to_string());
+        self.validation_fraction
+            .set(experiment.data.validation_fraction.to_string());
         self.source.set(experiment.data.source);
         match experiment.data.source {
             DataSource::BuiltIn => self.built_in.set(experiment.data.name),
@@ -83,7 +91,11 @@ impl ExperimentForm {
         let mut data = Map::new();
         data.insert("source".to_owned(), json!(source));
         data.insert("name".to_owned(), json!(name));
-        insert_number(&mut data, "validation_fraction", &self.validation_fraction.get());
+        insert_number(
+            &mut data,
+            "validation_fraction",
+            &self.validation_fraction.get(),
+        );
         let forms = self.strategies.get();
         let strategies: Vec<Value> = forms.iter().map(StrategyForm::value).collect();
         let mut value = Map::new();
@@ -97,7 +109,10 @@ impl ExperimentForm {
 
         let experiment: ExperimentConfig = from_value(Value::Object(value))?;
         experiment.validate()?;
-        experiment.data.validate().map_err(|error| error.at("data"))?;
+        experiment
+            .data
+            .validate()
+            .map_err(|error| error.at("data"))?;
         for (index, (strategy, form)) in experiment.strategies.iter().zip(&forms).enumerate() {
             let field = format!("strategies[{index}].config");
             (form.kind.check)(strategy.config.clone()).map_err(|error| error.at(&field))?;
@@ -111,7 +126,11 @@ impl StrategyForm {
         let values = kind
             .settings
             .iter()
-            .map(|setting| RwSignal::new(shown(config.pointer(&setting.pointer()).unwrap_or(&Value::Null))))
+            .map(|setting| {
+                RwSignal::new(shown(
+                    config.pointer(&setting.pointer()).unwrap_or(&Value::Null),
+                ))
+            })
             .collect();
         Self { name, kind, values }
     }
@@ -128,8 +147,18 @@ impl StrategyForm {
 
     /// What the folded card says.
     pub fn headline(&self) -> String {
-        let parts = self.kind.settings.iter().zip(&self.values).filter(|(setting, _)| setting.group == settings::Group::Main);
-        let words: Vec<_> = parts.map(|(setting, value)| format!("{} {}", setting.label.to_lowercase(), value.get())).collect();
+        let parts = self
+            .kind
+            .settings
+            .iter()
+            .zip(&self.values)
+            .filter(|(setting, _)| {
+                let number = matches!(setting.kind, Kind::Whole(..) | Kind::Number(..));
+                number && setting.group == settings::Group::Main
+            });
+        let words: Vec<_> = parts
+            .map(|(setting, value)| format!("{} {}", setting.label.to_lowercase(), value.get()))
+            .collect();
         words.join(" · ")
     }
 }
@@ -139,6 +168,10 @@ pub fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => escape(text),
         Value::Null => String::new(),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+        }
         other => other.to_string(),
     }
 }
@@ -159,9 +192,16 @@ fn number(text: &str) -> Option<Value> {
     if text.is_empty() {
         return None;
     }
-    let parsed = serde_json::from_str::<Value>(text).ok().filter(Value::is_number);
+    let parsed = serde_json::from_str::<Value>(text)
+        .ok()
+        .filter(Value::is_number);
     // `.5` and `5.` are numbers to a person, though not in JSON.
-    let parsed = parsed.or_else(|| text.parse::<f64>().ok().map(Value::from).filter(Value::is_number));
+    let parsed = parsed.or_else(|| {
+        text.parse::<f64>()
+            .ok()
+            .map(Value::from)
+            .filter(Value::is_number)
+    });
     Some(parsed.unwrap_or_else(|| Value::String(text.to_owned())))
 }
 
@@ -181,12 +221,20 @@ fn put(target: &mut Value, path: &str, value: Value) {
 }
 
 fn absent_as_empty(config: Value) -> Value {
-    if config.is_null() { Value::Object(Map::new()) } else { config }
+    if config.is_null() {
+        Value::Object(Map::new())
+    } else {
+        config
+    }
 }
 
 fn unknown_kind(id: &str) -> LabError {
     let known: Vec<_> = settings::KINDS.iter().map(|kind| kind.id).collect();
-    LabError::config("strategy", format!("this page knows no strategy called \"{id}\""), format!("Use one of: {}.", known.join(", ")))
+    LabError::config(
+        "strategy",
+        format!("this page knows no strategy called \"{id}\""),
+        format!("Use one of: {}.", known.join(", ")),
+    )
 }
 
 #[cfg(test)]
@@ -202,7 +250,12 @@ mod tests {
 
     fn field(form: &ExperimentForm, path: &str) -> RwSignal<String> {
         let strategy = &form.strategies.get()[0];
-        let index = strategy.kind.settings.iter().position(|setting| setting.path == path).unwrap();
+        let index = strategy
+            .kind
+            .settings
+            .iter()
+            .position(|setting| setting.path == path)
+            .unwrap();
         strategy.values[index]
     }
 
@@ -212,11 +265,14 @@ mod tests {
     #[test]
     fn the_examples_come_back_from_the_form_as_they_are() {
         for text in [QUICKSTART, NANOGPT] {
-            let mut expected: ExperimentConfig = from_json(text).unwrap();
-            let strategy = &mut expected.strategies[0];
-            strategy.config = (settings::kind(&strategy.strategy).unwrap().resolve)(strategy.config.clone()).unwrap();
+            let resolved = |mut experiment: ExperimentConfig| {
+                let strategy = &mut experiment.strategies[0];
+                let kind = settings::kind(&strategy.strategy).unwrap();
+                strategy.config = (kind.resolve)(strategy.config.take()).unwrap();
+                experiment
+            };
             let built = loaded(text).build(BackendChoice::Auto).unwrap();
-            assert_eq!(built, expected);
+            assert_eq!(resolved(built), resolved(from_json(text).unwrap()));
         }
     }
 
@@ -233,15 +289,31 @@ mod tests {
             field(&form, path).set(text.to_owned());
             let error = form.build(BackendChoice::Auto).unwrap_err();
             assert_eq!(error.code, code, "{path} = {text}");
-            assert_eq!(error.field, Some(format!("strategies[0].config.{path}")), "{path} = {text}: {error}");
+            assert_eq!(
+                error.field,
+                Some(format!("strategies[0].config.{path}")),
+                "{path} = {text}: {error}"
+            );
             assert!(!error.hint.is_empty());
         }
         let form = loaded(QUICKSTART);
         form.seed.set("-3".to_owned());
-        assert_eq!(form.build(BackendChoice::Auto).unwrap_err().field.as_deref(), Some("seed"));
+        assert_eq!(
+            form.build(BackendChoice::Auto)
+                .unwrap_err()
+                .field
+                .as_deref(),
+            Some("seed")
+        );
         form.seed.set("3".to_owned());
         form.validation_fraction.set("2".to_owned());
-        assert_eq!(form.build(BackendChoice::Auto).unwrap_err().field.as_deref(), Some("data.validation_fraction"));
+        assert_eq!(
+            form.build(BackendChoice::Auto)
+                .unwrap_err()
+                .field
+                .as_deref(),
+            Some("data.validation_fraction")
+        );
     }
 
     #[test]
@@ -259,7 +331,13 @@ mod tests {
         let form = loaded(QUICKSTART);
         let broken = QUICKSTART.replace("\"layers\"", "\"layer\"");
         let error = form.load(from_json(&broken).unwrap()).unwrap_err();
-        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::UnknownKey, Some("strategies[0].config.model.layer")));
+        assert_eq!(
+            (error.code, error.field.as_deref()),
+            (
+                ErrorCode::UnknownKey,
+                Some("strategies[0].config.model.layer")
+            )
+        );
         let unknown = QUICKSTART.replace("\"pretraining\"", "\"alchemy\"");
         let error = form.load(from_json(&unknown).unwrap()).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("strategies[0].strategy"));

@@ -2,7 +2,7 @@
 
 use crate::app::use_lab;
 use crate::data_panel::{self, DataPanel};
-use crate::field::Field;
+use crate::field::{Field, unfolded};
 use crate::lab::Lab;
 use crate::platform;
 use crate::settings::Kind;
@@ -11,7 +11,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 /// The example experiments, by their file in `experiments/`.
-const EXAMPLES: [(&str, &str); 2] = [("quickstart", "Quick start"), ("nanogpt-cpu", "nanoGPT on a CPU")];
+const EXAMPLES: [(&str, &str); 2] = [
+    ("quickstart", "Quick start"),
+    ("nanogpt-cpu", "nanoGPT on a CPU"),
+];
 
 static SEED: Kind = Kind::Whole(0, usize::MAX);
 static FRACTION: Kind = Kind::Number(0.0, 0.9);
@@ -47,18 +50,24 @@ fn take(lab: Lab, bytes: Vec<u8>) {
 pub fn ExperimentCard() -> impl IntoView {
     let lab = use_lab();
     let form = lab.form;
+    let (open, toggled) = unfolded();
     let active = Memo::new(move |_| lab.store.phase.get().is_active());
     // The select shows an example's name only as long as the form holds that example.
     let chosen = move || {
         let name = form.name.get();
-        EXAMPLES.iter().find(|(file, _)| *file == name).map_or("", |(file, _)| *file)
+        EXAMPLES
+            .iter()
+            .find(|(file, _)| *file == name)
+            .map_or("", |(file, _)| *file)
     };
     let choose = move |event| {
         let name = event_target_value(&event);
         spawn_local(async move { load_example(lab, &name).await });
     };
     let load_file = move |event: web_sys::Event| {
-        let Some(file) = take_file(&event) else { return };
+        let Some(file) = take_file(&event) else {
+            return;
+        };
         spawn_local(async move {
             match platform::read_file(&file).await {
                 Ok(bytes) => take(lab, bytes),
@@ -67,7 +76,7 @@ pub fn ExperimentCard() -> impl IntoView {
         });
     };
     view! {
-        <details class="card step-card" open=move || !active.get()>
+        <details class="card step-card" open=open on:toggle=toggled>
             <summary>
                 <h2>"Experiment"</h2>
                 <span class="headline">{move || headline(lab)}</span>
@@ -93,7 +102,7 @@ pub fn ExperimentCard() -> impl IntoView {
                     <Field path="data.validation_fraction" label="Held out" kind=&FRACTION value=form.validation_fraction
                         help="Share of the text, at its end, that is never trained on." range="0 to 0.9, default 0.1"/>
                     <Field path="seed" label="Seed" kind=&SEED value=form.seed
-                        help="The same seed gives the same run." range="0 to 9007199254740991, default 1337"/>
+                        help="The same seed gives the same run." range="0 to 2⁵³ − 1, default 1337"/>
                 </div>
             </fieldset>
         </details>
@@ -113,4 +122,3 @@ pub fn take_file(event: &web_sys::Event) -> Option<web_sys::File> {
     input.set_value("");
     file
 }
-

@@ -16,9 +16,16 @@ impl FormError {
         let problem = use_lab().store.problem;
         move || {
             let names_it = |error: &LabError| error.field.as_deref() == Some(path.as_str());
-            self.0.with(|error| error.clone().filter(names_it)).or_else(|| {
-                problem.with(|problem| problem.as_ref().map(|problem| problem.error.clone()).filter(names_it))
-            })
+            self.0
+                .with(|error| error.clone().filter(names_it))
+                .or_else(|| {
+                    problem.with(|problem| {
+                        problem
+                            .as_ref()
+                            .map(|problem| problem.error.clone())
+                            .filter(names_it)
+                    })
+                })
         }
     }
 }
@@ -46,7 +53,8 @@ pub fn Field(
         Memo::new(move |_| error().is_some())
     };
     let described = format!("{help_id} {error_id}");
-    let shown_error = move || error().map(|error| format!("{} {}", sentence(&error.message), error.hint));
+    let shown_error =
+        move || error().map(|error| format!("{} {}", sentence(&error.message), error.hint));
     view! {
         <div class="field" class:invalid=invalid class:switch=matches!(kind, Kind::Switch)>
             <label class="field-label" for=id.clone()>{label}</label>
@@ -95,13 +103,27 @@ fn Control(
 /// The range and default of a setting in words.
 pub fn range(setting: &Setting, default: &str) -> String {
     let default_of = |choices: &[(&str, &str)]| {
-        choices.iter().find(|(name, _)| *name == default).map_or(default.to_owned(), |(_, title)| (*title).to_owned())
+        choices
+            .iter()
+            .find(|(name, _)| *name == default)
+            .map_or(default.to_owned(), |(_, title)| (*title).to_owned())
     };
     match &setting.kind {
         Kind::Whole(low, high) if *high >= 1 << 31 => format!("{low} or more, default {default}"),
-        Kind::Whole(low, high) => format!("{low} to {}, default {default}", crate::format::count(*high)),
-        Kind::Number(low, high) if *low == f64::MIN_POSITIVE => format!("above 0, to {high}, default {default}"),
+        Kind::Whole(low, high) => format!(
+            "{low} to {}, default {default}",
+            crate::format::count(*high)
+        ),
+        Kind::Number(low, high) if *low == f64::MIN_POSITIVE => {
+            format!("above 0 to {high}, default {default}")
+        }
         Kind::Number(low, high) if *high >= 1e9 => format!("{low} or more, default {default}"),
+        Kind::Number(low, high) if *high >= 1000.0 => {
+            format!(
+                "{low} to {}, default {default}",
+                crate::format::count(*high as usize)
+            )
+        }
         Kind::Number(low, high) => format!("{low} to {high}, default {default}"),
         Kind::Switch => format!("Default {}", if default == "true" { "on" } else { "off" }),
         Kind::Choice(choices) => format!("Default {}", default_of(choices)),
@@ -113,6 +135,31 @@ pub fn range(setting: &Setting, default: &str) -> String {
 /// An error's message as a sentence before its hint.
 fn sentence(message: &str) -> String {
     let mut characters = message.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = characters
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+/// Whether a card is unfolded: folded when a run begins, so that its results come into sight; otherwise
+/// as the user has it.
+pub fn unfolded() -> (
+    RwSignal<bool>,
+    impl Fn(web_sys::Event) + Copy + Send + Sync + 'static,
+) {
+    let open = RwSignal::new(true);
+    let phase = use_lab().store.phase;
+    Effect::new(move |before: Option<bool>| {
+        let active = phase.get().is_active();
+        if active && before == Some(false) {
+            open.set(false);
+        }
+        active
+    });
+    let toggled = move |event: web_sys::Event| {
+        let card: web_sys::Element = event_target(&event);
+        open.set(card.has_attribute("open"));
+    };
+    (open, toggled)
 }

@@ -74,7 +74,9 @@ pub fn bytes(value: usize) -> String {
 
 /// Writes a text on one line: a new line as `\n`, a tab as `\t`.
 pub fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t")
+    text.replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('\t', "\\t")
 }
 
 /// The inverse of [`escape`]; other escapes stay as they are.

@@ -8,7 +8,8 @@ use crate::store::{Offer, Phase, Problem, Run, Sample, Store};
 use crate::worker::{Connection, Message};
 use js_sys::Uint8Array;
 use lab_protocol::{
-    BackendChoice, Command, DeviceInfo, ErrorCode, Event, GenerateRequest, LabError, LogLevel, Progress,
+    BackendChoice, Command, DeviceInfo, ErrorCode, Event, GenerateRequest, LabError, LogLevel,
+    Progress,
 };
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -57,7 +58,12 @@ struct Unseen {
 impl Lab {
     pub fn new() -> Self {
         let form = ExperimentForm::new();
-        Self { store: Store::new(), form, data: DataState::new(form), inner: StoredValue::new_local(Inner::default()) }
+        Self {
+            store: Store::new(),
+            form,
+            data: DataState::new(form),
+            inner: StoredValue::new_local(Inner::default()),
+        }
     }
 
     /// Ends the worker, if there is one, and starts another on `backend`.
@@ -80,7 +86,9 @@ impl Lab {
             }
         };
         match Connection::open(backend, receive) {
-            Ok(connection) => self.inner.update_value(|inner| inner.connection = Some(connection)),
+            Ok(connection) => self
+                .inner
+                .update_value(|inner| inner.connection = Some(connection)),
             Err(error) => self.worker_broke(error),
         }
     }
@@ -93,11 +101,18 @@ impl Lab {
         }
         store.problem.set(None);
         let experiment = untrack(|| self.form.build(store.backend.get_untracked()));
-        let (experiment, text) = match experiment.and_then(|experiment| Ok((experiment, self.data.ready()?))) {
-            Ok(ready) => ready,
-            Err(error) => return self.refuse(error),
+        let (experiment, text) =
+            match experiment.and_then(|experiment| Ok((experiment, self.data.ready()?))) {
+                Ok(ready) => ready,
+                Err(error) => return self.refuse(error),
+            };
+        let Some(strategy) = experiment
+            .strategies
+            .first()
+            .map(|strategy| strategy.name.clone())
+        else {
+            return;
         };
-        let Some(strategy) = experiment.strategies.first().map(|strategy| strategy.name.clone()) else { return };
         let mut id = String::new();
         self.inner.update_value(|inner| {
             inner.runs += 1;
@@ -106,7 +121,14 @@ impl Lab {
         });
         store.clear_run();
         store.can_write.set(false);
-        store.run.set(Some(Run { id, experiment, strategy, text: text.clone(), data_hash: None, device: None }));
+        store.run.set(Some(Run {
+            id,
+            experiment,
+            strategy,
+            text: text.clone(),
+            data_hash: None,
+            device: None,
+        }));
         self.start(None);
         spawn_local(async move {
             let hash = platform::sha256(&text).await;
@@ -147,7 +169,9 @@ impl Lab {
     /// Sends the start of the current run, or keeps it until the worker is ready.
     fn start(&self, saved: Option<Saved>) {
         let store = self.store;
-        let Some(run) = store.run.get_untracked() else { return };
+        let Some(run) = store.run.get_untracked() else {
+            return;
+        };
         store.phase.set(Phase::Starting);
         let command = Command::Start {
             run: run.id,
@@ -160,7 +184,8 @@ impl Lab {
         if store.device.with_untracked(Option::is_some) {
             self.send(&command, state.as_ref());
         } else {
-            self.inner.update_value(|inner| inner.waiting = Some((command, state)));
+            self.inner
+                .update_value(|inner| inner.waiting = Some((command, state)));
         }
     }
 
@@ -185,7 +210,10 @@ impl Lab {
 
     pub fn stop(&self) {
         let phase = self.store.phase;
-        let waiting = self.inner.try_update_value(|inner| inner.waiting.take()).flatten();
+        let waiting = self
+            .inner
+            .try_update_value(|inner| inner.waiting.take())
+            .flatten();
         if waiting.is_some() {
             phase.set(Phase::Idle);
         } else if phase.get_untracked().is_active() && phase.get_untracked() != Phase::Stopping {
@@ -202,13 +230,22 @@ impl Lab {
     }
 
     fn command(&self, command: impl FnOnce(String) -> Command) {
-        if let Some(run) = self.store.run.with_untracked(|run| run.as_ref().map(|run| run.id.clone())) {
+        if let Some(run) = self
+            .store
+            .run
+            .with_untracked(|run| run.as_ref().map(|run| run.id.clone()))
+        {
             self.send(&command(run), None);
         }
     }
 
     fn send(&self, command: &Command, checkpoint: Option<&Uint8Array>) {
-        let sent = self.inner.with_value(|inner| inner.connection.as_ref().map(|worker| worker.send(command, checkpoint)));
+        let sent = self.inner.with_value(|inner| {
+            inner
+                .connection
+                .as_ref()
+                .map(|worker| worker.send(command, checkpoint))
+        });
         if let Some(Err(error)) = sent {
             self.worker_broke(error);
         }
@@ -218,7 +255,8 @@ impl Lab {
         match message {
             Message::Broken(error) => self.worker_broke(error),
             Message::Checkpoint { run, step, state } if self.is_current(&run) => {
-                self.inner.update_value(|inner| inner.checkpoint = Some(Saved { step, state }));
+                self.inner
+                    .update_value(|inner| inner.checkpoint = Some(Saved { step, state }));
             }
             Message::Checkpoint { .. } => {}
             Message::Event(event) => self.handle(event),
@@ -226,7 +264,9 @@ impl Lab {
     }
 
     fn is_current(&self, id: &str) -> bool {
-        self.store.run.with_untracked(|run| run.as_ref().is_some_and(|run| run.id == id))
+        self.store
+            .run
+            .with_untracked(|run| run.as_ref().is_some_and(|run| run.id == id))
     }
 
     fn handle(&self, event: Event) {
@@ -239,8 +279,12 @@ impl Lab {
         match event {
             Event::Ready(device) => self.ready(device),
             Event::Started { info, .. } => {
-                store.log.update_value(|log| log.begin(info.tokens_per_step, info.first_step, platform::now()));
-                store.samples.update(|samples| samples.retain(|sample| sample.step <= info.first_step));
+                store.log.update_value(|log| {
+                    log.begin(info.tokens_per_step, info.first_step, platform::now())
+                });
+                store
+                    .samples
+                    .update(|samples| samples.retain(|sample| sample.step <= info.first_step));
                 store.info.set(Some(info));
                 store.can_write.set(true);
                 store.run.update(|run| {
@@ -254,11 +298,17 @@ impl Lab {
                 }
             }
             Event::Metrics { records, .. } => {
-                store.log.update_value(|log| records.iter().for_each(|record| log.push(record)));
+                store
+                    .log
+                    .update_value(|log| records.iter().for_each(|record| log.push(record)));
                 self.show_soon(|unseen| unseen.records = true);
             }
-            Event::Progress { progress, .. } => self.show_soon(|unseen| unseen.progress = Some(progress)),
-            Event::Sample { step, prompt, text, .. } => self.sample(step, prompt, text),
+            Event::Progress { progress, .. } => {
+                self.show_soon(|unseen| unseen.progress = Some(progress))
+            }
+            Event::Sample {
+                step, prompt, text, ..
+            } => self.sample(step, prompt, text),
             // The worker's checkpoints come as `Message::Checkpoint`.
             Event::Checkpoint { .. } => {}
             Event::Paused { .. } => {
@@ -281,18 +331,28 @@ impl Lab {
             }
             Event::Failed { run: None, error } => self.worker_broke(error),
             Event::Failed { error, .. } => self.run_failed(error),
-            Event::Log { level: LogLevel::Warning, message } => {
+            Event::Log {
+                level: LogLevel::Warning,
+                message,
+            } => {
                 // A prompt that the model cannot read is answered by a warning.
                 store.asked.set(None);
                 store.notice.set(Some(message));
             }
-            Event::Log { level: LogLevel::Info, message } => leptos::logging::log!("{message}"),
+            Event::Log {
+                level: LogLevel::Info,
+                message,
+            } => leptos::logging::log!("{message}"),
         }
     }
 
     fn ready(&self, device: DeviceInfo) {
         self.store.device.set(Some(device));
-        if let Some((command, state)) = self.inner.try_update_value(|inner| inner.waiting.take()).flatten() {
+        if let Some((command, state)) = self
+            .inner
+            .try_update_value(|inner| inner.waiting.take())
+            .flatten()
+        {
             self.send(&command, state.as_ref());
         }
     }
@@ -305,8 +365,17 @@ impl Lab {
                 inner.samples
             })
             .unwrap_or_default();
-        let sample = Sample { key, step, prompt, text };
-        if self.store.asked.with_untracked(|asked| asked.as_ref() == Some(&sample.prompt)) {
+        let sample = Sample {
+            key,
+            step,
+            prompt,
+            text,
+        };
+        if self
+            .store
+            .asked
+            .with_untracked(|asked| asked.as_ref() == Some(&sample.prompt))
+        {
             self.store.asked.set(None);
             self.store.answer.set(Some(sample));
         } else {
@@ -328,7 +397,10 @@ impl Lab {
     }
 
     fn show(&self) {
-        let unseen = self.inner.try_update_value(|inner| std::mem::take(&mut inner.unseen)).unwrap_or_default();
+        let unseen = self
+            .inner
+            .try_update_value(|inner| std::mem::take(&mut inner.unseen))
+            .unwrap_or_default();
         if let Some(progress) = unseen.progress {
             self.store.progress.set(Some(progress));
         }
@@ -371,20 +443,30 @@ impl Lab {
             inner.checkpoint.as_ref().map(|saved| saved.step)
         });
         let on_cpu = device.as_ref().map_or(chosen, |device| device.backend) == BackendChoice::Cpu;
-        let continues = saved.flatten().filter(|_| store.result.with_untracked(Option::is_none));
+        let continues = saved
+            .flatten()
+            .filter(|_| store.result.with_untracked(Option::is_none));
         // A worker that never was ready would only fail again: starting it is left to the user.
         let restarts = device.is_some();
         let mut offers = Vec::new();
         if let Some(step) = continues {
-            offers.push(Offer::Continue { step, backend: chosen });
+            offers.push(Offer::Continue {
+                step,
+                backend: chosen,
+            });
         }
         if !restarts && continues.is_none() {
             offers.push(Offer::Restart { backend: chosen });
         }
         if !on_cpu {
             offers.push(match continues {
-                Some(step) => Offer::Continue { step, backend: BackendChoice::Cpu },
-                None => Offer::Restart { backend: BackendChoice::Cpu },
+                Some(step) => Offer::Continue {
+                    step,
+                    backend: BackendChoice::Cpu,
+                },
+                None => Offer::Restart {
+                    backend: BackendChoice::Cpu,
+                },
             });
         }
         store.device.set(None);
@@ -398,7 +480,16 @@ impl Lab {
 
 /// The id of the element at which a field of the experiment is edited.
 pub fn field_id(path: &str) -> String {
-    let plain: String = path.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+    let plain: String = path
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
     format!("field-{plain}")
 }
 

@@ -1,7 +1,7 @@
 //! What is seen of a run while it goes on: metrics, the loss curve, samples.
 
 use crate::app::use_lab;
-use crate::chart::ChartCard;
+use crate::chart::{ChartCard, SMOOTHING};
 use crate::format::metric;
 use crate::samples::SamplesCard;
 use crate::store::Phase;
@@ -21,7 +21,9 @@ const TILES: [(&str, &str, &str); 6] = [
 #[component]
 pub fn LiveSection() -> impl IntoView {
     let store = use_lab().store;
-    let started = Memo::new(move |_| store.run.with(Option::is_some));
+    // Stays once it is there: a second run takes the place of the first.
+    let started =
+        Memo::new(move |before| before == Some(&true) || store.info.with(Option::is_some));
     view! {
         <Show when=move || started.get() fallback=Welcome>
             <section class="live" aria-label="Live results">
@@ -101,7 +103,13 @@ fn Announcer() -> impl IntoView {
             Phase::Failed => "Ended by an error.",
             Phase::Idle | Phase::Starting | Phase::Pausing | Phase::Stopping => return,
         };
-        let summary = store.log.with_value(|log| if log.is_empty() { String::new() } else { log.summary(0.9) });
+        let summary = store.log.with_value(|log| {
+            if log.is_empty() {
+                String::new()
+            } else {
+                log.summary(SMOOTHING)
+            }
+        });
         text.set(format!("{word} {summary}"));
     });
     view! { <p class="visually-hidden" aria-live="polite" id="announcer">{text}</p> }

@@ -32,7 +32,9 @@ pub async fn fetch(path: &str) -> Result<Vec<u8>, LabError> {
         Ok(promise) => JsFuture::from(promise).await,
         Err(error) => Err(error),
     };
-    buffer.map(|buffer| Uint8Array::new(&buffer).to_vec()).map_err(|_| failed("the answer broke off".to_owned()))
+    buffer
+        .map(|buffer| Uint8Array::new(&buffer).to_vec())
+        .map_err(|_| failed("the answer broke off".to_owned()))
 }
 
 /// Reads a file that the user chose.
@@ -52,7 +54,11 @@ pub async fn read_file(file: &File) -> Result<Vec<u8>, LabError> {
 /// Offers bytes to the user as a file.
 pub fn download(name: &str, kind: &str, bytes: &[u8]) -> Result<(), LabError> {
     save(name, kind, bytes).map_err(|_| {
-        LabError::new(ErrorCode::Io, format!("\"{name}\" could not be saved"), "Allow this page to download files.")
+        LabError::new(
+            ErrorCode::Io,
+            format!("\"{name}\" could not be saved"),
+            "Allow this page to download files.",
+        )
     })
 }
 
@@ -75,13 +81,27 @@ pub async fn sha256(text: &str) -> Option<String> {
     let crypto = js_sys::Reflect::get(&window().crypto().ok()?.into(), &"subtle".into()).ok()?;
     let crypto: web_sys::SubtleCrypto = crypto.dyn_into().ok()?;
     let bytes = Uint8Array::from(text.as_bytes());
-    let hash = JsFuture::from(crypto.digest_with_str_and_buffer_source("SHA-256", &bytes).ok()?).await.ok()?;
-    Some(Uint8Array::new(&hash).to_vec().iter().map(|byte| format!("{byte:02x}")).collect())
+    let hash = JsFuture::from(
+        crypto
+            .digest_with_str_and_buffer_source("SHA-256", &bytes)
+            .ok()?,
+    )
+    .await
+    .ok()?;
+    Some(
+        Uint8Array::new(&hash)
+            .to_vec()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }
 
 /// Moves the focus to the element with this id, unfolding what hides it.
 pub fn focus(id: &str) {
-    let Some(element) = document().get_element_by_id(id) else { return };
+    let Some(element) = document().get_element_by_id(id) else {
+        return;
+    };
     let mut around = element.parent_element();
     while let Some(parent) = around {
         if parent.tag_name() == "DETAILS" {
@@ -96,7 +116,13 @@ pub fn focus(id: &str) {
 
 /// A setting of the page that outlives it. Where storage is forbidden, it does not.
 pub fn remembered(key: &str) -> Option<String> {
-    window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
+    window()
+        .local_storage()
+        .ok()
+        .flatten()?
+        .get_item(key)
+        .ok()
+        .flatten()
 }
 
 pub fn remember(key: &str, value: &str) {

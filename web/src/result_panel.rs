@@ -41,7 +41,11 @@ fn told(result: &RunResult) -> String {
         StopReason::EarlyStopping => "Stopped early, as the validation loss no longer fell",
         StopReason::Stopped => "Stopped",
     };
-    let mut text = format!("{reason}: {} steps in {}.", count(result.steps), duration(result.seconds));
+    let mut text = format!(
+        "{reason}: {} steps in {}.",
+        count(result.steps),
+        duration(result.seconds)
+    );
     let value = |name: &str| result.metrics.get(name).copied();
     if let Some(loss) = value("validation_loss") {
         text += &format!(" Validation loss {}", metric(loss));
@@ -57,21 +61,30 @@ fn told(result: &RunResult) -> String {
 }
 
 fn unfinished(lab: Lab) -> String {
-    let steps = lab.store.progress.with(|progress| progress.as_ref().map_or(0, |progress| progress.step));
-    format!("The run ended by an error after {} steps. What was recorded is here.", count(steps))
+    let steps = lab
+        .store
+        .progress
+        .with(|progress| progress.as_ref().map_or(0, |progress| progress.step));
+    format!(
+        "The run ended by an error after {} steps. What was recorded is here.",
+        count(steps)
+    )
 }
 
 fn model_files(lab: Lab) -> impl IntoView {
     let files: Vec<_> = lab.store.result.with(|result| {
         let files = result.iter().flat_map(|result| &result.files);
-        files.map(|file| (file.path.clone(), file.bytes.len())).collect()
+        files
+            .map(|file| (file.path.clone(), file.bytes.len()))
+            .collect()
     });
     let link = move |(index, (path, size)): (usize, (String, usize))| {
         let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let make = move || {
             lab.store.result.with_untracked(|result| {
                 let file = result.as_ref().and_then(|result| result.files.get(index));
-                file.map(|file| file.bytes.clone()).ok_or_else(|| LabError::internal("the file is gone"))
+                file.map(|file| file.bytes.clone())
+                    .ok_or_else(|| LabError::internal("the file is gone"))
             })
         };
         view! { <Download name=name help=format!("Model, {}", bytes(size)) make/> }
@@ -88,7 +101,11 @@ fn Download(
     let lab = use_lab();
     let file = name.clone();
     let save = move |_| {
-        let kind = if file.ends_with(".json") { "application/json" } else { "application/octet-stream" };
+        let kind = if file.ends_with(".json") {
+            "application/json"
+        } else {
+            "application/octet-stream"
+        };
         if let Err(error) = make().and_then(|bytes| platform::download(&file, kind, &bytes)) {
             lab.store.fail_with(error);
         }
@@ -106,7 +123,10 @@ fn Download(
 /// `run.json`: everything that is needed to make the run again, as the terminal program writes it.
 fn run_record(lab: Lab) -> Result<Vec<u8>, LabError> {
     let store = lab.store;
-    let run = store.run.get_untracked().ok_or_else(|| LabError::internal("there is no run"))?;
+    let run = store
+        .run
+        .get_untracked()
+        .ok_or_else(|| LabError::internal("there is no run"))?;
     let ran_on = run.device.as_ref();
     let record = serde_json::json!({
         "schema": SCHEMA_VERSION,

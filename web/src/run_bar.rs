@@ -30,7 +30,12 @@ fn PrimaryButton() -> impl IntoView {
     let lab = use_lab();
     let phase = lab.store.phase;
     let press = move |_| press_primary(lab);
-    let waits = move || matches!(phase.get(), Phase::Starting | Phase::Pausing | Phase::Stopping);
+    let waits = move || {
+        matches!(
+            phase.get(),
+            Phase::Starting | Phase::Pausing | Phase::Stopping
+        )
+    };
     let (label, key) = (
         move || match phase.get() {
             Phase::Idle => "Run",
@@ -93,18 +98,31 @@ fn status(lab: Lab) -> String {
     let store = lab.store;
     let progress = store.progress.get();
     let at = |word: &str| match &progress {
-        Some(progress) => format!("{word}step {} of {}", count(progress.step), count(progress.steps)),
+        Some(progress) => format!(
+            "{word}step {} of {}",
+            count(progress.step),
+            count(progress.steps)
+        ),
         None => format!("{word}first step"),
     };
     match store.phase.get() {
-        Phase::Idle if store.device.with(Option::is_none) && store.problem.with(Option::is_none) => "Getting ready…".to_owned(),
+        Phase::Idle
+            if store.device.with(Option::is_none) && store.problem.with(Option::is_none) =>
+        {
+            "Getting ready…".to_owned()
+        }
         Phase::Idle => "Ready when you are.".to_owned(),
         Phase::Starting => "Building the model…".to_owned(),
         Phase::Running | Phase::Pausing => sentence(at("")),
         Phase::Paused => at("Paused at "),
         Phase::Stopping => "Finishing the step and the last evaluation…".to_owned(),
-        Phase::Finished => match store.result.with(|result| result.as_ref().map(|result| (result.steps, result.seconds))) {
-            Some((steps, seconds)) => format!("Done: {} steps in {}.", count(steps), duration(seconds)),
+        Phase::Finished => match store
+            .result
+            .with(|result| result.as_ref().map(|result| (result.steps, result.seconds)))
+        {
+            Some((steps, seconds)) => {
+                format!("Done: {} steps in {}.", count(steps), duration(seconds))
+            }
             None => "Done.".to_owned(),
         },
         Phase::Failed => at("Ended by an error at "),
@@ -113,20 +131,33 @@ fn status(lab: Lab) -> String {
 
 fn sentence(text: String) -> String {
     let mut characters = text.chars();
-    characters.next().map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), characters.as_str()))
+    characters.next().map_or(String::new(), |first| {
+        format!("{}{}", first.to_uppercase(), characters.as_str())
+    })
 }
 
 /// Time left and speed while it runs; the model's size before its first step.
 fn facts(lab: Lab) -> String {
     let store = lab.store;
-    if !matches!(store.phase.get(), Phase::Running | Phase::Pausing | Phase::Paused) {
+    if !matches!(
+        store.phase.get(),
+        Phase::Running | Phase::Pausing | Phase::Paused
+    ) {
         return String::new();
     }
     match store.progress.get() {
         Some(progress) => {
-            format!("{} left · {} tokens/s", duration(progress.seconds_left), rate(progress.tokens_per_second))
+            format!(
+                "{} left · {} tokens/s",
+                duration(progress.seconds_left),
+                rate(progress.tokens_per_second)
+            )
         }
-        None => store.info.with(|info| info.as_ref().map_or(String::new(), |info| format!("{} parameters", count(info.parameters)))),
+        None => store.info.with(|info| {
+            info.as_ref().map_or(String::new(), |info| {
+                format!("{} parameters", count(info.parameters))
+            })
+        }),
     }
 }
 
@@ -134,10 +165,19 @@ fn facts(lab: Lab) -> String {
 fn ProgressBar() -> impl IntoView {
     let store = use_lab().store;
     let shown = move || store.phase.get() != Phase::Idle;
-    let value = move || store.progress.with(|progress| progress.as_ref().map_or(0, |progress| progress.step));
+    let value = move || {
+        store
+            .progress
+            .with(|progress| progress.as_ref().map_or(0, |progress| progress.step))
+    };
     let max = move || {
-        let known = store.progress.with(|progress| progress.as_ref().map(|progress| progress.steps));
-        known.or_else(|| store.info.with(|info| info.as_ref().map(|info| info.steps))).unwrap_or(1).max(1)
+        let known = store
+            .progress
+            .with(|progress| progress.as_ref().map(|progress| progress.steps));
+        known
+            .or_else(|| store.info.with(|info| info.as_ref().map(|info| info.steps)))
+            .unwrap_or(1)
+            .max(1)
     };
     view! {
         <progress class:away=move || !shown() aria-label="Steps done" value=value max=max></progress>

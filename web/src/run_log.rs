@@ -89,13 +89,23 @@ impl RunLog {
 
     pub fn push(&mut self, record: &MetricRecord) {
         let start = *self.first_timestamp.get_or_insert(record.timestamp);
-        let now = self.paused_at.map_or(record.timestamp, |paused| paused.min(record.timestamp));
+        let now = self
+            .paused_at
+            .map_or(record.timestamp, |paused| paused.min(record.timestamp));
         let seconds = now.saturating_sub(start + self.paused_ms) as f64 / 1000.0;
-        let point = |loss: f64| Point { step: record.step, seconds, loss };
+        let point = |loss: f64| Point {
+            step: record.step,
+            seconds,
+            loss,
+        };
         if let Some(&loss) = record.values.get("loss").filter(|loss| loss.is_finite()) {
             self.training.push(point(loss));
         }
-        if let Some(&loss) = record.values.get("validation_loss").filter(|loss| loss.is_finite()) {
+        if let Some(&loss) = record
+            .values
+            .get("validation_loss")
+            .filter(|loss| loss.is_finite())
+        {
             // A step's evaluation counts once, the last time it is reported.
             self.validation.retain(|known| known.step != record.step);
             self.validation.push(point(loss));
@@ -119,7 +129,8 @@ impl RunLog {
 
     /// `metrics.jsonl`: one record a line.
     pub fn jsonl(&self) -> String {
-        let mut text = String::with_capacity(self.lines.iter().map(|(_, line)| line.len() + 1).sum());
+        let mut text =
+            String::with_capacity(self.lines.iter().map(|(_, line)| line.len() + 1).sum());
         for (_, line) in &self.lines {
             text.push_str(line);
             text.push('\n');
@@ -149,7 +160,12 @@ impl RunLog {
             weight = smoothing * weight + (1.0 - smoothing);
             smoothed = sum / weight;
             let evaluation = evaluations.next_if(|same| same.step == point.step);
-            rows.push(row(point, point.loss, smoothed, evaluation.map_or(f64::NAN, |e| e.loss)));
+            rows.push(row(
+                point,
+                point.loss,
+                smoothed,
+                evaluation.map_or(f64::NAN, |e| e.loss),
+            ));
         }
         rows.extend(evaluations.map(|late| row(late, f64::NAN, f64::NAN, late.loss)));
         rows
@@ -163,19 +179,32 @@ impl RunLog {
             return "No step has been recorded yet.".to_owned();
         };
         let mut text = match trained.next_back() {
-            None => format!("The training loss is {:.2} at step {}.", first.loss, first.step),
+            None => format!(
+                "The training loss is {:.2} at step {}.",
+                first.loss, first.step
+            ),
             Some(last) => format!(
                 "The training loss {} from {:.2} at step {} to {:.2} at step {}.",
-                if last.smoothed < first.loss { "fell" } else { "rose" },
+                if last.smoothed < first.loss {
+                    "fell"
+                } else {
+                    "rose"
+                },
                 first.loss,
                 first.step,
                 last.smoothed,
                 last.step
             ),
         };
-        let best = self.validation.iter().min_by(|a, b| a.loss.total_cmp(&b.loss));
+        let best = self
+            .validation
+            .iter()
+            .min_by(|a, b| a.loss.total_cmp(&b.loss));
         if let Some(best) = best {
-            text += &format!(" Lowest validation loss: {:.2} at step {}.", best.loss, best.step);
+            text += &format!(
+                " Lowest validation loss: {:.2} at step {}.",
+                best.loss, best.step
+            );
         }
         text
     }
@@ -203,7 +232,9 @@ pub fn thin_out(rows: &[Row], limit: usize) -> Vec<Row> {
         kept.extend(
             part.iter()
                 .enumerate()
-                .filter(|(index, row)| *index == low || *index == high || row.validation.is_finite())
+                .filter(|(index, row)| {
+                    *index == low || *index == high || row.validation.is_finite()
+                })
                 .map(|(_, row)| *row),
         );
     }
@@ -228,7 +259,10 @@ mod tests {
             strategy: "pretrain".into(),
             step,
             timestamp,
-            values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            values: values
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), *value))
+                .collect(),
         }
     }
 
@@ -239,7 +273,11 @@ mod tests {
             let loss = 4.0 / step as f64;
             log.push(&record(step, 1000 + 10 * step as u64, &[("loss", loss)]));
             if step.is_multiple_of(10) {
-                log.push(&record(step, 1001 + 10 * step as u64, &[("validation_loss", loss + 0.1)]));
+                log.push(&record(
+                    step,
+                    1001 + 10 * step as u64,
+                    &[("validation_loss", loss + 0.1)],
+                ));
             }
         }
         log

@@ -32,7 +32,11 @@ pub fn SamplesCard() -> impl IntoView {
 pub fn SampleText(sample: Sample) -> impl IntoView {
     let prompt = sample.prompt.trim_start_matches('\n').to_owned();
     // A prompt of new lines says nothing: the text begins where it has letters.
-    let text = if prompt.is_empty() { sample.text.trim_start_matches('\n').to_owned() } else { sample.text };
+    let text = if prompt.is_empty() {
+        sample.text.trim_start_matches('\n').to_owned()
+    } else {
+        sample.text
+    };
     view! {
         <pre class="sample-text"><span class="sample-prompt">{prompt}</span>{text}</pre>
     }

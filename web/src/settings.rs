@@ -102,19 +102,61 @@ const fn setting(
     kind: Kind,
     help: &'static str,
 ) -> Setting {
-    Setting { path, label, help, kind, group }
+    Setting {
+        path,
+        label,
+        help,
+        kind,
+        group,
+    }
 }
 
 use Group::{Evaluation, Main, Model, Optimiser, Samples};
 use Kind::{Choice, Number, Switch, Text, Whole};
 
 const PRETRAINING: &[Setting] = &[
-    setting(Main, "model.layers", "Layers", Whole(1, 128), "Transformer blocks, one after the other."),
-    setting(Main, "model.heads", "Heads", Whole(1, 1024), "Attention heads in a block; they divide the width."),
-    setting(Main, "model.width", "Width", Whole(1, MAX_SIZE), "Numbers that describe one token."),
-    setting(Main, "model.context", "Context", Whole(1, 32_768), "Tokens the model sees at once."),
-    setting(Main, "training.steps", "Steps", Whole(1, 10_000_000), "Updates of the weights."),
-    setting(Main, "training.batch_size", "Batch", Whole(1, 4096), "Pieces of text in a step."),
+    setting(
+        Main,
+        "model.layers",
+        "Layers",
+        Whole(1, 128),
+        "Transformer blocks, one after the other.",
+    ),
+    setting(
+        Main,
+        "model.heads",
+        "Heads",
+        Whole(1, 1024),
+        "Attention heads in a block; they divide the width.",
+    ),
+    setting(
+        Main,
+        "model.width",
+        "Width",
+        Whole(1, MAX_SIZE),
+        "Numbers that describe one token.",
+    ),
+    setting(
+        Main,
+        "model.context",
+        "Context",
+        Whole(1, 32_768),
+        "Tokens the model sees at once.",
+    ),
+    setting(
+        Main,
+        "training.steps",
+        "Steps",
+        Whole(1, 10_000_000),
+        "Updates of the weights.",
+    ),
+    setting(
+        Main,
+        "training.batch_size",
+        "Batch",
+        Whole(1, 4096),
+        "Pieces of text in a step.",
+    ),
     setting(
         Main,
         "training.learning_rate",
@@ -123,7 +165,7 @@ const PRETRAINING: &[Setting] = &[
         "How far a step moves the weights, at most.",
     ),
     setting(
-        Model,
+        Main,
         "tokenizer",
         "Tokens",
         Choice(&[("character", "Characters"), ("byte", "Bytes")]),
@@ -150,7 +192,13 @@ const PRETRAINING: &[Setting] = &[
         Choice(&[("learned", "Learned (GPT-2)"), ("rope", "Rotary (Llama)")]),
         "How the model knows the order of tokens.",
     ),
-    setting(Model, "model.rope_theta", "Rotary base", Number(1.0, 1e12), "Longest wavelength of rotary positions."),
+    setting(
+        Model,
+        "model.rope_theta",
+        "Rotary base",
+        Number(1.0, 1e12),
+        "Longest wavelength of rotary positions.",
+    ),
     setting(
         Model,
         "model.activation",
@@ -184,13 +232,29 @@ const PRETRAINING: &[Setting] = &[
         Number(0.0, 0.95),
         "Share of activations dropped at random in training.",
     ),
-    setting(Model, "model.bias", "Biases", Switch, "A constant added in linear layers and LayerNorm."),
-    setting(Model, "model.tied_head", "Tied head", Switch, "The output layer reuses the token vectors."),
+    setting(
+        Model,
+        "model.bias",
+        "Biases",
+        Switch,
+        "A constant added in linear layers and LayerNorm.",
+    ),
+    setting(
+        Model,
+        "model.tied_head",
+        "Tied head",
+        Switch,
+        "The output layer reuses the token vectors.",
+    ),
     setting(
         Optimiser,
         "training.schedule",
         "Schedule",
-        Choice(&[("cosine", "Cosine"), ("linear", "Linear"), ("constant", "Constant")]),
+        Choice(&[
+            ("cosine", "Cosine"),
+            ("linear", "Linear"),
+            ("constant", "Constant"),
+        ]),
         "How the learning rate falls.",
     ),
     setting(
@@ -235,8 +299,20 @@ const PRETRAINING: &[Setting] = &[
         Number(0.0, 10.0),
         "Pull of the matrices towards 0.",
     ),
-    setting(Optimiser, "training.beta1", "Beta 1", Number(0.0, 0.999_999), "Memory of AdamW's mean."),
-    setting(Optimiser, "training.beta2", "Beta 2", Number(0.0, 0.999_999), "Memory of AdamW's variance."),
+    setting(
+        Optimiser,
+        "training.beta1",
+        "Beta 1",
+        Number(0.0, 0.999_999),
+        "Memory of AdamW's mean.",
+    ),
+    setting(
+        Optimiser,
+        "training.beta2",
+        "Beta 2",
+        Number(0.0, 0.999_999),
+        "Memory of AdamW's variance.",
+    ),
     setting(
         Optimiser,
         "training.epsilon",
@@ -286,8 +362,20 @@ const PRETRAINING: &[Setting] = &[
         Whole(0, ANY),
         "Steps between samples; 0 is at the end only.",
     ),
-    setting(Samples, "training.sample_prompt", "Prompt", Text, "What samples begin with; \\n is a new line, as is nothing."),
-    setting(Samples, "training.sample_tokens", "Length", Whole(0, 100_000), "Tokens in a sample."),
+    setting(
+        Samples,
+        "training.sample_prompt",
+        "Prompt",
+        Text,
+        "What samples begin with; \\n is a new line, as is nothing.",
+    ),
+    setting(
+        Samples,
+        "training.sample_tokens",
+        "Length",
+        Whole(0, 100_000),
+        "Tokens in a sample.",
+    ),
     setting(
         Samples,
         "training.sample_temperature",
@@ -305,7 +393,11 @@ mod tests {
         match value {
             Value::Object(map) => {
                 for (key, value) in map {
-                    let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    let path = if prefix.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{prefix}.{key}")
+                    };
                     flatten(&path, value, paths);
                 }
             }
@@ -323,8 +415,16 @@ mod tests {
     fn every_key_of_a_configuration_can_be_set_and_no_other() {
         for kind in &KINDS {
             let mut known = Vec::new();
-            flatten("", &(kind.resolve)(Value::Object(Default::default())).unwrap(), &mut known);
-            let mut shown: Vec<_> = kind.settings.iter().map(|setting| setting.path.to_owned()).collect();
+            flatten(
+                "",
+                &(kind.resolve)(Value::Object(Default::default())).unwrap(),
+                &mut known,
+            );
+            let mut shown: Vec<_> = kind
+                .settings
+                .iter()
+                .map(|setting| setting.path.to_owned())
+                .collect();
             known.sort();
             shown.sort();
             assert_eq!(known, shown);
@@ -340,7 +440,10 @@ mod tests {
                     Whole(low, high) => {
                         let above = (high != ANY).then(|| Value::from(high + 1));
                         let below = (low > 0).then(|| Value::from(low - 1));
-                        [above, below, Some(Value::from(-1)), Some(Value::from("x"))].into_iter().flatten().collect()
+                        [above, below, Some(Value::from(-1)), Some(Value::from("x"))]
+                            .into_iter()
+                            .flatten()
+                            .collect()
                     }
                     Number(low, high) => {
                         let low = if low == ABOVE_ZERO { 0.0 } else { low - 1.0 };
@@ -351,8 +454,14 @@ mod tests {
                     Text => vec![Value::from(1)],
                 };
                 for value in outside {
-                    let error = with(kind, setting, value.clone()).expect_err(&format!("{} = {value}", setting.path));
-                    assert_eq!(error.field.as_deref(), Some(setting.path), "{} = {value}", setting.path);
+                    let error = with(kind, setting, value.clone())
+                        .expect_err(&format!("{} = {value}", setting.path));
+                    assert_eq!(
+                        error.field.as_deref(),
+                        Some(setting.path),
+                        "{} = {value}",
+                        setting.path
+                    );
                 }
             }
         }
@@ -367,13 +476,20 @@ mod tests {
                 let inside: Vec<Value> = match setting.kind {
                     Whole(low, high) => vec![Value::from(low), Value::from(high)],
                     Number(low, high) => vec![Value::from(low), Value::from(high)],
-                    Choice(values) => values.iter().map(|(value, _)| Value::from(*value)).collect(),
+                    Choice(values) => values
+                        .iter()
+                        .map(|(value, _)| Value::from(*value))
+                        .collect(),
                     Switch => vec![Value::from(true), Value::from(false)],
                     Text => vec![Value::from("anything")],
                 };
                 for value in inside {
                     if let Err(error) = with(kind, setting, value.clone()) {
-                        assert!(!error.hint.starts_with("Use a"), "{} = {value}: {error}", setting.path);
+                        assert!(
+                            !error.hint.starts_with("Use a"),
+                            "{} = {value}: {error}",
+                            setting.path
+                        );
                     }
                 }
             }

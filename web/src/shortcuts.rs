@@ -36,7 +36,9 @@ pub fn listen(lab: Lab) {
 
 /// Whether the key goes into something that takes text or uses letters to choose.
 fn is_typing(event: &web_sys::KeyboardEvent) -> bool {
-    let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    let element = event
+        .target()
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
     element.is_some_and(|element| {
         let letters = "input:not([type=checkbox]):not([type=radio]):not([type=range]):not([type=file]), textarea, select, [contenteditable]";
         element.closest(letters).ok().flatten().is_some()

@@ -1,7 +1,9 @@
 //! The state of the run, as signals that views read.
 
 use crate::run_log::RunLog;
-use lab_protocol::{BackendChoice, DeviceInfo, ExperimentConfig, LabError, Progress, RunInfo, RunResult};
+use lab_protocol::{
+    BackendChoice, DeviceInfo, ExperimentConfig, LabError, Progress, RunInfo, RunResult,
+};
 use leptos::prelude::*;
 use std::collections::VecDeque;
 
@@ -143,6 +145,9 @@ impl Store {
 
     /// An error that the user can mend at the field it names.
     pub fn fail_with(&self, error: LabError) {
-        self.problem.set(Some(Problem { error, offers: Vec::new() }));
+        self.problem.set(Some(Problem {
+            error,
+            offers: Vec::new(),
+        }));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::app::use_lab;
 use crate::experiment::{StrategyForm, shown};
-use crate::field::{Field, range};
+use crate::field::{Field, range, unfolded};
 use crate::settings::{ADVANCED, Group};
 use crate::store::Phase;
 use leptos::prelude::*;
@@ -15,6 +15,7 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
         let form = form.clone();
         move || form.headline()
     };
+    let (open, toggled) = unfolded();
     let active = Memo::new(move |_| lab.store.phase.get().is_active());
     let advanced: Vec<_> = ADVANCED
         .iter()
@@ -29,7 +30,7 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
         })
         .collect();
     view! {
-        <details class="card step-card" open=move || !active.get()>
+        <details class="card step-card" open=open on:toggle=toggled>
             <summary>
                 <h2>{kind.title}</h2>
                 <State/>
@@ -50,7 +51,11 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
 
 fn fields(index: usize, form: &StrategyForm, group: Group) -> Vec<impl IntoView + use<>> {
     let kind = form.kind;
-    let members = kind.settings.iter().zip(&form.values).filter(|(setting, _)| setting.group == group);
+    let members = kind
+        .settings
+        .iter()
+        .zip(&form.values)
+        .filter(|(setting, _)| setting.group == group);
     members
         .map(|(setting, value)| {
             let path = format!("strategies[{index}].config.{}", setting.path);

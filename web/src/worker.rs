@@ -30,12 +30,19 @@ pub struct Connection {
 
 impl Connection {
     /// Starts a worker on `backend`; `receive` is called with everything that it reports.
-    pub fn open(backend: BackendChoice, receive: impl Fn(Message) + Clone + 'static) -> Result<Self, LabError> {
+    pub fn open(
+        backend: BackendChoice,
+        receive: impl Fn(Message) + Clone + 'static,
+    ) -> Result<Self, LabError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let address = format!("worker/worker.js?backend={}", backend_name(backend));
-        let worker = Worker::new_with_options(&address, &options)
-            .map_err(|error| broken(format!("the browser refused to start a worker: {}", describe(&error))))?;
+        let worker = Worker::new_with_options(&address, &options).map_err(|error| {
+            broken(format!(
+                "the browser refused to start a worker: {}",
+                describe(&error)
+            ))
+        })?;
         let on_message = Closure::new({
             let receive = receive.clone();
             move |message: MessageEvent| receive(read(message.data()))
@@ -48,21 +55,28 @@ impl Connection {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
+        Ok(Self {
+            worker,
+            _on_message: on_message,
+            _on_error: on_error,
+        })
     }
 
     /// Sends a command. `checkpoint` takes the place of the one in [`Command::Start`].
     pub fn send(&self, command: &Command, checkpoint: Option<&Uint8Array>) -> Result<(), LabError> {
         let serializer = Serializer::json_compatible().serialize_bytes_as_arrays(false);
-        let value = command
-            .serialize(&serializer)
-            .map_err(|error| LabError::internal(format!("a command could not be written: {error}")))?;
+        let value = command.serialize(&serializer).map_err(|error| {
+            LabError::internal(format!("a command could not be written: {error}"))
+        })?;
         if let Some(state) = checkpoint {
             Reflect::set(&value, &"checkpoint".into(), state)
                 .map_err(|error| LabError::internal(describe(&error)))?;
         }
         self.worker.post_message(&value).map_err(|error| {
-            broken(format!("a command could not be sent to the worker: {}", describe(&error)))
+            broken(format!(
+                "a command could not be sent to the worker: {}",
+                describe(&error)
+            ))
         })
     }
 }
@@ -90,7 +104,9 @@ fn read(data: JsValue) -> Message {
     }
     match serde_wasm_bindgen::from_value(data) {
         Ok(event) => Message::Event(event),
-        Err(error) => Message::Broken(LabError::internal(format!("the worker sent what the page cannot read: {error}"))),
+        Err(error) => Message::Broken(LabError::internal(format!(
+            "the worker sent what the page cannot read: {error}"
+        ))),
     }
 }
 
@@ -109,7 +125,10 @@ fn read_checkpoint(data: &JsValue) -> Option<Message> {
 /// An error that ended the worker from outside its own care, by what the browser says of it.
 fn explain(message: &str) -> LabError {
     let lower = message.to_lowercase();
-    if lower.contains("out of memory") || lower.contains("allocation fail") || lower.contains("memory access") {
+    if lower.contains("out of memory")
+        || lower.contains("allocation fail")
+        || lower.contains("memory access")
+    {
         LabError::new(
             ErrorCode::OutOfMemory,
             format!("the worker ran out of memory: {message}"),
@@ -131,5 +150,8 @@ fn broken(message: String) -> LabError {
 }
 
 fn describe(error: &JsValue) -> String {
-    error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| String::from(error.message()))
+    error.dyn_ref::<js_sys::Error>().map_or_else(
+        || format!("{error:?}"),
+        |error| String::from(error.message()),
+    )
 }

@@ -22,7 +22,11 @@ pub fn WriteBox() -> impl IntoView {
         asked.update(|asked| *asked += 1);
         let prompt = prompt.get_untracked();
         lab.write(GenerateRequest {
-            prompt: if prompt.is_empty() { "\n".to_owned() } else { prompt },
+            prompt: if prompt.is_empty() {
+                "\n".to_owned()
+            } else {
+                prompt
+            },
             max_tokens: length.get_untracked().parse().unwrap_or(200),
             temperature: temperature.get_untracked().parse().unwrap_or(0.8),
             seed: asked.get_untracked(),
