@@ -101,6 +101,12 @@ impl Cmd {
         Ok(())
     }
 
+    /// Starts it in place of this program. Returns only if that fails.
+    pub fn replace_this_program(mut self) -> anyhow::Error {
+        use std::os::unix::process::CommandExt;
+        anyhow::Error::new(self.inner.exec()).context(format!("cannot start `{}`", self.shown))
+    }
+
     /// Standard output, trimmed; a failure is an error with the end of standard error.
     pub fn read(mut self) -> Result<String> {
         let output = self

@@ -1,13 +1,12 @@
 //! Serves the playground on this machine.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::build::{self, Kind};
-use crate::progress::Steps;
+use crate::progress::{Steps, note};
 use crate::tools::Toolbox;
 use crate::workers;
 use crate::workspace::Workspace;
@@ -34,28 +33,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     build::page(workspace, &tools, Kind::Standard, &mut steps)?;
     steps.next("serving");
     let mut cmd = build::trunk(workspace, &tools, Kind::Standard)?
-        .args(["--quiet", "serve", "--address", "127.0.0.1", "--port"])
+        .args(["serve", "--address", "127.0.0.1", "--port"])
         .arg(options.port.to_string());
     if options.open {
         cmd = cmd.arg("--open");
     }
-    let seconds = steps.elapsed();
-    std::thread::spawn(move || announce(address, seconds));
-    let status = cmd.status()?;
-    if !status.success() {
-        bail!("trunk ended with {status}");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Prints the address as soon as it answers.
-fn announce(address: SocketAddr, seconds: u64) {
-    let start = std::time::Instant::now();
-    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let seconds = seconds + start.elapsed().as_secs();
-    eprintln!(
-        "\nThe playground is at http://{address}/ ({seconds} s). Changes are picked up; Ctrl-C ends it.\n"
-    );
+    note(&format!(
+        "ready after {} s; changes are picked up, Ctrl-C ends it",
+        steps.elapsed()
+    ));
+    eprintln!("\n      The playground: http://{address}/\n");
+    // Trunk takes this program's place, so that whatever ends the one ends the other.
+    Err(cmd.replace_this_program())
 }
