@@ -23,6 +23,10 @@ async function main() {
   const mounts = { "/": await bundle(root), "/tfjs/": path.join(root, "node_modules/@tensorflow/tfjs-backend-wasm/dist") };
   if (site) mounts["/site/"] = site;
 
+  // First, since it is short and shows at once where the site does not work.
+  const paths = [...new Set(options.groups.map((group) => GROUPS[group].path))];
+  const loaded = options.firstLoad ? await firstLoad(site, options.chromium, paths, log) : null;
+
   const browser = await launch(options.chromium);
   const measured = {};
   const skipped = [];
@@ -47,8 +51,6 @@ async function main() {
   } finally {
     await browser.close();
   }
-  const paths = [...new Set(options.groups.map((group) => GROUPS[group].path))];
-  const loaded = options.firstLoad ? await firstLoad(site, options.chromium, paths, log) : null;
   const document = report({ measured, skipped, environment, firstLoad: loaded });
   process.stdout.write(options.json ? `${JSON.stringify(document, null, 2)}\n` : `${table(document)}\n`);
 }

@@ -13,16 +13,16 @@ export const GROUPS = {
   gpu: { title: "WebGPU on the software adapter", path: "gpu", isolated: false, tolerance: 1e-3 },
 };
 
-// Steps are dear on a software GPU, and tfjs takes several times longer than the others everywhere:
-// it gets fewer steps a turn, the same number of turns where it can be afforded.
+// A contender takes `rounds` turns of `steps` steps, fewer (two at least) once its turns have taken `budget` seconds:
+// steps are dear on a software GPU, and tfjs needs several times longer than the others everywhere.
 const PLANS = {
   cpu: {
-    small: { rounds: 12, warmup: 10, steps: { llm_labs: 4, jax_js: 4, tfjs: 1 } },
-    larger: { rounds: 7, warmup: 10, steps: { llm_labs: 2, jax_js: 2, tfjs: 1 } },
+    small: { rounds: 12, warmup: 10, steps: { llm_labs: 4, jax_js: 4, tfjs: 1 }, budget: 18 },
+    larger: { rounds: 7, warmup: 10, steps: { llm_labs: 2, jax_js: 2, tfjs: 1 }, shortWarmup: { tfjs: 3 }, budget: 18 },
   },
   gpu: {
-    small: { rounds: 5, warmup: 3, steps: { llm_labs: 1, jax_js: 1, tfjs: 1 }, limits: { tfjs: { rounds: 2, warmup: 1 } } },
-    larger: { rounds: 3, warmup: 2, steps: { llm_labs: 1, jax_js: 1, tfjs: 1 }, limits: { tfjs: { rounds: 1, warmup: 1 } } },
+    small: { rounds: 5, warmup: 3, steps: { llm_labs: 1, jax_js: 1, tfjs: 1 }, shortWarmup: { tfjs: 1 }, budget: 12 },
+    larger: { rounds: 3, warmup: 2, steps: { llm_labs: 1, jax_js: 1, tfjs: 1 }, shortWarmup: { tfjs: 1 }, budget: 24 },
   },
 };
 
@@ -84,7 +84,7 @@ function list(option, text, allowed) {
 
 /** Who takes part in one group and configuration, with how many steps, and who is left out and why. */
 export function plan(options, group, config) {
-  const { rounds, warmup, steps, limits = {} } = PLANS[GROUPS[group].path][config];
+  const { rounds, warmup, steps, shortWarmup = {}, budget } = PLANS[GROUPS[group].path][config];
   const entries = [];
   const skipped = [];
   for (const contender of options.contenders) {
@@ -95,9 +95,11 @@ export function plan(options, group, config) {
     }
     entries.push({
       contender,
-      rounds: options.rounds ?? limits[contender]?.rounds ?? rounds,
-      warmup: limits[contender]?.warmup ?? warmup,
+      rounds: options.rounds ?? rounds,
+      warmup: shortWarmup[contender] ?? warmup,
       steps: steps[contender],
+      // Rounds that were asked for are all taken.
+      budgetMs: options.rounds === null ? budget * 1000 : Infinity,
     });
   }
   return { entries, skipped };
