@@ -166,7 +166,7 @@ pub trait Kernels: Backend {
 }
 
 /// The differentiable operations, as burn's dispatch sees them.
-#[backend_extension(Flex: cfg(feature = "cpu"), Cube: cfg(any()), Autodiff)]
+#[backend_extension(Flex: cfg(feature = "cpu"), Cube: cfg(feature = "wgpu"), Autodiff)]
 pub trait LabKernels: Backend {
     /// See [`super::matmul`].
     fn lab_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -8,12 +8,14 @@
 
 mod autodiff;
 mod backend;
+#[cfg(feature = "wgpu")]
+mod cube;
 #[cfg(feature = "cpu")]
 mod flex;
 pub mod plain;
 
 use backend::{Activation, Heads, Kernels, LabKernels, Rotation};
-#[cfg(any())]
+#[cfg(feature = "wgpu")]
 use burn::backend::Cube;
 use burn::backend::Dispatch;
 #[cfg(feature = "cpu")]
@@ -56,7 +58,7 @@ macro_rules! adamw_on {
 
 /// Whether the kernels apply.
 fn fits<const D: usize>(x: &Tensor<D>) -> bool {
-    cfg!(not(feature = "wgpu")) && x.dtype() == DType::F32 && x.shape().num_elements() > 0
+    x.dtype() == DType::F32 && x.shape().num_elements() > 0
 }
 
 /// Added to the norm before dividing by it, as PyTorch's `clip_grad_norm_` does.
@@ -294,7 +296,7 @@ pub fn global_norm(tensors: &[Tensor<1>]) -> Tensor<1> {
     if let Some(found) = global_norm_on!(Flex, tensors) {
         return found;
     }
-    #[cfg(any())]
+    #[cfg(feature = "wgpu")]
     if let Some(found) = global_norm_on!(Cube, tensors) {
         return found;
     }
@@ -310,7 +312,7 @@ pub fn clip_scale(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
     if let Ok(norm) = norm.clone().try_into_primitive::<Flex>() {
         return Tensor::from_primitive::<Flex>(Flex::k_clip_scale(norm, max_norm as f32));
     }
-    #[cfg(any())]
+    #[cfg(feature = "wgpu")]
     if let Ok(norm) = norm.clone().try_into_primitive::<Cube>() {
         return Tensor::from_primitive::<Cube>(Cube::k_clip_scale(norm, max_norm as f32));
     }
@@ -335,7 +337,7 @@ pub fn adamw<const D: usize>(
 ) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
     #[cfg(feature = "cpu")]
     adamw_on!(Flex, param, grad, m, v, h, clip_scale);
-    #[cfg(any())]
+    #[cfg(feature = "wgpu")]
     adamw_on!(Cube, param, grad, m, v, h, clip_scale);
     plain::adamw(param, grad, m, v, h, clip_scale)
 }

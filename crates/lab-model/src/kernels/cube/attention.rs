@@ -1,0 +1,299 @@
+//! The attention of a packed projection in one launch, and its gradient in two: a unit for each query
+//! (or key) of each head walks over the keys (or queries); the matrix of scores is never in memory.
+
+use burn::backend::TensorMetadata;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::super::backend::Heads;
+use super::launch::{contiguous, empty, units};
+use super::reduce::within;
+
+/// How a packed projection lies in memory, in vectors.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+struct Layout {
+    batch: usize,
+    time: usize,
+    queries: usize,
+    keys: usize,
+    scale: f32,
+}
+
+/// A head's vector of one token: `size` vectors of `N` numbers from `at` on.
+#[cube]
+fn read<N: Size>(
+    x: &[Vector<f32, N>],
+    at: usize,
+    #[comptime] size: usize,
+) -> Array<Vector<f32, N>> {
+    let mut values = Array::<Vector<f32, N>>::new(size);
+    #[unroll]
+    for i in 0..size {
+        values[i] = x[at + i];
+    }
+    values
+}
+
+#[cube]
+fn zeros<N: Size>(#[comptime] size: usize) -> Array<Vector<f32, N>> {
+    let mut values = Array::<Vector<f32, N>>::new(size);
+    #[unroll]
+    for i in 0..size {
+        values[i] = Vector::<f32, N>::new(0.0);
+    }
+    values
+}
+
+/// The product of a vector in registers with one in memory.
+#[cube]
+fn dot<N: Size>(
+    a: &Array<Vector<f32, N>>,
+    x: &[Vector<f32, N>],
+    at: usize,
+    #[comptime] size: usize,
+) -> f32 {
+    let mut sum = a[0] * x[at];
+    #[unroll]
+    for i in 1..size {
+        sum += a[i] * x[at + i];
+    }
+    within::<N>(sum)
+}
+
+/// Adds a multiple of a vector in memory.
+#[cube]
+fn add<N: Size>(
+    sum: &mut Array<Vector<f32, N>>,
+    x: &[Vector<f32, N>],
+    at: usize,
+    factor: f32,
+    #[comptime] size: usize,
+) {
+    let factor = Vector::<f32, N>::new(factor);
+    #[unroll]
+    for i in 0..size {
+        sum[i] += x[at + i] * factor;
+    }
+}
+
+#[cube]
+fn write<N: Size>(
+    x: &mut [Vector<f32, N>],
+    at: usize,
+    values: &Array<Vector<f32, N>>,
+    #[comptime] size: usize,
+) {
+    #[unroll]
+    for i in 0..size {
+        x[at + i] = values[i];
+    }
+}
+
+/// Softmax is formed as the keys go by: what was added before shrinks when a higher score comes.
+#[cube(launch_unchecked)]
+fn attention_kernel<N: Size>(
+    qkv: &[Vector<f32, N>],
+    y: &mut [Vector<f32, N>],
+    log_sum: &mut [f32],
+    layout: &Layout,
+    #[comptime] size: usize,
+) {
+    let time = layout.time;
+    let i = ABSOLUTE_POS % time;
+    let head = ABSOLUTE_POS / time % layout.queries;
+    let batch = ABSOLUTE_POS / time / layout.queries;
+    if batch >= layout.batch {
+        terminate!();
+    }
+    let row = (layout.queries + 2 * layout.keys) * size;
+    let token = batch * time;
+    let key_at = (layout.queries + head / (layout.queries / layout.keys)) * size;
+    let value_at = key_at + layout.keys * size;
+    let q = read::<N>(qkv, (token + i) * row + head * size, size);
+    let mut sum = zeros::<N>(size);
+    let mut highest = dot::<N>(&q, qkv, token * row + key_at, size) * layout.scale;
+    let mut total = 0.0f32;
+    for j in 0..i + 1 {
+        let key = (token + j) * row;
+        let score = dot::<N>(&q, qkv, key + key_at, size) * layout.scale;
+        let new = highest.max(score);
+        let shrink = (highest - new).exp();
+        let p = (score - new).exp();
+        highest = new;
+        total = total * shrink + p;
+        #[unroll]
+        for c in 0..size {
+            sum[c] = sum[c] * Vector::<f32, N>::new(shrink)
+                + qkv[key + value_at + c] * Vector::<f32, N>::new(p);
+        }
+    }
+    #[unroll]
+    for c in 0..size {
+        sum[c] = sum[c] / Vector::<f32, N>::new(total);
+    }
+    let out = (token + i) * layout.queries + head;
+    write::<N>(y, out * size, &sum, size);
+    log_sum[out] = highest + total.ln();
+}
+
+/// The gradient of a query, and the product of output and its gradient, which the keys need too.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+fn query_gradient_kernel<N: Size>(
+    dy: &[Vector<f32, N>],
+    qkv: &[Vector<f32, N>],
+    y: &[Vector<f32, N>],
+    log_sum: &[f32],
+    means: &mut [f32],
+    dqkv: &mut [Vector<f32, N>],
+    layout: &Layout,
+    #[comptime] size: usize,
+) {
+    let time = layout.time;
+    let i = ABSOLUTE_POS % time;
+    let head = ABSOLUTE_POS / time % layout.queries;
+    let batch = ABSOLUTE_POS / time / layout.queries;
+    if batch >= layout.batch {
+        terminate!();
+    }
+    let row = (layout.queries + 2 * layout.keys) * size;
+    let token = batch * time;
+    let key_at = (layout.queries + head / (layout.queries / layout.keys)) * size;
+    let value_at = key_at + layout.keys * size;
+    let query_at = (token + i) * row + head * size;
+    let out = (token + i) * layout.queries + head;
+    let q = read::<N>(qkv, query_at, size);
+    let d = read::<N>(dy, out * size, size);
+    let mean = dot::<N>(&d, y, out * size, size);
+    means[out] = mean;
+    let log_sum = log_sum[out];
+    let mut dq = zeros::<N>(size);
+    for j in 0..i + 1 {
+        let key = (token + j) * row;
+        let p = (dot::<N>(&q, qkv, key + key_at, size) * layout.scale - log_sum).exp();
+        let dp = dot::<N>(&d, qkv, key + value_at, size);
+        add::<N>(&mut dq, qkv, key + key_at, p * (dp - mean) * layout.scale, size);
+    }
+    write::<N>(dqkv, query_at, &dq, size);
+}
+
+/// The gradients of a key and its value, from all queries that see it.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+fn key_gradient_kernel<N: Size>(
+    dy: &[Vector<f32, N>],
+    qkv: &[Vector<f32, N>],
+    log_sum: &[f32],
+    means: &[f32],
+    dqkv: &mut [Vector<f32, N>],
+    layout: &Layout,
+    #[comptime] size: usize,
+) {
+    let time = layout.time;
+    let j = ABSOLUTE_POS % time;
+    let key_head = ABSOLUTE_POS / time % layout.keys;
+    let batch = ABSOLUTE_POS / time / layout.keys;
+    if batch >= layout.batch {
+        terminate!();
+    }
+    let row = (layout.queries + 2 * layout.keys) * size;
+    let token = batch * time;
+    let group = layout.queries / layout.keys;
+    let key_at = (token + j) * row + (layout.queries + key_head) * size;
+    let value_at = key_at + layout.keys * size;
+    let k = read::<N>(qkv, key_at, size);
+    let v = read::<N>(qkv, value_at, size);
+    let mut dk = zeros::<N>(size);
+    let mut dv = zeros::<N>(size);
+    for head in key_head * group..(key_head + 1) * group {
+        for i in j..time {
+            let query_at = (token + i) * row + head * size;
+            let out = (token + i) * layout.queries + head;
+            let p = (dot::<N>(&k, qkv, query_at, size) * layout.scale - log_sum[out]).exp();
+            let dp = dot::<N>(&v, dy, out * size, size);
+            add::<N>(&mut dv, dy, out * size, p, size);
+            add::<N>(&mut dk, qkv, query_at, p * (dp - means[out]) * layout.scale, size);
+        }
+    }
+    write::<N>(dqkv, key_at, &dk, size);
+    write::<N>(dqkv, value_at, &dv, size);
+}
+
+fn layout(qkv: &CubeTensor, heads: Heads, scale: f32) -> (LayoutLaunch, [usize; 4]) {
+    let [batch, time, _] = qkv.shape().dims();
+    let n = super::launch::vector(heads.width);
+    let launched = LayoutLaunch::new(batch, time, heads.queries, heads.keys, scale);
+    (launched, [batch, time, n, heads.width / n])
+}
+
+pub fn forward(qkv: CubeTensor, heads: Heads, scale: f32) -> (CubeTensor, CubeTensor) {
+    let qkv = contiguous(qkv);
+    let (layout, [batch, time, n, size]) = layout(&qkv, heads, scale);
+    let y = empty(&qkv, [batch, time, heads.queries * heads.width]);
+    let log_sum = empty(&qkv, [batch, time, heads.queries]);
+    let (count, dim) = units(&qkv, batch * time * heads.queries);
+    let client = qkv.client.clone();
+    // SAFETY: units beyond the last query end at once.
+    unsafe {
+        attention_kernel::launch_unchecked(
+            &client,
+            count,
+            dim,
+            n,
+            qkv.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            log_sum.clone().into_buffer_arg(),
+            layout,
+            size,
+        );
+    }
+    (y, log_sum)
+}
+
+pub fn backward(
+    dy: CubeTensor,
+    qkv: CubeTensor,
+    y: CubeTensor,
+    log_sum: CubeTensor,
+    heads: Heads,
+    scale: f32,
+) -> CubeTensor {
+    let (dy, qkv, y) = (contiguous(dy), contiguous(qkv), contiguous(y));
+    let (query_layout, [batch, time, n, size]) = layout(&qkv, heads, scale);
+    let (key_layout, _) = layout(&qkv, heads, scale);
+    let (dqkv, means) = (empty(&qkv, qkv.shape()), empty(&qkv, log_sum.shape()));
+    let (queries, dim) = units(&qkv, batch * time * heads.queries);
+    let (keys, _) = units(&qkv, batch * time * heads.keys);
+    let client = qkv.client.clone();
+    // SAFETY: units beyond the last query or key end at once; the two launches write different parts.
+    unsafe {
+        query_gradient_kernel::launch_unchecked(
+            &client,
+            queries,
+            dim,
+            n,
+            dy.clone().into_buffer_arg(),
+            qkv.clone().into_buffer_arg(),
+            y.into_buffer_arg(),
+            log_sum.clone().into_buffer_arg(),
+            means.clone().into_buffer_arg(),
+            dqkv.clone().into_buffer_arg(),
+            query_layout,
+            size,
+        );
+        key_gradient_kernel::launch_unchecked(
+            &client,
+            keys,
+            dim,
+            n,
+            dy.into_buffer_arg(),
+            qkv.into_buffer_arg(),
+            log_sum.into_buffer_arg(),
+            means.into_buffer_arg(),
+            dqkv.clone().into_buffer_arg(),
+            key_layout,
+            size,
+        );
+    }
+    dqkv
+}
