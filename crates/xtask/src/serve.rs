@@ -32,8 +32,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     workers::build(workspace, &tools, Kind::Standard, None, &mut steps)?;
     build::page(workspace, &tools, Kind::Standard, &mut steps)?;
     steps.next("serving");
+    // Trunk's script for reloading is an inline one, which the page's security policy refuses.
     let mut cmd = build::trunk(workspace, &tools, Kind::Standard)?
-        .args(["serve", "--address", "127.0.0.1", "--port"])
+        .args(["serve", "--no-autoreload", "--address", "127.0.0.1", "--port"])
         .arg(options.port.to_string());
     if options.open {
         cmd = cmd.arg("--open");

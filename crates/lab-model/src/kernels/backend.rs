@@ -29,6 +29,7 @@ pub struct Heads {
     pub width: usize,
 }
 
+#[cfg(feature = "cpu")]
 impl Heads {
     /// Numbers that a token has in the packed projection.
     pub fn packed(&self) -> usize {
