@@ -292,7 +292,8 @@ fn every_shape_of_decoder_trains() {
 fn the_quick_start_begins_with_the_losses_on_record() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
-    let record: serde_json::Value = serde_json::from_str(&read("golden/quickstart-losses.json")).unwrap();
+    let record: serde_json::Value =
+        serde_json::from_str(&read("golden/quickstart-losses.json")).unwrap();
     let mut experiment: lab_protocol::ExperimentConfig =
         lab_protocol::from_json(&read("../web/experiments/quickstart.json")).unwrap();
     let expected: Vec<f64> = serde_json::from_value(record["losses"].clone()).unwrap();
@@ -300,7 +301,12 @@ fn the_quick_start_begins_with_the_losses_on_record() {
     // The schedule stays that of the whole run.
     training["decay_steps"] = training["steps"].clone();
     training["steps"] = json!(expected.len());
-    for key in ["evaluation_interval", "sample_interval", "checkpoint_interval", "sample_tokens"] {
+    for key in [
+        "evaluation_interval",
+        "sample_interval",
+        "checkpoint_interval",
+        "sample_tokens",
+    ] {
         training[key] = json!(0);
     }
     training["final_evaluation_windows"] = json!(1);
@@ -309,7 +315,11 @@ fn the_quick_start_begins_with_the_losses_on_record() {
     let losses = host.losses();
     let tolerance = record["tolerance"].as_f64().unwrap();
     for (step, (found, expected)) in losses.iter().zip(&expected).enumerate() {
-        assert!((found - expected).abs() <= tolerance, "step {}: {found}, on record {expected}\n{losses:?}", step + 1);
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "step {}: {found}, on record {expected}\n{losses:?}",
+            step + 1
+        );
     }
     assert_eq!(losses.len(), expected.len());
 }

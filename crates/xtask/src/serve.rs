@@ -34,7 +34,13 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     steps.next("serving");
     // Trunk's script for reloading is an inline one, which the page's security policy refuses.
     let mut cmd = build::trunk(workspace, &tools, Kind::Standard)?
-        .args(["serve", "--no-autoreload", "--address", "127.0.0.1", "--port"])
+        .args([
+            "serve",
+            "--no-autoreload",
+            "--address",
+            "127.0.0.1",
+            "--port",
+        ])
         .arg(options.port.to_string());
     if options.open {
         cmd = cmd.arg("--open");

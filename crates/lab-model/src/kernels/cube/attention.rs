@@ -172,7 +172,13 @@ fn query_gradient_kernel<N: Size>(
         let key = (token + j) * row;
         let p = (dot::<N>(&q, qkv, key + key_at, size) * layout.scale - log_sum).exp();
         let dp = dot::<N>(&d, qkv, key + value_at, size);
-        add::<N>(&mut dq, qkv, key + key_at, p * (dp - mean) * layout.scale, size);
+        add::<N>(
+            &mut dq,
+            qkv,
+            key + key_at,
+            p * (dp - mean) * layout.scale,
+            size,
+        );
     }
     write::<N>(dqkv, query_at, &dq, size);
 }
@@ -212,7 +218,13 @@ fn key_gradient_kernel<N: Size>(
             let p = (dot::<N>(&k, qkv, query_at, size) * layout.scale - log_sum[out]).exp();
             let dp = dot::<N>(&v, dy, out * size, size);
             add::<N>(&mut dv, dy, out * size, p, size);
-            add::<N>(&mut dk, qkv, query_at, p * (dp - means[out]) * layout.scale, size);
+            add::<N>(
+                &mut dk,
+                qkv,
+                query_at,
+                p * (dp - means[out]) * layout.scale,
+                size,
+            );
         }
     }
     write::<N>(dqkv, key_at, &dk, size);

@@ -1,8 +1,8 @@
 //! Rows of a table by number, and the table's gradient: no unit adds to what another one wrote, so that
 //! the order of the additions, and with it the result, is always the same.
 
-use burn::backend::{Cube, FloatDType, TensorMetadata};
 use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Cube, FloatDType, TensorMetadata};
 use burn::tensor::Shape;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;

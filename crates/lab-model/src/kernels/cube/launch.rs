@@ -20,7 +20,11 @@ pub fn contiguous(x: CubeTensor) -> CubeTensor {
 
 /// The numbers of an integer tensor as 32-bit ones, in order.
 pub fn integers(x: CubeTensor) -> CubeTensor {
-    contiguous(if x.dtype == DType::I32 { x } else { Cube::int_cast(x, IntDType::I32) })
+    contiguous(if x.dtype == DType::I32 {
+        x
+    } else {
+        Cube::int_cast(x, IntDType::I32)
+    })
 }
 
 /// A contiguous tensor beside `like`, its contents undefined.

@@ -2,8 +2,8 @@
 //! sum at a time; operands are read in place, whichever way round they lie, as vectors of four where
 //! their memory allows it.
 
-use burn::backend::{Cube, TensorMetadata};
 use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::Shape;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -58,7 +58,8 @@ fn read_left<N: Size>(
 ) -> Array<f32> {
     let mut values = Array::<f32>::new(tile_rows * steps);
     match comptime!(access) {
-        Access::Along => {
+        Access::Along =>
+        {
             #[unroll]
             for r in 0..tile_rows {
                 let line = (row + r).min(sizes.m - 1);
@@ -69,7 +70,8 @@ fn read_left<N: Size>(
                 }
             }
         }
-        Access::Across => {
+        Access::Across =>
+        {
             #[unroll]
             for s in 0..steps {
                 #[unroll]
@@ -83,7 +85,8 @@ fn read_left<N: Size>(
                 }
             }
         }
-        Access::Single => {
+        Access::Single =>
+        {
             #[unroll]
             for r in 0..tile_rows {
                 let line = (row + r).min(sizes.m - 1);
@@ -136,7 +139,8 @@ fn read_right<N: Size>(
                 values[s] = vector;
             }
         }
-        Access::Single => {
+        Access::Single =>
+        {
             #[unroll]
             for s in 0..steps {
                 let mut vector = Vector::<f32, Four>::new(0.0);
@@ -253,7 +257,10 @@ fn write_tile<NC: Size>(
 /// First row and column of this unit's tile.
 #[cube]
 fn place(#[comptime] tile_rows: usize) -> (usize, usize) {
-    (ABSOLUTE_POS_Y as usize * tile_rows, ABSOLUTE_POS_X as usize * 4)
+    (
+        ABSOLUTE_POS_Y as usize * tile_rows,
+        ABSOLUTE_POS_X as usize * 4,
+    )
 }
 
 #[cube(launch_unchecked)]
@@ -329,7 +336,14 @@ impl Operand {
         } else {
             Access::Single
         };
-        Self { tensor, line, along, outer, inner, access }
+        Self {
+            tensor,
+            line,
+            along,
+            outer,
+            inner,
+            access,
+        }
     }
 
     fn vector(&self) -> usize {
@@ -350,9 +364,17 @@ impl Operand {
 fn product(a: Operand, b: Operand, bias: Option<CubeTensor>, c: &CubeTensor, sizes: [usize; 5]) {
     let [m, n, k, outer_count, inner_count] = sizes;
     // A few rows, as when generating, would leave most of a tall tile idle.
-    let tile_rows = if m < 4 && a.access != Access::Across { 1 } else { 8 };
+    let tile_rows = if m < 4 && a.access != Access::Across {
+        1
+    } else {
+        8
+    };
     let (across, down) = (n.div_ceil(4), m.div_ceil(tile_rows));
-    let wide = if down == 1 { UNITS } else { across.next_power_of_two().min(8) };
+    let wide = if down == 1 {
+        UNITS
+    } else {
+        across.next_power_of_two().min(8)
+    };
     let tall = UNITS / wide;
     let count = CubeCount::Static(
         across.div_ceil(wide) as u32,
@@ -434,9 +456,17 @@ pub fn linear_weight(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
 /// outer one where they lie one after the other.
 fn batches(x: &CubeTensor, counts: &[usize]) -> Option<[usize; 2]> {
     let strides = x.meta.strides();
-    let step = |i: usize| if x.meta.shape()[i] == 1 { 0 } else { strides[i] };
+    let step = |i: usize| {
+        if x.meta.shape()[i] == 1 {
+            0
+        } else {
+            strides[i]
+        }
+    };
     let last = counts.len().checked_sub(1);
-    let Some(last) = last else { return Some([0, 0]) };
+    let Some(last) = last else {
+        return Some([0, 0]);
+    };
     let mut outer = 0;
     let mut span = 0;
     // From the inside out: each dimension must step over the whole of the ones within it.
@@ -449,7 +479,11 @@ fn batches(x: &CubeTensor, counts: &[usize]) -> Option<[usize; 2]> {
         } else if step(i) != outer * span {
             return None;
         }
-        span = if span == 0 { counts[i] } else { span * counts[i] };
+        span = if span == 0 {
+            counts[i]
+        } else {
+            span * counts[i]
+        };
     }
     Some([outer, step(last)])
 }

@@ -98,12 +98,7 @@ impl Kernels for Cube {
         attention::backward(dy, qkv, y, log_sum, heads, scale)
     }
 
-    fn k_rotate(
-        x: CubeTensor,
-        cos: CubeTensor,
-        sin: CubeTensor,
-        rotation: Rotation,
-    ) -> CubeTensor {
+    fn k_rotate(x: CubeTensor, cos: CubeTensor, sin: CubeTensor, rotation: Rotation) -> CubeTensor {
         elementwise::rotate(x, cos, sin, rotation)
     }
 

@@ -108,7 +108,10 @@ pub fn global_norm(tensors: Vec<CubeTensor>) -> CubeTensor {
         let most = few.iter().map(length).max().unwrap_or(0);
         most.div_ceil(SHARE).clamp(1, MOST_GROUPS)
     };
-    let total: usize = tensors.chunks(TENSORS).map(|few| groups(few) * TENSORS).sum();
+    let total: usize = tensors
+        .chunks(TENSORS)
+        .map(|few| groups(few) * TENSORS)
+        .sum();
     let sums = empty(&tensors[0], [total]);
     let (client, dim) = (sums.client.clone(), CubeDim::new_1d(UNITS as u32));
     let mut from = 0;

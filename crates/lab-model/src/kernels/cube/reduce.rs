@@ -120,7 +120,10 @@ fn sum_rows_kernel<N: Size>(
 /// Workgroups for a sum over the rows of a matrix of this many columns (in vectors).
 pub fn column_groups(columns: usize) -> (CubeCount, CubeDim) {
     let groups = columns.div_ceil(COLUMNS) as u32;
-    (CubeCount::Static(groups, 1, 1), CubeDim::new_1d(UNITS as u32))
+    (
+        CubeCount::Static(groups, 1, 1),
+        CubeDim::new_1d(UNITS as u32),
+    )
 }
 
 pub fn sum_rows(x: CubeTensor) -> CubeTensor {
