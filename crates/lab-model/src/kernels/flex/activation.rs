@@ -10,7 +10,7 @@ use super::{contiguous, tensor, values};
 /// 1 / √(2π)
 const DENSITY: f32 = 0.398_942_3;
 /// √(2/π) and the cubic term of GPT-2's form
-const ROOT: f32 = 0.797_884_56;
+const ROOT: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
 fn unary(x: FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
