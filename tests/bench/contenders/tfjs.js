@@ -85,7 +85,8 @@ function gelu(x) {
 function update(slots, gradients, count) {
   const { learningRate, beta1, beta2, epsilon, weightDecay, clipNorm } = OPTIMIZER;
   const squares = slots.map(({ parameter }) => tf.sum(tf.square(gradients[parameter.name])));
-  const norm = tf.sqrt(tf.addN(squares));
+  // Not `addN`: on WebGPU it binds all of them at once, more than a shader may have, and yields nonsense.
+  const norm = tf.sqrt(squares.reduce((sum, square) => tf.add(sum, square)));
   const scale = tf.minimum(tf.div(clipNorm, tf.add(norm, 1e-6)), 1);
   const correction1 = 1 / (1 - beta1 ** count);
   const correction2 = 1 / (1 - beta2 ** count);
