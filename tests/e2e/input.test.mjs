@@ -95,7 +95,7 @@ describe("bad input", () => {
   it("after all that, a good text of one's own runs", async () => {
     await playground.giveFile("own.txt", "The quick brown fox jumps over the lazy dog.\n".repeat(40));
     await playground.page.locator(".file-name", { hasText: "own.txt" }).waitFor();
-    assert.match(await playground.page.locator(".preview-counts").textContent(), /1,800 characters, 29 distinct, 40 lines/);
+    assert.match(await playground.page.locator(".preview-counts").textContent(), /1,800 characters, 30 distinct, 40 lines/);
     await playground.primary.click();
     assert.equal(await playground.until("finished", "failed"), "finished");
     assert.equal(JSON.parse(await playground.download("run.json")).experiment.data.name, "own.txt");

@@ -102,8 +102,15 @@ describe("the page", () => {
     const playground = await open(lab, { ready: false });
     const { page } = playground;
     await page.route("**/worker/worker.js*", (route) => route.fulfill({ status: 404 }));
+    // The experiment comes after the error, which must not go away with it.
+    let release;
+    const shown = new Promise((resolve) => (release = resolve));
+    await page.route("**/experiments/quickstart.json", (route) => shown.then(() => route.continue()));
     await page.goto(lab.site.url);
     const error = await playground.error();
+    release();
+    await page.locator(".preview").waitFor();
+    assert.equal(await page.locator(".badge-text").textContent(), "No device");
     assert.match(error.message, /could not be loaded/);
     assert.ok(error.hint);
     await page.unroute("**/worker/worker.js*");

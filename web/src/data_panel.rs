@@ -18,7 +18,7 @@ pub fn DataPanel() -> impl IntoView {
     let take = move |file: web_sys::File| {
         spawn_local(async move {
             match lab.data.take_file(form, file).await {
-                Ok(()) => lab.store.problem.set(None),
+                Ok(()) => lab.store.input_changed(),
                 Err(error) => lab.store.fail_with(error),
             }
         });

@@ -34,7 +34,7 @@ pub fn DeviceControls() -> impl IntoView {
     let place = NodeRef::<leptos::html::Div>::new();
     let text = move || match store.device.get() {
         Some(device) => badge(&device),
-        None if store.problem.with(Option::is_some) => "No device".to_owned(),
+        None if !store.alive.get() => "No device".to_owned(),
         None => "Finding a device…".to_owned(),
     };
     let reason = move || match store.device.get() {

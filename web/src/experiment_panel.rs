@@ -37,7 +37,7 @@ fn take(lab: Lab, bytes: Vec<u8>) {
     });
     match loaded {
         Ok(backend) => {
-            lab.store.problem.set(None);
+            lab.store.input_changed();
             if backend != BackendChoice::Auto && backend != lab.store.backend.get_untracked() {
                 lab.start_worker(backend);
             }

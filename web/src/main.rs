@@ -15,6 +15,8 @@ mod format;
 mod lab;
 mod live;
 mod platform;
+mod pretraining_settings;
+mod reports;
 mod result_panel;
 mod run_bar;
 mod run_log;

@@ -106,9 +106,7 @@ fn status(lab: Lab) -> String {
         None => format!("{word}first step"),
     };
     match store.phase.get() {
-        Phase::Idle
-            if store.device.with(Option::is_none) && store.problem.with(Option::is_none) =>
-        {
+        Phase::Idle if store.device.with(Option::is_none) && store.alive.get() => {
             "Getting ready…".to_owned()
         }
         Phase::Idle => "Ready when you are.".to_owned(),

@@ -77,6 +77,8 @@ pub enum Offer {
 pub struct Store {
     /// What the user chose.
     pub backend: RwSignal<BackendChoice>,
+    /// Whether there is a worker, ready or about to be.
+    pub alive: RwSignal<bool>,
     /// What the worker got; none while it starts.
     pub device: RwSignal<Option<DeviceInfo>>,
     pub phase: RwSignal<Phase>,
@@ -104,6 +106,7 @@ impl Store {
     pub fn new() -> Self {
         Self {
             backend: RwSignal::new(BackendChoice::Auto),
+            alive: RwSignal::new(true),
             device: RwSignal::new(None),
             phase: RwSignal::new(Phase::Idle),
             run: RwSignal::new(None),
@@ -141,6 +144,18 @@ impl Store {
             }
             samples.truncate(SAMPLES);
         });
+    }
+
+    /// Takes away an error of the input, now that there is other input. What is wrong with the worker
+    /// stays in sight.
+    pub fn input_changed(&self) {
+        let of_input = |problem: &Problem| problem.offers.is_empty();
+        if self
+            .problem
+            .with_untracked(|problem| problem.as_ref().is_some_and(of_input))
+        {
+            self.problem.set(None);
+        }
     }
 
     /// An error that the user can mend at the field it names.

@@ -54,7 +54,7 @@ pub fn WriteBox() -> impl IntoView {
                 </label>
                 <div class="write-row">
                     <label class="field range-field">
-                        <span class="field-label">"Temperature "<output>{temperature}</output></span>
+                        <span class="field-label">"Temperature "{temperature}</span>
                         <input type="range" min="0" max="2" step="0.1" prop:value=temperature
                             on:input=move |event| temperature.set(event_target_value(&event))/>
                     </label>
