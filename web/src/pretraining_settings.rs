@@ -237,6 +237,13 @@ pub const PRETRAINING: &[Setting] = &[
     ),
     setting(
         Evaluation,
+        "training.final_evaluation_stride",
+        "Stride at the end",
+        Whole(0, ANY),
+        "Tokens from one of those windows to the next; 0 is the context, so that none overlap.",
+    ),
+    setting(
+        Evaluation,
         "training.early_stopping_patience",
         "Patience",
         Whole(0, ANY),

@@ -107,25 +107,39 @@ impl Batch {
     }
 }
 
-/// Batches that cover tokens from front to back in windows that do not overlap (stride = `columns`):
-/// each token but the first is a target exactly once. All have the same shape. With `most` > 0 only
+/// Batches that cover tokens from front to back, each token but the first a target exactly once. All
+/// have the same shape. Windows start `stride` tokens apart: at `columns` they do not overlap; with less
+/// each token but the first ones has at least `columns - stride` tokens before it. With `most` > 0 only
 /// that many windows, spread evenly.
-pub fn covering_batches(tokens: &[u32], rows: usize, columns: usize, most: usize) -> Vec<Batch> {
-    let windows = tokens.len().saturating_sub(1).div_ceil(columns);
+pub fn covering_batches(
+    tokens: &[u32],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    most: usize,
+) -> Vec<Batch> {
+    let Some(targets) = tokens.len().checked_sub(1).filter(|&targets| targets > 0) else {
+        return Vec::new();
+    };
+    let windows = 1 + targets.saturating_sub(columns).div_ceil(stride);
     let chosen = if most == 0 {
         windows
     } else {
         most.min(windows)
     };
-    let starts: Vec<usize> = (0..chosen)
-        .map(|i| i * windows / chosen * columns)
-        .collect();
+    let starts: Vec<usize> = (0..chosen).map(|i| i * windows / chosen * stride).collect();
     starts
         .chunks(rows)
         .map(|starts| {
             let mut batch = Batch::new(rows, columns);
             for &start in starts {
+                let begin = batch.targets.len();
                 batch.push(&tokens[start..tokens.len().min(start + columns + 1)]);
+                // What an earlier window has judged is here only to be seen.
+                if start > 0 {
+                    batch.targets[begin..begin + columns - stride].fill(IGNORED);
+                    batch.tokens -= columns - stride;
+                }
             }
             batch.pad_rows();
             batch
@@ -161,9 +175,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn covering_covers_each_target_once(length in 2usize..300, rows in 1usize..5, columns in 1usize..20) {
+        fn covering_covers_each_target_once(length in 2usize..300, rows in 1usize..5, columns in 1usize..20, overlap in 0usize..20) {
             let tokens: Vec<u32> = (0..length as u32).collect();
-            let batches = covering_batches(&tokens, rows, columns, 0);
+            let batches = covering_batches(&tokens, rows, columns, columns - overlap % columns, 0);
             let mut targets: Vec<i32> = batches.iter().flat_map(|b| b.targets.clone()).filter(|&t| t != IGNORED).collect();
             prop_assert_eq!(batches.iter().map(|b| b.tokens).sum::<usize>(), length - 1);
             targets.sort_unstable();

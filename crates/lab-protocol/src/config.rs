@@ -152,7 +152,10 @@ pub struct PretrainingConfig {
 impl PretrainingConfig {
     pub fn validate(&self) -> Result<(), LabError> {
         self.model.validate().map_err(|e| e.at("model"))?;
-        self.training.validate().map_err(|e| e.at("training"))
+        self.training.validate().map_err(|e| e.at("training"))?;
+        let stride = self.training.final_evaluation_stride;
+        whole("final_evaluation_stride", stride, 0, self.model.context)
+            .map_err(|e| e.at("training"))
     }
 }
 
@@ -355,6 +358,9 @@ pub struct TrainingConfig {
     pub evaluation_windows: usize,
     /// The same for the evaluation at the end, whose loss is the result.
     pub final_evaluation_windows: usize,
+    /// Tokens between the starts of the windows at the end, at most the context; 0 means the context:
+    /// windows that do not overlap. With less, each token is judged with more text before it.
+    pub final_evaluation_stride: usize,
     /// Evaluations without a better loss after which training stops; 0 means never.
     pub early_stopping_patience: usize,
     /// Steps between samples; 0 means none but at the end.
@@ -386,6 +392,7 @@ impl Default for TrainingConfig {
             evaluation_interval: 50,
             evaluation_windows: 32,
             final_evaluation_windows: 0,
+            final_evaluation_stride: 0,
             early_stopping_patience: 0,
             sample_interval: 50,
             sample_prompt: String::new(),

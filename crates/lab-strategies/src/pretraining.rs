@@ -96,9 +96,17 @@ impl Strategy for PretrainingStrategy {
         }
         run.started(self.info(&model, &tokenizer, &corpus, progress.step)?);
 
-        let windows =
-            |most| covering_batches(&corpus.validation, training.batch_size, shape.context, most);
-        let watched = windows(training.evaluation_windows);
+        let windows = |stride, most| {
+            let stride = if stride == 0 { shape.context } else { stride };
+            covering_batches(
+                &corpus.validation,
+                training.batch_size,
+                shape.context,
+                stride,
+                most,
+            )
+        };
+        let watched = windows(shape.context, training.evaluation_windows);
         let mut stop_reason = StopReason::Completed;
         let mut loss = f64::NAN;
         while progress.step < training.steps {
@@ -214,11 +222,14 @@ impl Strategy for PretrainingStrategy {
         }
         // Who stopped the run does not want to wait for the whole part.
         let stopped = stop_reason == StopReason::Stopped;
-        let judged = windows(if stopped {
-            training.evaluation_windows
+        let judged = if stopped {
+            windows(shape.context, training.evaluation_windows)
         } else {
-            training.final_evaluation_windows
-        });
+            windows(
+                training.final_evaluation_stride,
+                training.final_evaluation_windows,
+            )
+        };
         if !judged.is_empty()
             && let Some(validation_loss) = trainer::evaluate(&best, &judged, run).await?
         {

@@ -22,9 +22,9 @@ const SOFTWARE_GPU = [
 /** Long enough for a software GPU on a busy machine; nothing is asserted about time. */
 export const PATIENCE = 300_000;
 
-/** Starts the site and a browser, with or without WebGPU. */
-export async function start({ gpu = false } = {}) {
-  const site = await serve();
+/** Starts the site (or another folder) and a browser, with or without WebGPU. */
+export async function start({ gpu = false, folder } = {}) {
+  const site = await serve(folder);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [...COMMON, ...(gpu ? SOFTWARE_GPU : ["--disable-features=WebGPU", "--disable-gpu"])],
