@@ -1,5 +1,5 @@
-//! The kernels against their plain forms on a browser's GPU: what `tests/kernels.rs` does natively, for
-//! `tests/browser/kernels.test.mjs` to call.
+//! The kernels against their plain forms on a browser's GPU: what `tests/kernels.rs` does natively. CONTRIBUTING.md
+//! says how to run it.
 
 #[path = "../tests/kernels/cases.rs"]
 #[allow(dead_code)]
