@@ -20,7 +20,7 @@ pub fn metric(value: f64) -> String {
         "∞".to_owned()
     } else if value == 0.0 {
         "0".to_owned()
-    } else if size < 1e-3 || size >= 1e6 {
+    } else if !(1e-3..1e6).contains(&size) {
         format!("{value:.2e}")
     } else if size < 1.0 {
         format!("{value:.4}")
