@@ -93,7 +93,7 @@ impl AdamWStep {
 /// `[.., m, n]`. Transposed views are read in place.
 pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     if !fits(&a) || !fits(&b) {
-        return plain::matmul(a, b);
+        return a.matmul(b);
     }
     Tensor::from_dispatch(Dispatch::lab_matmul(a.into_dispatch(), b.into_dispatch()))
 }

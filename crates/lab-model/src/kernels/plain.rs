@@ -1,6 +1,6 @@
-//! Every kernel once more, from ordinary tensor operations. These are what the tests compare the
-//! fast ones with, and what runs where a fast one does not apply (another number format, an empty
-//! tensor, a backend that has none).
+//! Every kernel once more, from ordinary tensor operations, for clearness and not for speed. These are
+//! what the tests compare the fast ones with, and what runs where a fast one does not apply (another
+//! number format, an empty tensor).
 
 use burn::tensor::{Bool, Int, Tensor, activation, module};
 
@@ -9,14 +9,27 @@ use super::AdamWStep;
 /// A score that no softmax notices. Not infinity: shader compilers may assume there is none.
 const MASKED: f32 = -1e30;
 
+/// Sums of products, written out: independent of every matrix product there is, and slow.
 pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
-    a.matmul(b)
+    let (left, right) = (a.dims(), b.dims());
+    let (m, k, n) = (left[D - 2], left[D - 1], right[D - 1]);
+    let batch: [usize; D] = std::array::from_fn(|i| left[i].max(right[i]));
+    let count: usize = batch[..D - 2].iter().product();
+    let with = |rows: usize, columns: usize| {
+        let mut shape = batch;
+        shape[D - 2] = rows;
+        shape[D - 1] = columns;
+        shape
+    };
+    let a = a.expand(with(m, k)).reshape([count, m, k, 1]);
+    let b = b.expand(with(k, n)).reshape([count, 1, k, n]);
+    (a * b).sum_dim(2).reshape(with(m, n))
 }
 
 pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
     let [batch, time, width] = x.dims();
     let out = weight.dims()[1];
-    let y = x.reshape([batch * time, width]).matmul(weight);
+    let y = matmul(x.reshape([batch * time, width]), weight);
     let y = match bias {
         Some(bias) => y + bias.unsqueeze(),
         None => y,
@@ -49,7 +62,9 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Te
 }
 
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::gelu(x)
+    // Not burn's own: on GPUs its gradient is that of the tanh form.
+    let erf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf();
+    x * (erf + 1.0) * 0.5
 }
 
 pub fn gelu_new<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -77,7 +92,8 @@ pub fn causal_softmax(scores: Tensor<4>, scale: f64) -> Tensor<4> {
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, scale: f64) -> Tensor<4> {
     let heads = q.dims()[1];
     let (k, v) = (repeat_heads(k, heads), repeat_heads(v, heads));
-    causal_softmax(q.matmul(k.swap_dims(2, 3)), scale).matmul(v)
+    let p = causal_softmax(matmul(q, k.swap_dims(2, 3)), scale);
+    matmul(p, v)
 }
 
 /// `[b, kv, s, d]` to `[b, heads, s, d]`: each key head serves `heads / kv` neighbouring query heads.

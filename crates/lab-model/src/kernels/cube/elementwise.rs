@@ -9,7 +9,7 @@ use super::launch::{contiguous, empty, units, vector};
 
 /// 1 / √(2π), √(2/π), and the cubic term of GPT-2's form.
 const DENSITY: f32 = 0.398_942_3;
-const ROOT: f32 = 0.797_884_56;
+const ROOT: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
 /// The normal distribution function and `exp(-x²/2)` (Abramowitz and Stegun 7.1.26).
