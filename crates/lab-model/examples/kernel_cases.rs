@@ -15,6 +15,7 @@ mod web {
     #[wasm_bindgen]
     pub async fn run_case(name: String) {
         console_error_panic_hook::set_once();
+        lab_model::kernels::prepare();
         let device = burn::tensor::wgpu::WgpuOptions::default()
             .init_async()
             .await

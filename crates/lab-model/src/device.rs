@@ -28,6 +28,7 @@ fn open_cpu() -> Result<Device, LabError> {
 
 #[cfg(feature = "wgpu")]
 async fn open_gpu() -> Result<Device, LabError> {
+    crate::kernels::prepare();
     let device = burn::tensor::wgpu::WgpuOptions::default()
         .init_async()
         .await;

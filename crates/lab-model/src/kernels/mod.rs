@@ -89,6 +89,13 @@ impl AdamWStep {
     }
 }
 
+/// Call this before a GPU is opened; in a browser nothing works without.
+#[cfg(feature = "wgpu")]
+pub fn prepare() {
+    #[cfg(target_arch = "wasm32")]
+    cube::run_constructors();
+}
+
 /// `a · b` over the last two dimensions, the leading ones broadcast: `[.., m, k] · [.., k, n]` to
 /// `[.., m, n]`. Transposed views are read in place.
 pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {

@@ -18,6 +18,19 @@ use burn_cubecl::tensor::CubeTensor;
 use super::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, Rotation};
 
+/// Runs the constructors by which the GPU libraries register their parts. In a browser no one else
+/// does so before the first call; and unless the program itself calls them, the linker puts a call
+/// before every function that JavaScript can call, so that they run thousands of times a step.
+#[cfg(target_arch = "wasm32")]
+pub fn run_constructors() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the linker provides it in every module, and this runs it once.
+    ONCE.call_once(|| unsafe { __wasm_call_ctors() });
+}
+
 impl Kernels for Cube {
     fn k_matmul(a: CubeTensor, b: CubeTensor) -> CubeTensor {
         matmul::matmul(a, b)
