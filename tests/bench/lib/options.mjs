@@ -27,7 +27,7 @@ const PLANS = {
 };
 
 const SKIPPED_UNLESS_FULL = [
-  { group: "gpu", config: "larger", contender: "tfjs", reason: "minutes a step on a software adapter; --full measures it" },
+  { group: "gpu", config: "larger", contender: "tfjs", reason: "several times slower there than the others; --full measures it" },
 ];
 
 const HELP = `Step times of LLM Labs beside jax-js and TensorFlow.js, interleaved in one headless Chromium.
@@ -39,7 +39,7 @@ const HELP = `Step times of LLM Labs beside jax-js and TensorFlow.js, interleave
   --configs LIST         of small,larger (default: both)
   --contenders LIST      of ${Object.keys(CONTENDERS).join(",")} (default: all)
   --rounds N             turns each contender takes after its warm-up
-  --full                 also what is left out because it takes minutes (tfjs, larger, gpu)
+  --full                 also what is left out because it takes long (tfjs, larger, gpu)
   --no-first-load        leave out the size and time of the first load of the page
   --chromium PATH        the browser (default: $CHROMIUM, else one found on the search path)
 `;
