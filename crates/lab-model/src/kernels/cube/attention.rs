@@ -19,42 +19,37 @@ struct Layout {
     scale: f32,
 }
 
+/// A vector that is only read, and one that is added to, in variables of the shader.
+type Fixed<N> = Sequence<Vector<f32, N>>;
+type Sum<N> = Sequence<RuntimeCell<Vector<f32, N>>>;
+
 /// A head's vector of one token: `size` vectors of `N` numbers from `at` on.
 #[cube]
-fn read<N: Size>(
-    x: &[Vector<f32, N>],
-    at: usize,
-    #[comptime] size: usize,
-) -> Array<Vector<f32, N>> {
-    let mut values = Array::<Vector<f32, N>>::new(size);
+fn read<N: Size>(x: &[Vector<f32, N>], at: usize, #[comptime] size: usize) -> Fixed<N> {
+    let mut values = Sequence::new();
     #[unroll]
     for i in 0..size {
-        values[i] = x[at + i];
+        values.push(x[at + i]);
     }
     values
 }
 
 #[cube]
-fn zeros<N: Size>(#[comptime] size: usize) -> Array<Vector<f32, N>> {
-    let mut values = Array::<Vector<f32, N>>::new(size);
+fn zeros<N: Size>(#[comptime] size: usize) -> Sum<N> {
+    let mut values = Sequence::new();
     #[unroll]
-    for i in 0..size {
-        values[i] = Vector::<f32, N>::new(0.0);
+    for _ in 0..size {
+        values.push(RuntimeCell::new(Vector::<f32, N>::new(0.0)));
     }
     values
 }
 
 /// The product of a vector in registers with one in memory.
 #[cube]
-fn dot<N: Size>(
-    a: &Array<Vector<f32, N>>,
-    x: &[Vector<f32, N>],
-    at: usize,
-    #[comptime] size: usize,
-) -> f32 {
-    let mut sum = a[0] * x[at];
+fn dot<N: Size>(a: &Fixed<N>, x: &[Vector<f32, N>], at: usize, #[comptime] size: usize) -> f32 {
+    let mut sum = Vector::<f32, N>::new(0.0);
     #[unroll]
-    for i in 1..size {
+    for i in 0..size {
         sum += a[i] * x[at + i];
     }
     within::<N>(sum)
@@ -63,7 +58,7 @@ fn dot<N: Size>(
 /// Adds a multiple of a vector in memory.
 #[cube]
 fn add<N: Size>(
-    sum: &mut Array<Vector<f32, N>>,
+    sum: &Sum<N>,
     x: &[Vector<f32, N>],
     at: usize,
     factor: f32,
@@ -72,20 +67,15 @@ fn add<N: Size>(
     let factor = Vector::<f32, N>::new(factor);
     #[unroll]
     for i in 0..size {
-        sum[i] += x[at + i] * factor;
+        sum[i].store(sum[i].read() + x[at + i] * factor);
     }
 }
 
 #[cube]
-fn write<N: Size>(
-    x: &mut [Vector<f32, N>],
-    at: usize,
-    values: &Array<Vector<f32, N>>,
-    #[comptime] size: usize,
-) {
+fn write<N: Size>(x: &mut [Vector<f32, N>], at: usize, values: &Sum<N>, #[comptime] size: usize) {
     #[unroll]
     for i in 0..size {
-        x[at + i] = values[i];
+        x[at + i] = values[i].read();
     }
 }
 
@@ -110,7 +100,7 @@ fn attention_kernel<N: Size>(
     let key_at = (layout.queries + head / (layout.queries / layout.keys)) * size;
     let value_at = key_at + layout.keys * size;
     let q = read::<N>(qkv, (token + i) * row + head * size, size);
-    let mut sum = zeros::<N>(size);
+    let sum = zeros::<N>(size);
     let mut highest = dot::<N>(&q, qkv, token * row + key_at, size) * layout.scale;
     let mut total = 0.0f32;
     for j in 0..i + 1 {
@@ -123,13 +113,13 @@ fn attention_kernel<N: Size>(
         total = total * shrink + p;
         #[unroll]
         for c in 0..size {
-            sum[c] = sum[c] * Vector::<f32, N>::new(shrink)
-                + qkv[key + value_at + c] * Vector::<f32, N>::new(p);
+            let kept = sum[c].read() * Vector::<f32, N>::new(shrink);
+            sum[c].store(qkv[key + value_at + c] * Vector::<f32, N>::new(p) + kept);
         }
     }
     #[unroll]
     for c in 0..size {
-        sum[c] = sum[c] / Vector::<f32, N>::new(total);
+        sum[c].store(sum[c].read() / Vector::<f32, N>::new(total));
     }
     let out = (token + i) * layout.queries + head;
     write::<N>(y, out * size, &sum, size);
@@ -167,18 +157,12 @@ fn query_gradient_kernel<N: Size>(
     let mean = dot::<N>(&d, y, out * size, size);
     means[out] = mean;
     let log_sum = log_sum[out];
-    let mut dq = zeros::<N>(size);
+    let dq = zeros::<N>(size);
     for j in 0..i + 1 {
         let key = (token + j) * row;
         let p = (dot::<N>(&q, qkv, key + key_at, size) * layout.scale - log_sum).exp();
         let dp = dot::<N>(&d, qkv, key + value_at, size);
-        add::<N>(
-            &mut dq,
-            qkv,
-            key + key_at,
-            p * (dp - mean) * layout.scale,
-            size,
-        );
+        add::<N>(&dq, qkv, key + key_at, p * (dp - mean) * layout.scale, size);
     }
     write::<N>(dqkv, query_at, &dq, size);
 }
@@ -209,17 +193,17 @@ fn key_gradient_kernel<N: Size>(
     let value_at = key_at + layout.keys * size;
     let k = read::<N>(qkv, key_at, size);
     let v = read::<N>(qkv, value_at, size);
-    let mut dk = zeros::<N>(size);
-    let mut dv = zeros::<N>(size);
+    let dk = zeros::<N>(size);
+    let dv = zeros::<N>(size);
     for head in key_head * group..(key_head + 1) * group {
         for i in j..time {
             let query_at = (token + i) * row + head * size;
             let out = (token + i) * layout.queries + head;
             let p = (dot::<N>(&k, qkv, query_at, size) * layout.scale - log_sum[out]).exp();
             let dp = dot::<N>(&v, dy, out * size, size);
-            add::<N>(&mut dv, dy, out * size, p, size);
+            add::<N>(&dv, dy, out * size, p, size);
             add::<N>(
-                &mut dk,
+                &dk,
                 qkv,
                 query_at,
                 p * (dp - means[out]) * layout.scale,

@@ -44,7 +44,8 @@ struct Sizes {
     b_inner: usize,
 }
 
-/// `tile_rows × steps` numbers of the left operand, row by row.
+/// `tile_rows × steps` numbers of the left operand; [`left_index`] says in which order. (Sequences
+/// exist only while the shader is written: their elements are plain variables of it, not memory.)
 #[cube]
 fn read_left<N: Size>(
     a: &[Vector<f32, N>],
@@ -55,8 +56,8 @@ fn read_left<N: Size>(
     #[comptime] tile_rows: usize,
     #[comptime] steps: usize,
     #[comptime] access: Access,
-) -> Array<f32> {
-    let mut values = Array::<f32>::new(tile_rows * steps);
+) -> Sequence<f32> {
+    let mut values = Sequence::<f32>::new();
     match comptime!(access) {
         Access::Along =>
         {
@@ -66,7 +67,7 @@ fn read_left<N: Size>(
                 let vector = a[base + line * sizes.a_step + term / 4];
                 #[unroll]
                 for s in 0..steps {
-                    values[r * steps + s] = vector.extract(s);
+                    values.push(vector.extract(s));
                 }
             }
         }
@@ -80,7 +81,7 @@ fn read_left<N: Size>(
                     let vector = a[base + (term + s) * sizes.a_step + at];
                     #[unroll]
                     for i in 0..4usize {
-                        values[(quad * 4 + i) * steps + s] = vector.extract(i);
+                        values.push(vector.extract(i));
                     }
                 }
             }
@@ -93,12 +94,21 @@ fn read_left<N: Size>(
                 #[unroll]
                 for s in 0..steps {
                     let at = base + line * sizes.a_step + (term + s) * sizes.a_along;
-                    values[r * steps + s] = a[at].extract(0usize);
+                    values.push(a[at].extract(0usize));
                 }
             }
         }
     }
     values
+}
+
+/// Where [`read_left`] put the number of row `r` and step `s`.
+fn left_index(r: usize, s: usize, rows: usize, steps: usize, access: Access) -> usize {
+    if access == Access::Across {
+        s * rows + r
+    } else {
+        r * steps + s
+    }
 }
 
 /// `steps` vectors of four columns of the right operand.
@@ -111,23 +121,23 @@ fn read_right<N: Size>(
     term: usize,
     #[comptime] steps: usize,
     #[comptime] access: Access,
-) -> Array<Vector<f32, Four>> {
-    let mut values = Array::<Vector<f32, Four>>::new(steps);
+) -> Sequence<Vector<f32, Four>> {
+    let mut values = Sequence::<Vector<f32, Four>>::new();
     match comptime!(access) {
         Access::Across => {
             let at = (column / 4).min(sizes.n / 4 - 1);
             #[unroll]
             for s in 0..steps {
                 let vector = b[base + (term + s) * sizes.b_step + at];
-                values[s] = Vector::<f32, Four>::cast_from(vector);
+                values.push(Vector::<f32, Four>::cast_from(vector));
             }
         }
         Access::Along => {
-            let mut lines = Array::<Vector<f32, N>>::new(4usize);
+            let mut lines = Sequence::<Vector<f32, N>>::new();
             #[unroll]
             for i in 0..4usize {
                 let line = (column + i).min(sizes.n - 1);
-                lines[i] = b[base + line * sizes.b_step + term / 4];
+                lines.push(b[base + line * sizes.b_step + term / 4]);
             }
             #[unroll]
             for s in 0..steps {
@@ -136,7 +146,7 @@ fn read_right<N: Size>(
                 for i in 0..4usize {
                     vector.insert(i, lines[i].extract(s));
                 }
-                values[s] = vector;
+                values.push(vector);
             }
         }
         Access::Single =>
@@ -150,18 +160,21 @@ fn read_right<N: Size>(
                     let at = base + line * sizes.b_step + (term + s) * sizes.b_along;
                     vector.insert(i, b[at].extract(0usize));
                 }
-                values[s] = vector;
+                values.push(vector);
             }
         }
     }
     values
 }
 
+/// The sums of a tile, a vector of four columns for each row.
+type Sums = Sequence<RuntimeCell<Vector<f32, Four>>>;
+
 /// Adds `steps` terms to a tile.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn add_terms<NA: Size, NB: Size>(
-    sums: &mut Array<Vector<f32, Four>>,
+    sums: &Sums,
     a: &[Vector<f32, NA>],
     b: &[Vector<f32, NB>],
     sizes: &Sizes,
@@ -178,7 +191,8 @@ fn add_terms<NA: Size, NB: Size>(
     for r in 0..tile_rows {
         #[unroll]
         for s in 0..steps {
-            sums[r] += right[s] * Vector::<f32, Four>::new(left[r * steps + s]);
+            let number = left[comptime!(left_index(r, s, tile_rows, steps, access.0))];
+            sums[r].store(sums[r].read() + right[s] * Vector::<f32, Four>::new(number));
         }
     }
 }
@@ -192,29 +206,29 @@ fn tile<NA: Size, NB: Size>(
     place: (usize, usize),
     #[comptime] tile_rows: usize,
     #[comptime] access: (Access, Access),
-) -> Array<Vector<f32, Four>> {
+) -> Sums {
     let outer = CUBE_POS_Z as usize / sizes.inner_count;
     let inner = CUBE_POS_Z as usize % sizes.inner_count;
     let bases = (
         outer * sizes.a_outer + inner * sizes.a_inner,
         outer * sizes.b_outer + inner * sizes.b_inner,
     );
-    let mut sums = Array::<Vector<f32, Four>>::new(tile_rows);
+    let mut sums = Sequence::new();
     #[unroll]
-    for r in 0..tile_rows {
-        sums[r] = Vector::<f32, Four>::new(0.0);
+    for _ in 0..tile_rows {
+        sums.push(RuntimeCell::new(Vector::<f32, Four>::new(0.0)));
     }
     for group in 0..sizes.k / 4 {
         let term = group * 4;
         add_terms::<NA, NB>(
-            &mut sums, a, b, sizes, bases, place, term, tile_rows, 4usize, access,
+            &sums, a, b, sizes, bases, place, term, tile_rows, 4usize, access,
         );
     }
     // Vectors along the sum are whole ones, so that nothing remains.
     if comptime!(access.0 != Access::Along && access.1 != Access::Along) {
         for term in sizes.k / 4 * 4..sizes.k {
             add_terms::<NA, NB>(
-                &mut sums, a, b, sizes, bases, place, term, tile_rows, 1usize, access,
+                &sums, a, b, sizes, bases, place, term, tile_rows, 1usize, access,
             );
         }
     }
@@ -225,7 +239,7 @@ fn tile<NA: Size, NB: Size>(
 #[cube]
 fn write_tile<NC: Size>(
     c: &mut [Vector<f32, NC>],
-    sums: &Array<Vector<f32, Four>>,
+    sums: &Sums,
     sizes: &Sizes,
     place: (usize, usize),
     #[comptime] tile_rows: usize,
@@ -239,14 +253,14 @@ fn write_tile<NC: Size>(
             if comptime!(whole) {
                 if place.1 < sizes.n {
                     let at = (base + row) * (sizes.n / 4) + place.1 / 4;
-                    c[at] = Vector::<f32, NC>::cast_from(sums[r]);
+                    c[at] = Vector::<f32, NC>::cast_from(sums[r].read());
                 }
             } else {
                 #[unroll]
                 for i in 0..4usize {
                     if place.1 + i < sizes.n {
                         let at = (base + row) * sizes.n + place.1 + i;
-                        c[at] = Vector::<f32, NC>::new(sums[r].extract(i));
+                        c[at] = Vector::<f32, NC>::new(sums[r].read().extract(i));
                     }
                 }
             }
@@ -294,7 +308,7 @@ fn product_bias_kernel<NA: Size, NB: Size, NC: Size>(
     if place.0 >= sizes.m || place.1 >= sizes.n {
         terminate!();
     }
-    let mut sums = tile::<NA, NB>(a, b, sizes, place, tile_rows, access);
+    let sums = tile::<NA, NB>(a, b, sizes, place, tile_rows, access);
     let mut four = Vector::<f32, Four>::new(0.0);
     #[unroll]
     for i in 0..4usize {
@@ -302,7 +316,7 @@ fn product_bias_kernel<NA: Size, NB: Size, NC: Size>(
     }
     #[unroll]
     for r in 0..tile_rows {
-        sums[r] += four;
+        sums[r].store(sums[r].read() + four);
     }
     write_tile::<NC>(c, &sums, sizes, place, tile_rows);
 }
