@@ -25,12 +25,12 @@ describe("the page", () => {
       await fits("an error");
       await playground.loadGood(tiny());
       await playground.primary.click();
-      await playground.samples().first().waitFor();
+      await playground.untilSample();
       await fits("running");
       await playground.until("finished");
       await page.getByLabel("Table", { exact: true }).check();
       await fits("finished, with the table");
-      assert.ok((await page.locator(".table-place tbody tr").count()) >= 30);
+      assert.equal(await page.locator(".table-place tbody tr").count(), 20);
       await page.close();
     });
   }
@@ -63,21 +63,32 @@ describe("the page", () => {
     await page.close();
   });
 
-  it("names everything that can be used", async () => {
+  it("names everything that can be used, in every state", async () => {
     const playground = await open(lab);
     const { page } = playground;
-    await playground.loadGood(tiny());
-    await page.getByText("More settings").click();
-    await playground.primary.click();
-    await playground.until("finished");
     const client = await page.context().newCDPSession(page);
-    const { nodes } = await client.send("Accessibility.getFullAXTree");
-    const roles = new Set(["button", "textbox", "spinbutton", "slider", "checkbox", "radio", "combobox", "img", "progressbar"]);
-    const used = nodes.filter((node) => !node.ignored && roles.has(node.role?.value));
-    const nameless = used.filter((node) => !node.name?.value).map((node) => node.role.value);
-    assert.ok(used.length > 20);
-    assert.deepEqual(nameless, []);
-    assert.match(await page.locator("#announcer").textContent(), /^Finished\. The training loss/);
+    const roles = new Set(["button", "textbox", "spinbutton", "slider", "checkbox", "radio", "combobox", "image", "progressbar"]);
+    const named = async (state, atLeast) => {
+      const { nodes } = await client.send("Accessibility.getFullAXTree");
+      const used = nodes.filter((node) => !node.ignored && roles.has(node.role?.value));
+      const nameless = used.filter((node) => !node.name?.value).map((node) => node.role.value);
+      assert.deepEqual(nameless, [], state);
+      const names = used.map((node) => `${node.role.value} ${node.name.value}`);
+      for (const name of atLeast) assert.ok(names.some((one) => one.startsWith(name)), `${state}: ${name} is not among ${names.join(", ")}`);
+    };
+    await playground.loadGood(tiny({ training: { steps: 100_000, sample_interval: 1000, evaluation_interval: 5 } }));
+    await page.getByText("More settings").click();
+    await named("ready", ["button Run", "spinbutton Layers", "textbox Learning rate", "combobox Schedule", "checkbox Biases", "radio Built-in text"]);
+    await playground.primary.click();
+    await playground.untilStep(6);
+    await playground.button(/^Pause/).click();
+    await playground.until("paused");
+    await named("paused", ["button Step", "textbox Prompt", "slider Temperature", "spinbutton Tokens", "slider Smoothing", "image Loss curve", "progressbar Steps done"]);
+    await playground.button(/^Stop/).click();
+    await playground.until("finished");
+    await named("finished", ["button Run again", "button metrics.jsonl", "button run.json", "button model.safetensors"]);
+    assert.equal(await page.getByRole("button", { name: /^Write$/ }).count(), 0, "no button that leads nowhere");
+    await page.waitForFunction(() => /^Finished\. The training loss/.test(document.querySelector("#announcer").textContent));
     await page.close();
   });
 

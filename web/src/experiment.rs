@@ -182,7 +182,7 @@ fn typed(setting: &Setting, text: &str) -> Option<Value> {
         Kind::Text => Some(Value::String(unescape(text))),
         Kind::Choice(_) => Some(Value::String(text.to_owned())),
         Kind::Switch => Some(Value::Bool(text == "true")),
-        Kind::Whole(..) | Kind::Number(..) => number(text),
+        Kind::Whole(..) | Kind::WholeUpTo(..) | Kind::Number(..) => number(text),
     }
 }
 

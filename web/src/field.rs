@@ -76,7 +76,7 @@ fn Control(
     let type_in = move |event| value.set(event_target_value(&event));
     let wrong = move || invalid.get().then_some("true");
     match kind {
-        Kind::Whole(..) => view! {
+        Kind::Whole(..) | Kind::WholeUpTo(..) => view! {
             <input type="number" step="1" id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
@@ -114,6 +114,7 @@ pub fn range(setting: &Setting, default: &str) -> String {
             "{low} to {}, default {default}",
             crate::format::count(*high)
         ),
+        Kind::WholeUpTo(low, limit) => format!("{low} to {limit}, default {default}"),
         Kind::Number(low, high) if *low == f64::MIN_POSITIVE => {
             format!("above 0 to {high}, default {default}")
         }

@@ -1,7 +1,7 @@
 //! The settings of pretraining, as its card shows them.
 
 use crate::settings::Group::{Evaluation, Main, Model, Optimiser, Samples};
-use crate::settings::Kind::{Choice, Number, Switch, Text, Whole};
+use crate::settings::Kind::{Choice, Number, Switch, Text, Whole, WholeUpTo};
 use crate::settings::{ABOVE_ZERO, ANY, Setting, setting};
 
 /// The largest width of a layer.
@@ -239,7 +239,7 @@ pub const PRETRAINING: &[Setting] = &[
         Evaluation,
         "training.final_evaluation_stride",
         "Stride at the end",
-        Whole(0, ANY),
+        WholeUpTo(0, "the context"),
         "Tokens from one of those windows to the next; 0 is the context, so that none overlap.",
     ),
     setting(

@@ -46,6 +46,8 @@ impl Setting {
 
 pub enum Kind {
     Whole(usize, usize),
+    /// From the first up to another setting, which is named as in a sentence.
+    WholeUpTo(usize, &'static str),
     /// From the first to the second; `0.0` excluded where `f64::MIN_POSITIVE` stands.
     Number(f64, f64),
     Switch,
@@ -115,7 +117,7 @@ pub const fn setting(
 
 #[cfg(test)]
 mod tests {
-    use super::Kind::{Choice, Number, Switch, Text, Whole};
+    use super::Kind::{Choice, Number, Switch, Text, Whole, WholeUpTo};
     use super::*;
 
     fn flatten(prefix: &str, value: &Value, paths: &mut Vec<String>) {
@@ -174,6 +176,8 @@ mod tests {
                             .flatten()
                             .collect()
                     }
+                    // No other setting's default is as large as this.
+                    WholeUpTo(..) => vec![Value::from(ANY), Value::from(-1), Value::from("x")],
                     Number(low, high) => {
                         let low = if low == ABOVE_ZERO { 0.0 } else { low - 1.0 };
                         vec![Value::from(low), Value::from(high * 1.01), Value::from("x")]
@@ -204,6 +208,7 @@ mod tests {
             for setting in kind.settings {
                 let inside: Vec<Value> = match setting.kind {
                     Whole(low, high) => vec![Value::from(low), Value::from(high)],
+                    WholeUpTo(low, _) => vec![Value::from(low)],
                     Number(low, high) => vec![Value::from(low), Value::from(high)],
                     Choice(values) => values
                         .iter()

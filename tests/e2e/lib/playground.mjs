@@ -63,16 +63,16 @@ export function tiny(changes = {}) {
         config: {
           model: { layers: 1, heads: 2, width: 32, context: 32, ...changes.model },
           training: {
-            steps: 30,
+            steps: 20,
             batch_size: 4,
             learning_rate: 1e-2,
             minimum_learning_rate: 1e-3,
             warmup_steps: 2,
-            evaluation_interval: 5,
-            evaluation_windows: 4,
-            final_evaluation_windows: 8,
-            sample_interval: 5,
-            sample_tokens: 12,
+            evaluation_interval: 10,
+            evaluation_windows: 2,
+            final_evaluation_windows: 4,
+            sample_interval: 10,
+            sample_tokens: 5,
             checkpoint_interval: 5,
             ...changes.training,
           },
@@ -135,10 +135,15 @@ export class Playground {
     return this.page.locator("#run").getAttribute("data-phase");
   }
 
+  /** Waits for one of the phases; a run that fails meanwhile is told at once, with the page's error. */
   async until(...phases) {
-    const place = this.page.locator(phases.map((phase) => `#run[data-phase="${phase}"]`).join(", "));
-    await place.waitFor();
-    return this.phase();
+    const place = [...phases, "failed"].map((phase) => `#run[data-phase="${phase}"]`).join(", ");
+    await this.page.locator(place).waitFor();
+    await this.notFailed();
+  }
+
+  async notFailed() {
+    if ((await this.phase()) === "failed") throw new Error(`the run failed: ${JSON.stringify(await this.error())}`);
   }
 
   async step() {
@@ -146,7 +151,16 @@ export class Playground {
   }
 
   async untilStep(step) {
-    await this.page.waitForFunction((step) => Number(document.querySelector("progress").value) >= step, step);
+    await this.page.waitForFunction(
+      (step) => Number(document.querySelector("progress").value) >= step || document.querySelector('#run[data-phase="failed"]'),
+      step,
+    );
+    await this.notFailed();
+  }
+
+  async untilSample() {
+    await this.page.locator('.sample-list li, #run[data-phase="failed"]').first().waitFor();
+    await this.notFailed();
   }
 
   samples() {

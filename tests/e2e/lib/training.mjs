@@ -39,15 +39,15 @@ export function trains(name, { gpu, badge }) {
       await playground.loadGood(tiny());
       const tasks = await tasksDuring(lab.browser, page, async () => {
         await playground.primary.click();
-        await playground.samples().first().waitFor();
-        assert.equal(await playground.until("finished", "failed"), "finished");
+        await playground.untilSample();
+        await playground.until("finished");
       });
       assertResponsive(tasks);
       const losses = (await playground.records()).flatMap(({ values }) => values.loss ?? []);
-      assert.equal(losses.length, 30);
+      assert.equal(losses.length, 20);
       const [first, last] = [mean(losses.slice(0, 5)), mean(losses.slice(-5))];
       assert.ok(last < first - 0.3, `the loss went from ${first} to ${last}`);
-      assert.ok((await playground.samples().count()) >= 5);
+      assert.equal(await playground.samples().count(), 3, "after 10 and 20 steps, and of the weights that are kept");
       for (const metric of ["loss", "perplexity", "validation_loss", "bits_per_byte", "learning_rate", "gradient_norm"]) {
         assert.match(await page.locator(`[data-metric="${metric}"]`).textContent(), /^\d/, metric);
       }
@@ -68,6 +68,7 @@ export function trains(name, { gpu, badge }) {
       const paused = await playground.step();
 
       await page.getByLabel("Prompt", { exact: true }).last().fill("Mar");
+      await page.getByLabel("Tokens", { exact: true }).last().fill("5");
       await playground.button(/^Write$/).click();
       await page.locator(".answer pre").waitFor();
       assert.ok((await page.locator(".answer pre").textContent()).startsWith("Mar"));
@@ -81,7 +82,7 @@ export function trains(name, { gpu, badge }) {
       await playground.button(/^Resume/).click();
       await playground.untilStep(paused + 4);
       await playground.button(/^Stop/).click();
-      assert.equal(await playground.until("finished", "failed"), "finished");
+      await playground.until("finished");
       assert.match(await page.locator(".result").textContent(), /Stopped: \d+ steps/);
 
       const record = JSON.parse(await playground.download("run.json"));
@@ -99,7 +100,7 @@ export function trains(name, { gpu, badge }) {
     test("after a crash the run goes on from its last checkpoint, and nothing is lost", async () => {
       const playground = await open(lab);
       const { page } = playground;
-      await playground.loadGood(tiny({ training: { steps: 100_000 } }));
+      await playground.loadGood(tiny({ training: { steps: 100_000, sample_interval: 5 } }));
       await playground.primary.click();
       await playground.untilStep(7);
       const [worker] = page.workers();
