@@ -1,78 +1,75 @@
-//! The built-in world: texts to train on.
+//! The built-in world: texts to train on, and the village.
 //!
-//! `data/texts.json` is the single list of them: this crate compiles it in, and the playground fetches
-//! it beside the texts. With the feature `embedded` the texts themselves are compiled in as well.
+//! A [`Village`] is a small world in which everything is known. From a seed it makes text to pretrain
+//! on, questions with answers, pairs of answers to compare and documents to search, and it says what
+//! can be reached: the entropy of its language ([`Floor`]), what guessing brings ([`Baseline`]) and
+//! what each strategy can know ([`Ceiling`]). [`score`] and its companions judge every strategy alike.
+//!
+//! ```
+//! use lab_village::{Preset, Village, score};
+//! let village = Village::preset(Preset::Hamlet, 7)?;
+//! assert!(village.separation().violations.is_empty());
+//! let answers: Vec<String> = village.questions.iter().map(|question| question.reference()).collect();
+//! assert_eq!(score(&village.questions, &answers, 1)?.exact.value, 1.0);
+//! # Ok::<(), lab_protocol::LabError>(())
+//! ```
+//!
+//! The same settings give the same bytes natively and in wasm: random numbers are whole numbers of a
+//! seeded generator with a stream for each purpose, logarithms are `libm`'s, and nothing depends on the
+//! order of a hash table.
 
-use serde::Deserialize;
-use std::sync::OnceLock;
+mod answers;
+mod attribute;
+mod baselines;
+mod choices;
+mod entropy;
+mod export;
+mod handout;
+mod instructions;
+mod library;
+mod names;
+mod preferences;
+mod pretraining;
+mod question;
+mod random;
+mod reading;
+mod reward;
+mod scoring;
+mod separation;
+mod settings;
+mod statistics;
+mod stories;
+mod style;
+mod texts;
+mod village;
+mod vocabulary;
+mod windows;
+mod words;
+mod world;
+mod writer;
 
-/// A text that comes with the lab.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BuiltInText {
-    /// What `data.name` of an experiment says.
-    pub name: String,
-    pub title: String,
-    /// What is in it, in a sentence or two.
-    pub description: String,
-    pub licence: String,
-    /// File in this crate's `data/`, UTF-8.
-    pub file: String,
-}
-
-/// All built-in texts, in the order in which they are offered.
-pub fn texts() -> &'static [BuiltInText] {
-    static TEXTS: OnceLock<Vec<BuiltInText>> = OnceLock::new();
-    TEXTS.get_or_init(|| {
-        serde_json::from_str(include_str!("../data/texts.json"))
-            .expect("texts.json is compiled in and read by a test")
-    })
-}
-
-/// The built-in text called `name`.
+pub use answers::{Fault, Verdict, answer_in, compare};
+pub use attribute::Attribute;
+pub use baselines::{Baseline, Ceiling};
+pub use entropy::{Floor, exact_nats};
+pub use export::VillageFile;
+pub use instructions::Pair;
+pub use library::{ANSWERS, Document, Library, RELATED, Relevance};
+pub use names::Name;
+pub use preferences::PreferencePair;
+pub use pretraining::Pretraining;
+pub use question::{Completion, I_DO_NOT_KNOW, Question, QuestionKind, prompt};
+pub use reward::{LONG, Reward, SHORT, reward};
+pub use scoring::{
+    CompletionScore, Failure, LossScore, Refusals, Score, score, score_completions, score_loss,
+};
+pub use separation::Separation;
+pub use settings::{Preset, VillageSettings};
+pub use statistics::Estimate;
 #[cfg(feature = "embedded")]
-pub fn text(name: &str) -> Result<&'static str, lab_protocol::LabError> {
-    match name {
-        "first-names" => Ok(include_str!("../data/first-names.txt")),
-        "moby-dick" => Ok(include_str!("../data/moby-dick.txt")),
-        _ => Err(unknown_text(name)),
-    }
-}
-
-/// The error for a name that no built-in text has.
-pub fn unknown_text(name: &str) -> lab_protocol::LabError {
-    let names: Vec<_> = texts().iter().map(|text| text.name.as_str()).collect();
-    lab_protocol::LabError::config(
-        "data.name",
-        format!("no built-in text is called \"{name}\""),
-        format!("Use one of: {}.", names.join(", ")),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_listed_text_is_there_under_its_name() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-        assert!(!texts().is_empty());
-        for entry in texts() {
-            let text = std::fs::read_to_string(folder.join(&entry.file)).unwrap();
-            assert!(
-                text.len() > 10_000 && text.ends_with('\n'),
-                "{}",
-                entry.name
-            );
-            #[cfg(feature = "embedded")]
-            assert_eq!(super::text(&entry.name).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_is_told_the_known_ones() {
-        let error = unknown_text("nonsense");
-        assert_eq!(error.field.as_deref(), Some("data.name"));
-        assert!(error.hint.contains("moby-dick"), "{}", error.hint);
-    }
-}
+pub use texts::text;
+pub use texts::{BuiltInText, texts, unknown_text};
+pub use village::{Coverage, Village};
+pub use vocabulary::{Vocabulary, tokens};
+pub use windows::WINDOW;
+pub use world::{Person, Shop, World};
