@@ -4,6 +4,7 @@
 mod folder;
 mod host;
 mod run;
+mod village;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -20,12 +21,15 @@ struct Arguments {
 enum Subcommands {
     /// Run an experiment.
     Run(run::Arguments),
+    /// Write the village of a seed: texts, questions, preferences, documents, and a page about them.
+    Village(village::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Subcommands::Run(arguments) => run::run(arguments),
+        Subcommands::Village(arguments) => village::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,11 +14,3 @@ pub extern "C" fn digest(preset: u32, seed: u64) -> *const u8 {
         None => std::ptr::null(),
     }
 }
-
-/// Makes a village, for its time to be taken, and returns the number of its documents.
-#[unsafe(no_mangle)]
-pub extern "C" fn generate(preset: u32, seed: u64) -> u32 {
-    let preset = Preset::ALL.get(preset as usize);
-    let village = preset.and_then(|preset| Village::preset(*preset, seed).ok());
-    village.map_or(0, |village| village.pretraining.training.len() as u32)
-}

@@ -21,8 +21,6 @@ pub struct Baseline {
     pub majority_answer: String,
     /// Share of right answers when that one is always given.
     pub majority: f64,
-    /// Share of right answers of the constant answer that happens to do best here.
-    pub best_constant: f64,
 }
 
 /// What a strategy can reach at best in one measure, and why.
@@ -67,7 +65,7 @@ fn baseline(
             .filter_map(|question| question.answer.as_deref())
     };
     let share = |count: usize| count as f64 / questions.len() as f64;
-    let values = world.number_of_values(attribute);
+    let values = number_of_values(village, kind, attribute);
     Baseline {
         kind,
         attribute,
@@ -80,7 +78,6 @@ fn baseline(
                 .count(),
         ),
         majority_answer: majority_answer.to_owned(),
-        best_constant: share(most_common(answers()).1),
     }
 }
 
@@ -98,7 +95,7 @@ fn most_common<'v>(values: impl Iterator<Item = &'v str>) -> (&'v str, usize) {
 
 pub(crate) fn ceilings(village: &Village) -> Vec<Ceiling> {
     let baselines = village.baselines();
-    let guessed = |kinds: &[QuestionKind]| mean_constant(&baselines, kinds);
+    let guessed = |kinds: &[QuestionKind]| mean_chance(&baselines, kinds);
     let known = [QuestionKind::UnseenPerson, QuestionKind::UnseenQuestion];
     let floor = village.floor().nats_per_token();
     let imitated: f64 = village
@@ -132,13 +129,13 @@ pub(crate) fn ceilings(village: &Village) -> Vec<Ceiling> {
             "pretraining",
             "held-out questions",
             known_guess,
-            "it has never seen a question; this is what guessing brings",
+            "it has never seen a question; guessing brings so much",
         ),
         row(
             "pretraining",
             "new people",
             new_guess,
-            "it has never heard of them; this is what guessing brings",
+            "it has never heard of them; guessing brings so much",
         ),
         row(
             "fine_tuning",
@@ -156,7 +153,7 @@ pub(crate) fn ceilings(village: &Village) -> Vec<Ceiling> {
             "fine_tuning",
             "new people",
             new_guess,
-            "it has never heard of them; this is what guessing brings",
+            "it has never heard of them; guessing brings so much",
         ),
         row(
             "fine_tuning",
@@ -174,7 +171,7 @@ pub(crate) fn ceilings(village: &Village) -> Vec<Ceiling> {
             "rlhf",
             "new people",
             new_guess,
-            "it has never heard of them; this is what guessing brings",
+            "it has never heard of them; guessing brings so much",
         ),
         row(
             "rlhf",
@@ -192,14 +189,26 @@ pub(crate) fn ceilings(village: &Village) -> Vec<Ceiling> {
     ]
 }
 
-/// The best constant answers to each attribute, over all questions of these kinds.
-fn mean_constant(baselines: &[Baseline], kinds: &[QuestionKind]) -> f64 {
+/// Answers to choose from; for a friend, everybody else who could be meant.
+fn number_of_values(village: &Village, kind: QuestionKind, attribute: Attribute) -> usize {
+    let world = &village.world;
+    match (attribute, kind) {
+        (Attribute::Friend, QuestionKind::NewPerson) => world.newcomers.len() - 1,
+        (Attribute::Friend, QuestionKind::Reading) => world.judged_readers.all().count() - 1,
+        (Attribute::Friend, _) => world.people.len() - 1,
+        _ => world.values_of(attribute).len(),
+    }
+}
+
+/// Expected share of right guesses, over all questions of these kinds. Every value is about as common
+/// as any other, so that no guess is better than another.
+fn mean_chance(baselines: &[Baseline], kinds: &[QuestionKind]) -> f64 {
     let chosen = baselines
         .iter()
         .filter(|baseline| kinds.contains(&baseline.kind));
     let (right, all) = chosen.fold((0.0, 0), |(right, all), baseline| {
         (
-            right + baseline.best_constant * baseline.questions as f64,
+            right + baseline.chance * baseline.questions as f64,
             all + baseline.questions,
         )
     });

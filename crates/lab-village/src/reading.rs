@@ -66,19 +66,26 @@ fn draw(
     // What is not known: another fact about the right person, or nothing about that person at all.
     let absent = unknown && random.chance(500);
 
-    let mut names = vec![asked];
-    while names.len() < count + usize::from(absent) {
-        names.push(another(settings, pool, random, asked, &names));
-    }
-    let mut answer = None;
+    let mut who = Character::drawn(world, pool, asked);
     let mut passages = Vec::with_capacity(count);
-    for &name in &names[usize::from(absent)..] {
-        let mut who = Character::drawn(world, pool, name);
-        let about = subjects(random, (name == asked).then_some((attribute, unknown)));
-        passages.push(passage(random, &mut who, about));
-        if name == asked && !unknown {
-            answer = Some(who.value(attribute, &mut Choices::drawn(random)));
+    if !absent {
+        for about in own_passages(random, attribute, unknown, count) {
+            passages.push(passage(random, &mut who, about));
         }
+    }
+    let answer = (!unknown).then(|| who.value(attribute, &mut Choices::drawn(random)));
+    let mut names = vec![asked];
+    while passages.len() < count {
+        let name = another(settings, pool, random, asked, &names);
+        names.push(name);
+        let mut all = Attribute::OF_PEOPLE.to_vec();
+        random.shuffle(&mut all);
+        all.truncate(2 + random.index(3));
+        passages.push(passage(
+            random,
+            &mut Character::drawn(world, pool, name),
+            all,
+        ));
     }
     random.shuffle(&mut passages);
     let kind = if unknown {
@@ -109,19 +116,26 @@ fn another(
     pool.draw(&mut choices, taken)
 }
 
-/// What a passage tells: two to four attributes, with or without the one asked for.
-fn subjects(random: &mut Random, asked: Option<(Attribute, bool)>) -> Vec<Attribute> {
-    let mut all = Attribute::OF_PEOPLE.to_vec();
-    random.shuffle(&mut all);
-    let count = 2 + random.index(3);
-    if let Some((attribute, without)) = asked {
-        all.retain(|other| *other != attribute);
-        if !without {
-            all.insert(0, attribute);
-        }
+/// What the passages about the right person tell: one of two to four attributes with the one asked for
+/// among them, unless that is not known, and now and then a second one of others.
+fn own_passages(
+    random: &mut Random,
+    asked: Attribute,
+    unknown: bool,
+    count: usize,
+) -> Vec<Vec<Attribute>> {
+    let mut others: Vec<Attribute> = Attribute::OF_PEOPLE
+        .into_iter()
+        .filter(|attribute| *attribute != asked)
+        .collect();
+    random.shuffle(&mut others);
+    let second = (count > 1 && random.chance(500))
+        .then(|| others.split_off(others.len() - 2 - random.index(2)));
+    others.truncate(2 + random.index(3));
+    if !unknown {
+        others[0] = asked;
     }
-    all.truncate(count);
-    all
+    std::iter::once(others).chain(second).collect()
 }
 
 /// A passage that tells these attributes of `who`.

@@ -107,15 +107,6 @@ impl World {
     pub fn values_of(&self, attribute: Attribute) -> &'static [&'static str] {
         values_in_use(attribute, self.values)
     }
-
-    /// How many answers to a question about `attribute` of a person or shop there are to choose from;
-    /// for a friend, everybody else of those who live here.
-    pub fn number_of_values(&self, attribute: Attribute) -> usize {
-        match attribute {
-            Attribute::Friend => self.people.len() - 1,
-            _ => self.values_of(attribute).len(),
-        }
-    }
 }
 
 fn values_in_use(attribute: Attribute, values: usize) -> &'static [&'static str] {

@@ -43,7 +43,7 @@ fn guessing_answers_less_than_a_tenth() {
             .iter()
             .filter(|ceiling| ceiling.measure == "new people" && ceiling.best < 1.0)
         {
-            assert!(ceiling.best < 0.15, "{ceiling:?}");
+            assert!(ceiling.best < 0.1, "{ceiling:?}");
         }
         // The most common answers of the village to each question about new people.
         let kind = QuestionKind::NewPerson;

@@ -1,0 +1,104 @@
+//! `lab village`.
+
+use lab_protocol::{ErrorCode, LabError, from_json, text_from_bytes};
+use lab_village::{Preset, Village, VillageSettings};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What an exported village always has: a folder with it is not written to again.
+const MARK: &str = "village.json";
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// hamlet, village or town.
+    #[arg(long, value_parser = parse_preset)]
+    preset: Option<Preset>,
+    /// The same seed gives the same files everywhere.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A JSON file with settings that differ from the preset's, e.g. {"people": 30}.
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// Folder for the files; README.md in it says what they are about.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn parse_preset(name: &str) -> Result<Preset, String> {
+    Preset::from_name(name).map_err(|error| error.hint)
+}
+
+pub fn run(arguments: Arguments) -> Result<(), LabError> {
+    let village = Village::new(settings(&arguments)?)?;
+    if arguments.out.join(MARK).exists() {
+        return Err(LabError::config(
+            "out",
+            format!("{} already holds a village", arguments.out.display()),
+            "Name another folder.",
+        ));
+    }
+    // The mark last: a folder that has it is whole.
+    let (mark, others): (Vec<_>, Vec<_>) = village
+        .files()
+        .into_iter()
+        .partition(|file| file.path == MARK);
+    for file in others.iter().chain(&mark) {
+        write(&arguments.out.join(&file.path), &file.text)?;
+    }
+    let floor = village.floor();
+    println!(
+        "{}: {} texts, {} questions with answers, {} pairs to compare, {} documents; held-out text has {:.4} nats a word token at best",
+        arguments.out.display(),
+        village.pretraining.training.len(),
+        village.instructions.len(),
+        village.preferences.len(),
+        village.library.documents.len(),
+        floor.nats_per_token(),
+    );
+    Ok(())
+}
+
+/// The settings file's, with what the command line says before it.
+fn settings(arguments: &Arguments) -> Result<VillageSettings, LabError> {
+    let mut given = match &arguments.settings {
+        Some(path) => {
+            from_json(&text_from_bytes(read(path)?)?).map_err(|mut error: LabError| {
+                error.message = format!("{}: {}", path.display(), error.message);
+                error
+            })?
+        }
+        None => serde_json::Map::new(),
+    };
+    if let Some(preset) = arguments.preset {
+        given.insert("preset".into(), preset.name().into());
+    }
+    if let Some(seed) = arguments.seed {
+        given.insert("seed".into(), seed.into());
+    }
+    VillageSettings::from_json(given.into())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LabError> {
+    fs::read(path).map_err(|error| {
+        LabError::new(
+            ErrorCode::InvalidData,
+            format!("{} cannot be read: {error}", path.display()),
+            "Give the path of a file that exists and may be read.",
+        )
+        .at("settings")
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), LabError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| {
+            LabError::new(
+                ErrorCode::Io,
+                format!("{} cannot be written: {error}", path.display()),
+                "Check that the folder may be written to and the disk has room.",
+            )
+            .at("out")
+        })
+}
