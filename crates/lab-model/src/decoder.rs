@@ -120,6 +120,11 @@ impl Decoder {
     /// Logits `[batch, time, vocabulary]` for token ids `[batch, time]`, time at most the context.
     /// With `dropout`, the embeddings and what each block adds are dropped from, as in training.
     pub fn forward(&self, ids: Tensor<2, Int>, dropout: &mut Dropout) -> Tensor<3> {
+        self.logits(self.hidden(ids, dropout))
+    }
+
+    /// The trunk: what the head reads, `[batch, time, width]`, after the last norm.
+    pub fn hidden(&self, ids: Tensor<2, Int>, dropout: &mut Dropout) -> Tensor<3> {
         let [_, time] = ids.dims();
         let mut x = kernels::embedding(self.token_embedding.val(), ids);
         if let Some(positions) = &self.position_embedding {
@@ -129,10 +134,14 @@ impl Decoder {
         for block in &self.blocks {
             x = block.forward(x, self.rope.as_ref(), dropout);
         }
-        let x = self.norm.forward(x);
+        self.norm.forward(x)
+    }
+
+    /// The head: logits `[batch, time, vocabulary]` of what [`Decoder::hidden`] gives.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         match &self.head {
-            Some(head) => kernels::linear(x, head.val(), None),
-            None => kernels::linear_transposed(x, self.token_embedding.val()),
+            Some(head) => kernels::linear(hidden, head.val(), None),
+            None => kernels::linear_transposed(hidden, self.token_embedding.val()),
         }
     }
 }
