@@ -80,25 +80,26 @@ impl Decoder {
     pub fn new(config: &ModelConfig, vocabulary: usize, seed: u64, device: &Device) -> Self {
         let mut init = Init {
             random: Random::new(seed, Purpose::Weights, 0),
-            bias: config.bias,
             device,
         };
         let residual = 0.02 / (2.0 * config.layers as f64).sqrt();
         let width = config.width;
-        let kv_width = config.key_value_heads() * config.head_width();
+        let query_width = config.query_width();
+        let packed_width = query_width + 2 * config.key_value_width();
+        let (attention_bias, mlp_bias) = (config.attention_bias(), config.mlp_bias());
         let token_embedding = init.matrix(vocabulary, width, 0.02);
         let position_embedding = (config.position == Position::Learned)
             .then(|| init.matrix(config.context, width, 0.02));
         let blocks = (0..config.layers)
             .map(|_| Block {
                 attention_norm: init.norm(config),
-                qkv: init.linear(width, width + 2 * kv_width, 0.02),
-                projection: init.linear(width, width, residual),
+                qkv: init.linear(width, packed_width, 0.02, attention_bias),
+                projection: init.linear(query_width, width, residual, attention_bias),
                 mlp_norm: init.norm(config),
                 gate: (config.activation == Activation::Swiglu)
-                    .then(|| init.linear(width, config.hidden_width(), 0.02)),
-                up: init.linear(width, config.hidden_width(), 0.02),
-                down: init.linear(config.hidden_width(), width, residual),
+                    .then(|| init.linear(width, config.hidden_width(), 0.02, mlp_bias)),
+                up: init.linear(width, config.hidden_width(), 0.02, mlp_bias),
+                down: init.linear(config.hidden_width(), width, residual, mlp_bias),
                 shape: BlockShape {
                     heads: config.heads,
                     key_value_heads: config.key_value_heads(),
@@ -238,7 +239,6 @@ impl Rope {
 /// Draws initial weights in the order in which they are asked for.
 struct Init<'a> {
     random: Random,
-    bias: bool,
     device: &'a Device,
 }
 
@@ -252,17 +252,17 @@ impl Init<'_> {
         Param::from_data(TensorData::new(vec![value; width], [width]), self.device)
     }
 
-    fn linear(&mut self, from: usize, to: usize, deviation: f64) -> Linear {
+    fn linear(&mut self, from: usize, to: usize, deviation: f64, bias: bool) -> Linear {
         Linear {
             weight: self.matrix(from, to, deviation),
-            bias: self.bias.then(|| self.vector(to, 0.0)),
+            bias: bias.then(|| self.vector(to, 0.0)),
         }
     }
 
     fn norm(&self, config: &ModelConfig) -> Norm {
         Norm {
             weight: self.vector(config.width, 1.0),
-            bias: (self.bias && config.norm == NormKind::LayerNorm)
+            bias: (config.bias && config.norm == NormKind::LayerNorm)
                 .then(|| self.vector(config.width, 0.0)),
             kind: config.norm,
             epsilon: config.norm_epsilon,

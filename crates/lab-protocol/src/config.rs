@@ -209,7 +209,9 @@ pub struct ModelConfig {
     pub heads: usize,
     /// Fewer than `heads` share keys and values (grouped-query attention); 0 means as many as `heads`.
     pub key_value_heads: usize,
-    /// Size of a token's vector; a multiple of `heads`.
+    /// Size of a head; 0 means width / heads.
+    pub head_width: usize,
+    /// Size of a token's vector; a multiple of `heads` where `head_width` is 0.
     pub width: usize,
     /// Size of the MLP's inner layer; 0 means 4·width.
     pub hidden_width: usize,
@@ -222,6 +224,12 @@ pub struct ModelConfig {
     pub activation: Activation,
     /// Biases in the linear layers and in LayerNorm.
     pub bias: bool,
+    /// Biases in the attention's linear layers, where that differs from `bias`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_bias: Option<bool>,
+    /// Biases in the MLP's linear layers, where that differs from `bias`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlp_bias: Option<bool>,
     /// The output layer is the token embedding, transposed.
     pub tied_head: bool,
     /// Probability with which an activation is dropped in training.
@@ -234,6 +242,7 @@ impl Default for ModelConfig {
             layers: 4,
             heads: 4,
             key_value_heads: 0,
+            head_width: 0,
             width: 64,
             hidden_width: 0,
             context: 64,
@@ -243,6 +252,8 @@ impl Default for ModelConfig {
             rope_theta: 10_000.0,
             activation: Activation::Gelu,
             bias: false,
+            attention_bias: None,
+            mlp_bias: None,
             tied_head: true,
             dropout: 0.0,
         }
@@ -272,7 +283,29 @@ impl ModelConfig {
     }
 
     pub fn head_width(&self) -> usize {
-        self.width / self.heads
+        if self.head_width == 0 {
+            self.width / self.heads
+        } else {
+            self.head_width
+        }
+    }
+
+    /// Width of all heads' queries side by side.
+    pub fn query_width(&self) -> usize {
+        self.heads * self.head_width()
+    }
+
+    /// Width of all heads' keys, or values, side by side.
+    pub fn key_value_width(&self) -> usize {
+        self.key_value_heads() * self.head_width()
+    }
+
+    pub fn attention_bias(&self) -> bool {
+        self.attention_bias.unwrap_or(self.bias)
+    }
+
+    pub fn mlp_bias(&self) -> bool {
+        self.mlp_bias.unwrap_or(self.bias)
     }
 
     pub fn validate(&self) -> Result<(), LabError> {
@@ -281,7 +314,8 @@ impl ModelConfig {
         whole("width", self.width, 1, MAX_WIDTH)?;
         whole("hidden_width", self.hidden_width, 0, 8 * MAX_WIDTH)?;
         whole("context", self.context, 1, MAX_CONTEXT)?;
-        if !self.width.is_multiple_of(self.heads) {
+        whole("head_width", self.head_width, 0, MAX_WIDTH)?;
+        if self.head_width == 0 && !self.width.is_multiple_of(self.heads) {
             return Err(LabError::config(
                 "heads",
                 format!(
@@ -305,9 +339,7 @@ impl ModelConfig {
             return Err(LabError::config(
                 "position",
                 format!(
-                    "rotary positions need an even head width, and {} / {} = {}",
-                    self.width,
-                    self.heads,
+                    "rotary positions need an even head width, and it is {}",
                     self.head_width()
                 ),
                 "Change width or heads, or use learned positions.",

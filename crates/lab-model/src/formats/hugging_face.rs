@@ -16,10 +16,13 @@ enum Family {
 }
 
 fn family(config: &ModelConfig) -> Family {
-    let grouped = config.key_value_heads() != config.heads;
+    let uniform = config.key_value_heads() == config.heads
+        && config.query_width() == config.width
+        && config.attention_bias() == config.bias
+        && config.mlp_bias() == config.bias;
     match (config.norm, config.position, config.activation) {
         (Norm::LayerNorm, Position::Learned, activation)
-            if activation != Activation::Swiglu && !grouped =>
+            if activation != Activation::Swiglu && uniform =>
         {
             Family::Gpt2
         }
@@ -80,7 +83,7 @@ fn write_config(config: &ModelConfig, vocabulary: usize) -> Value {
             "num_key_value_heads": config.key_value_heads(), "head_dim": config.head_width(),
             "intermediate_size": config.hidden_width(), "hidden_act": "silu", "rms_norm_eps": config.norm_epsilon,
             "rope_theta": config.rope_theta, "rope_parameters": {"rope_theta": config.rope_theta, "rope_type": "default"},
-            "attention_bias": config.bias, "mlp_bias": config.bias, "attention_dropout": 0.0,
+            "attention_bias": config.attention_bias(), "mlp_bias": config.mlp_bias(), "attention_dropout": 0.0,
             "tie_word_embeddings": config.tied_head, "initializer_range": 0.02,
             "bos_token_id": null, "eos_token_id": null,
         }),
@@ -96,11 +99,7 @@ pub fn read_config(value: &Value) -> Result<(ModelConfig, usize), LabError> {
             layers: read.size("n_layer")?,
             heads: read.size("n_head")?,
             width: read.size("n_embd")?,
-            hidden_width: if value["n_inner"].is_null() {
-                0
-            } else {
-                read.size("n_inner")?
-            },
+            hidden_width: read.size_or_zero("n_inner")?,
             context: read.size("n_positions")?,
             norm: Norm::LayerNorm,
             norm_epsilon: read.number("layer_norm_epsilon", 1e-5)?,
@@ -112,7 +111,7 @@ pub fn read_config(value: &Value) -> Result<(ModelConfig, usize), LabError> {
                 other => return Err(read.unsupported("activation_function", other)),
             },
             bias: true,
-            tied_head: value["tie_word_embeddings"].as_bool().unwrap_or(true),
+            tied_head: read.flag("tie_word_embeddings", true)?,
             ..Default::default()
         },
         Some("llama") => {
@@ -127,15 +126,13 @@ pub fn read_config(value: &Value) -> Result<(ModelConfig, usize), LabError> {
                     value
                 },
             };
-            let heads = read.size("num_attention_heads")?;
+            let attention_bias = read.flag("attention_bias", false)?;
+            let mlp_bias = read.flag("mlp_bias", false)?;
             ModelConfig {
                 layers: read.size("num_hidden_layers")?,
-                heads,
-                key_value_heads: if value["num_key_value_heads"].is_null() {
-                    0
-                } else {
-                    read.size("num_key_value_heads")?
-                },
+                heads: read.size("num_attention_heads")?,
+                key_value_heads: read.size_or_zero("num_key_value_heads")?,
+                head_width: read.size_or_zero("head_dim")?,
                 width: read.size("hidden_size")?,
                 hidden_width: read.size("intermediate_size")?,
                 context: read.size("max_position_embeddings")?,
@@ -144,8 +141,10 @@ pub fn read_config(value: &Value) -> Result<(ModelConfig, usize), LabError> {
                 position: Position::Rope,
                 rope_theta: rope.number("rope_theta", 10_000.0)?,
                 activation: Activation::Swiglu,
-                bias: value["attention_bias"].as_bool().unwrap_or(false),
-                tied_head: value["tie_word_embeddings"].as_bool().unwrap_or(false),
+                bias: attention_bias,
+                attention_bias: None,
+                mlp_bias: (mlp_bias != attention_bias).then_some(mlp_bias),
+                tied_head: read.flag("tie_word_embeddings", false)?,
                 dropout: 0.0,
             }
         }
@@ -166,6 +165,23 @@ impl Reader<'_> {
             .as_u64()
             .and_then(|n| usize::try_from(n).ok());
         found.ok_or_else(|| self.unsupported(key, &self.value[key].to_string()))
+    }
+
+    /// A size whose absence means that it follows from others.
+    fn size_or_zero(&self, key: &str) -> Result<usize, LabError> {
+        match &self.value[key] {
+            Value::Null => Ok(0),
+            _ => self.size(key),
+        }
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool, LabError> {
+        match &self.value[key] {
+            Value::Null => Ok(default),
+            value => value
+                .as_bool()
+                .ok_or_else(|| self.unsupported(key, &value.to_string())),
+        }
     }
 
     fn number(&self, key: &str, default: f64) -> Result<f64, LabError> {
@@ -316,7 +332,8 @@ fn places(config: &ModelConfig, family: Family) -> Vec<Place> {
     let one = |name: String, width: usize| vec![(name, width)];
     let width = config.width;
     let hidden = config.hidden_width();
-    let kv = config.key_value_heads() * config.head_width();
+    let queries = config.query_width();
+    let keys = config.key_value_width();
     if family == Family::Gpt2 {
         put(
             "token_embedding".into(),
@@ -375,13 +392,16 @@ fn places(config: &ModelConfig, family: Family) -> Vec<Place> {
                 one(theirs("post_attention_layernorm", "weight"), width),
                 false,
             );
-            for part in if config.bias {
-                vec!["weight", "bias"]
-            } else {
-                vec!["weight"]
-            } {
+            let parts = |bias: bool| {
+                if bias {
+                    &["weight", "bias"][..]
+                } else {
+                    &["weight"]
+                }
+            };
+            for &part in parts(config.attention_bias()) {
                 let transposed = part == "weight";
-                let qkv = [("q", width), ("k", kv), ("v", kv)]
+                let qkv = [("q", queries), ("k", keys), ("v", keys)]
                     .map(|(n, w)| (theirs(&format!("self_attn.{n}_proj"), part), w));
                 put(
                     format!("blocks.{layer}.qkv.{part}"),
@@ -393,6 +413,9 @@ fn places(config: &ModelConfig, family: Family) -> Vec<Place> {
                     one(theirs("self_attn.o_proj", part), width),
                     transposed,
                 );
+            }
+            for &part in parts(config.mlp_bias()) {
+                let transposed = part == "weight";
                 put(
                     format!("blocks.{layer}.gate.{part}"),
                     one(theirs("mlp.gate_proj", part), hidden),
