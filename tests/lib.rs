@@ -92,7 +92,12 @@ pub fn run(
     host: Rc<TestHost>,
     checkpoint: Option<Vec<u8>>,
 ) -> Result<RunResult, LabError> {
-    let prepared = prepare(experiment, &experiment.strategies[0].name, text.to_owned())?;
+    let prepared = prepare(
+        experiment,
+        &experiment.strategies[0].name,
+        text.to_owned(),
+        Vec::new(),
+    )?;
     pollster::block_on(async {
         let device = device::open(BackendChoice::Cpu).await?;
         prepared

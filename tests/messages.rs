@@ -13,7 +13,7 @@ fn refused(config: Value) -> LabError {
 }
 
 fn refused_with(experiment: &ExperimentConfig, text: &str) -> LabError {
-    let error = prepare(experiment, "pretrain", text.into())
+    let error = prepare(experiment, "pretrain", text.into(), Vec::new())
         .err()
         .expect("it should be refused");
     assert!(
@@ -165,12 +165,68 @@ fn experiments_that_make_no_sense_are_refused() {
     seed.seed = u64::MAX;
     assert_error(refused_with(&seed, "abc"), ErrorCode::InvalidConfig, "seed");
     assert_eq!(
-        prepare(&experiment(json!({})), "other", "abc".into())
+        prepare(&experiment(json!({})), "other", "abc".into(), Vec::new())
             .err()
             .unwrap()
             .code,
         ErrorCode::InvalidCommand
     );
+}
+
+/// Strategies that start from each other are put in order; what cannot be put in order is refused.
+#[test]
+fn a_strategy_comes_after_the_one_it_starts_from() {
+    let graph = |from: [Option<&str>; 3]| {
+        let mut experiment = experiment(json!({}));
+        let strategy = experiment.strategies[0].clone();
+        experiment.strategies = ["a", "b", "c"]
+            .into_iter()
+            .zip(from)
+            .map(|(name, from)| lab_protocol::StrategyConfig {
+                name: name.into(),
+                from: from.map(str::to_owned),
+                ..strategy.clone()
+            })
+            .collect();
+        experiment
+    };
+    assert_eq!(
+        graph([Some("c"), None, Some("b")]).order().unwrap(),
+        [1, 2, 0]
+    );
+    assert_eq!(graph([None; 3]).order().unwrap(), [0, 1, 2]);
+    for (from, field) in [
+        ([None, Some("x"), None], "strategies[1].from"),
+        ([None, Some("c"), Some("b")], "strategies[1].from"),
+        ([Some("a"), None, None], "strategies[0].from"),
+    ] {
+        let refused = prepare(&graph(from), "a", "abc".into(), Vec::new()).err();
+        assert_error(refused.unwrap(), ErrorCode::InvalidConfig, field);
+    }
+    let alone = prepare(
+        &graph([None, Some("a"), None]),
+        "b",
+        "abc".repeat(500),
+        Vec::new(),
+    );
+    let error = alone.err().unwrap();
+    assert_error(error, ErrorCode::InvalidCommand, "strategies[1].from");
+}
+
+/// The village is made from its settings; what is wrong with them is named.
+#[test]
+fn a_village_is_checked_like_any_setting() {
+    let refused = |data: serde_json::Value| {
+        let mut experiment = experiment(json!({}));
+        experiment.data = lab_protocol::from_value(data).unwrap();
+        refused_with(&experiment, "")
+    };
+    let error = refused(json!({"source": "village", "name": "metropolis"}));
+    assert_error(error, ErrorCode::InvalidConfig, "data.name");
+    let error = refused(json!({"source": "village", "village": {"people": 0}}));
+    assert_error(error, ErrorCode::InvalidConfig, "data.village.people");
+    let error = refused(json!({"source": "village", "village": {"dragons": 3}}));
+    assert_eq!(error.code, ErrorCode::UnknownKey);
 }
 
 #[test]

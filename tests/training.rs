@@ -276,10 +276,10 @@ fn every_shape_of_decoder_trains() {
             assert_eq!(
                 files,
                 [
-                    "config.json",
-                    "model.safetensors",
-                    "tokenizer.json",
-                    "generation_config.json"
+                    "model/config.json",
+                    "model/model.safetensors",
+                    "model/tokenizer.json",
+                    "model/generation_config.json"
                 ]
             );
         }

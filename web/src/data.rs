@@ -46,6 +46,8 @@ impl DataState {
             DataSource::BuiltIn => {
                 fetched.with(|fetched| fetched.get(&form.built_in.get()).cloned())
             }
+            // The worker makes it from the seed.
+            DataSource::Village => Some(Ok(Arc::from(""))),
             DataSource::User => Some(file.with(|file| {
                 match file {
                     Some(file) => Ok(file.text.clone()),

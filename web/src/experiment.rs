@@ -19,6 +19,9 @@ pub struct ExperimentForm {
     pub source: RwSignal<DataSource>,
     /// Name of the built-in text.
     pub built_in: RwSignal<String>,
+    /// The village's preset, and its settings that differ from the preset's.
+    pub preset: RwSignal<String>,
+    pub village: RwSignal<Map<String, Value>>,
     /// Name of the user's file, if it is one.
     pub user_name: RwSignal<String>,
     pub strategies: RwSignal<Vec<StrategyForm>>,
@@ -41,6 +44,8 @@ impl ExperimentForm {
             validation_fraction: RwSignal::new("0.1".to_owned()),
             source: RwSignal::new(DataSource::BuiltIn),
             built_in: RwSignal::new("first-names".to_owned()),
+            preset: RwSignal::new("hamlet".to_owned()),
+            village: RwSignal::new(Map::new()),
             user_name: RwSignal::new(String::new()),
             strategies: RwSignal::new(Vec::new()),
         }
@@ -73,8 +78,10 @@ impl ExperimentForm {
         self.validation_fraction
             .set(experiment.data.validation_fraction.to_string());
         self.source.set(experiment.data.source);
+        self.village.set(experiment.data.village);
         match experiment.data.source {
             DataSource::BuiltIn => self.built_in.set(experiment.data.name),
+            DataSource::Village => self.preset.set(experiment.data.name),
             DataSource::User => {}
         }
         self.strategies.set(forms);
@@ -86,11 +93,15 @@ impl ExperimentForm {
         let source = self.source.get();
         let name = match source {
             DataSource::BuiltIn => self.built_in.get(),
+            DataSource::Village => self.preset.get(),
             DataSource::User => self.user_name.get(),
         };
         let mut data = Map::new();
         data.insert("source".to_owned(), json!(source));
         data.insert("name".to_owned(), json!(name));
+        if source == DataSource::Village {
+            data.insert("village".to_owned(), Value::Object(self.village.get()));
+        }
         insert_number(
             &mut data,
             "validation_fraction",

@@ -171,6 +171,7 @@ impl Lab {
             experiment: run.experiment,
             strategy: run.strategy,
             text: run.text.to_string(),
+            base: Vec::new(),
             checkpoint: None,
         };
         let state = saved.map(|saved| saved.state);

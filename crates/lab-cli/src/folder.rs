@@ -58,10 +58,10 @@ impl RunFolder {
         self.write(CHECKPOINT, state)
     }
 
-    /// The result, and the model as an ordinary folder.
+    /// The result, and the files that the run made.
     pub fn write_result(&self, result: &RunResult) -> Result<(), LabError> {
         for file in &result.files {
-            self.write(&format!("model/{}", file.path), &file.bytes)?;
+            self.write(&file.path, &file.bytes)?;
         }
         self.write_json(
             "results.json",

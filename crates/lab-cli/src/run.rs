@@ -58,7 +58,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     let text = match (&arguments.data, experiment.data.source) {
         (Some(path), _) => text_from_bytes(read(path, "data")?)?,
         (None, DataSource::BuiltIn) => lab_village::text(&experiment.data.name)?.to_owned(),
-        (None, DataSource::User) => String::new(),
+        (None, DataSource::User | DataSource::Village) => String::new(),
     };
 
     // Everything the user can have got wrong is found before the folder is touched.
@@ -69,7 +69,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     else {
         return experiment.validate();
     };
-    let prepared = prepare(&experiment, &strategy, text)?;
+    let prepared = prepare(&experiment, &strategy, text, Vec::new())?;
     let folder = RunFolder::new(&arguments.out);
     let checkpoint = folder.claim(arguments.resume)?;
 

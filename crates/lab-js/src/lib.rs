@@ -83,6 +83,7 @@ impl Lab {
             experiment,
             strategy,
             text,
+            base,
             checkpoint,
         } = command
         else {
@@ -102,7 +103,7 @@ impl Lab {
                 "Give each run an id of its own.",
             ));
         }
-        let prepared = prepare(&experiment, &strategy, text)?;
+        let prepared = prepare(&experiment, &strategy, text, base)?;
         let (sender, receiver) = unbounded();
         self.runs.borrow_mut().insert(run.clone(), sender);
         let host = Rc::new(WorkerHost::new(

@@ -26,17 +26,24 @@ pub struct Batch {
 }
 
 impl Corpus {
-    /// Splits a text: the last `validation_fraction` of its tokens is held out. Both parts must fill
-    /// at least one window of `context` tokens and the one that follows.
-    pub fn new(
+    /// Splits a text: the last `validation_fraction` of its tokens is held out.
+    pub fn split(
         text: &str,
         tokenizer: &Tokenizer,
         validation_fraction: f64,
-        context: usize,
     ) -> Result<Self, LabError> {
         let mut training = tokenizer.encode(text).map_err(|error| error.at("data"))?;
         let kept = (training.len() as f64 * (1.0 - validation_fraction)) as usize;
         let validation = training.split_off(kept.min(training.len()));
+        Ok(Self {
+            training,
+            validation,
+        })
+    }
+
+    /// An error unless both parts (the held-out one where `validated`) fill at least one window of
+    /// `context` tokens and the one that follows.
+    pub fn must_fill(&self, context: usize, validated: bool) -> Result<(), LabError> {
         let short = |part: &str, found: usize, needed: usize| {
             LabError::new(
                 ErrorCode::InvalidData,
@@ -45,16 +52,13 @@ impl Corpus {
             )
             .at("data")
         };
-        if training.len() < context + 1 {
-            return Err(short("training", training.len(), context + 1));
+        if self.training.len() < context + 1 {
+            return Err(short("training", self.training.len(), context + 1));
         }
-        if validation_fraction > 0.0 && validation.len() < context + 1 {
-            return Err(short("validation", validation.len(), context + 1));
+        if validated && self.validation.len() < context + 1 {
+            return Err(short("validation", self.validation.len(), context + 1));
         }
-        Ok(Self {
-            training,
-            validation,
-        })
+        Ok(())
     }
 
     /// The training batch of a step: windows at random places, which `seed`, `step` and `micro` decide.
@@ -157,7 +161,7 @@ mod tests {
     fn the_split_is_nanogpts() {
         let text: String = ('a'..='z').cycle().take(1_115_394).collect();
         let tokenizer = Tokenizer::for_text(TokenizerKind::Character, &text);
-        let corpus = Corpus::new(&text, &tokenizer, 0.1, 64).unwrap();
+        let corpus = Corpus::split(&text, &tokenizer, 0.1).unwrap();
         assert_eq!(
             (corpus.training.len(), corpus.validation.len()),
             (1_003_854, 111_540)
@@ -167,7 +171,8 @@ mod tests {
     #[test]
     fn a_short_text_is_refused_with_numbers() {
         let tokenizer = Tokenizer::for_text(TokenizerKind::Byte, "");
-        let error = Corpus::new("too short", &tokenizer, 0.1, 64).unwrap_err();
+        let corpus = Corpus::split("too short", &tokenizer, 0.1).unwrap();
+        let error = corpus.must_fill(64, true).unwrap_err();
         assert_eq!(error.code, ErrorCode::InvalidData);
         assert_eq!(error.field.as_deref(), Some("data"));
         assert!(error.message.contains("64 needs 65"), "{error}");

@@ -1,8 +1,10 @@
 use burn::tensor::Device;
 use lab_protocol::{
-    BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, RunResult, SCHEMA_VERSION,
+    BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
+    SCHEMA_VERSION,
 };
 use lab_strategies::{Host, RunContext, Strategy, TrainingData};
+use lab_village::{Preset, Village, VillageSettings};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
@@ -16,6 +18,7 @@ pub struct PreparedRun {
     name: String,
     seed: u64,
     data: TrainingData,
+    base: Vec<ModelFile>,
 }
 
 /// `run.json`: all that is needed to make the run again.
@@ -35,28 +38,20 @@ pub struct RunRecord<'a> {
     pub seed: u64,
 }
 
-/// Checks an experiment, the strategy of that name in it, and the text it is to train on.
+/// Checks an experiment, the strategy of that name in it, and the data it is to train on: `text`, or
+/// the village that the experiment names. `base` are the files of the run that the strategy starts from.
 pub fn prepare(
     experiment: &ExperimentConfig,
     strategy: &str,
     text: String,
+    base: Vec<ModelFile>,
 ) -> Result<PreparedRun, LabError> {
     experiment.validate()?;
     experiment
         .data
         .validate()
         .map_err(|error| error.at("data"))?;
-    if text.is_empty() {
-        let hint = match experiment.data.source {
-            DataSource::User => {
-                "Give a text: --data FILE in the terminal; paste, open or drop one in the page."
-            }
-            DataSource::BuiltIn => "Name one of the built-in texts.",
-        };
-        return Err(
-            LabError::new(ErrorCode::InvalidData, "there is no text to train on", hint).at("data"),
-        );
-    }
+    let data = training_data(experiment, text)?;
     let (index, config) = experiment
         .strategies
         .iter()
@@ -79,17 +74,23 @@ pub fn prepare(
         }
     };
     let created = lab_strategies::create(config).map_err(place)?;
-    let data = TrainingData {
-        hash: hash(&text),
-        text,
-        validation_fraction: experiment.data.validation_fraction,
-    };
     created.validate(&data).map_err(place)?;
+    if let Some(from) = config.from.as_deref().filter(|_| base.is_empty()) {
+        return Err(place(
+            LabError::new(
+                ErrorCode::InvalidCommand,
+                format!("the model of \"{from}\", from which it starts, is not there"),
+                "Run that strategy first.",
+            )
+            .at("from"),
+        ));
+    }
     Ok(PreparedRun {
         strategy: created,
         name: config.name.clone(),
         seed: experiment.seed,
         data,
+        base,
     })
 }
 
@@ -108,6 +109,7 @@ impl PreparedRun {
         checkpoint: Option<Vec<u8>>,
     ) -> Result<RunResult, LabError> {
         let mut context = RunContext::new(run, self.name, self.seed, device, self.data, host);
+        context.base = self.base;
         context.checkpoint = checkpoint;
         self.strategy.train(&mut context).await
     }
@@ -135,6 +137,52 @@ impl<'a> RunRecord<'a> {
             seed,
         }
     }
+}
+
+/// The experiment's data: the text that was given, or the village that it describes.
+fn training_data(experiment: &ExperimentConfig, text: String) -> Result<TrainingData, LabError> {
+    let data = &experiment.data;
+    let hint = match data.source {
+        DataSource::Village => {
+            let settings = village_settings(experiment).map_err(|error| error.at("data"))?;
+            let name = serde_json::to_string(&settings)
+                .map_err(|error| LabError::internal(error.to_string()))?;
+            return Ok(TrainingData {
+                hash: hash(&name),
+                village: Some(Rc::new(Village::new(settings)?)),
+                validation_fraction: data.validation_fraction,
+                ..Default::default()
+            });
+        }
+        _ if !text.is_empty() => {
+            return Ok(TrainingData {
+                hash: hash(&text),
+                text,
+                validation_fraction: data.validation_fraction,
+                village: None,
+            });
+        }
+        DataSource::User => {
+            "Give a text: --data FILE in the terminal; paste, open or drop one in the page."
+        }
+        DataSource::BuiltIn => "Name one of the built-in texts.",
+    };
+    Err(LabError::new(ErrorCode::InvalidData, "there is no text to train on", hint).at("data"))
+}
+
+/// The preset that the data name, the experiment's seed, and what the data say of the village.
+fn village_settings(experiment: &ExperimentConfig) -> Result<VillageSettings, LabError> {
+    let mut given = experiment.data.village.clone();
+    let name = &experiment.data.name;
+    if !name.is_empty() {
+        let known = Preset::from_name(name);
+        known.map_err(|error| LabError::config("name", error.message, error.hint))?;
+        given.insert("preset".into(), name.as_str().into());
+    }
+    given
+        .entry("seed")
+        .or_insert_with(|| experiment.seed.into());
+    VillageSettings::from_json(given.into()).map_err(|error| error.at("village"))
 }
 
 fn hash(text: &str) -> String {

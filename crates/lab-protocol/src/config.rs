@@ -75,6 +75,7 @@ impl ExperimentConfig {
                 "Add at least one, e.g. {\"name\": \"pretrain\", \"strategy\": \"pretraining\", \"config\": {…}}.",
             ));
         }
+        self.order()?;
         for (index, strategy) in self.strategies.iter().enumerate() {
             let field = format!("strategies[{index}]");
             if strategy.name.trim().is_empty() {
@@ -99,6 +100,43 @@ impl ExperimentConfig {
         }
         Ok(())
     }
+
+    /// Indices of the strategies in an order in which each comes after the one it starts from.
+    pub fn order(&self) -> Result<Vec<usize>, LabError> {
+        let mut order: Vec<usize> = Vec::with_capacity(self.strategies.len());
+        let unknown = |from: &str| !self.strategies.iter().any(|other| other.name == from);
+        for (index, strategy) in self.strategies.iter().enumerate() {
+            if let Some(from) = strategy.from.as_deref().filter(|from| unknown(from)) {
+                return Err(LabError::config(
+                    "from",
+                    format!("there is no strategy \"{from}\" to start from"),
+                    "Name another strategy of this experiment.",
+                )
+                .at(&format!("strategies[{index}]")));
+            }
+        }
+        while order.len() < self.strategies.len() {
+            let ready = |index: &usize| {
+                !order.contains(index)
+                    && self.strategies[*index].from.as_deref().is_none_or(|from| {
+                        order.iter().any(|&done| self.strategies[done].name == from)
+                    })
+            };
+            match (0..self.strategies.len()).find(ready) {
+                Some(next) => order.push(next),
+                None => {
+                    let stuck = (0..self.strategies.len()).find(|index| !order.contains(index));
+                    return Err(LabError::config(
+                        "from",
+                        "strategies start from each other in a circle",
+                        "Let one of them start from nothing.",
+                    )
+                    .at(&format!("strategies[{}]", stuck.unwrap_or_default())));
+                }
+            }
+        }
+        Ok(order)
+    }
 }
 
 /// One strategy of an experiment. `config` is read by the strategy itself, so that a new strategy
@@ -110,18 +148,25 @@ pub struct StrategyConfig {
     pub name: String,
     /// A registered strategy, e.g. `pretraining`.
     pub strategy: String,
+    /// Name of the strategy of this experiment whose model this one starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     #[serde(default)]
     pub config: serde_json::Value,
 }
 
-/// The text an experiment trains on.
+/// The data an experiment trains on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     pub source: DataSource,
-    /// Name of the built-in text (`source: built_in`), or of the file the user gave.
+    /// Name of the built-in text (`source: built_in`), of the village's preset (`source: village`), or of
+    /// the file the user gave.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Settings of the village that differ from the preset's (`source: village`).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub village: serde_json::Map<String, serde_json::Value>,
     /// Share of the text, at its end, that is held out for validation.
     #[serde(default = "default_validation_fraction")]
     pub validation_fraction: f64,
@@ -136,6 +181,8 @@ fn default_validation_fraction() -> f64 {
 pub enum DataSource {
     /// A text that comes with the lab.
     BuiltIn,
+    /// The small world made from a seed: text, questions, preferences and documents of known truth.
+    Village,
     /// A text that the user supplies: pasted, dropped, or named with `--data`.
     User,
 }

@@ -2,11 +2,13 @@
 //! run's folder and whoever reads it. Plain serde types and their validation; no burn, no web-sys.
 
 mod config;
+mod data;
 mod error;
 mod message;
 mod result;
 
 pub use config::*;
+pub use data::*;
 pub use error::*;
 pub use message::*;
 pub use result::*;

@@ -1,4 +1,4 @@
-use crate::{BackendChoice, ExperimentConfig, LabError, RunResult};
+use crate::{BackendChoice, ExperimentConfig, LabError, ModelFile, RunResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Starts `strategy` of the experiment as run `run`. `text` is the training text; `checkpoint`, if
-    /// there, is a state that an earlier run reported and that this one continues from.
+    /// Starts `strategy` of the experiment as run `run`. `text` is the training text, empty for the
+    /// village; `base` are the files of the run that the strategy starts from, if it names one;
+    /// `checkpoint`, if there, is a state that an earlier run reported and that this one continues from.
     Start {
         run: String,
         experiment: ExperimentConfig,
         strategy: String,
+        #[serde(default)]
         text: String,
+        #[serde(default)]
+        base: Vec<ModelFile>,
         #[serde(default, with = "serde_bytes")]
         checkpoint: Option<Vec<u8>>,
     },

@@ -26,12 +26,12 @@ pub struct RunResult {
     pub seconds: f64,
     /// Final values by metric name, of the weights that are kept.
     pub metrics: BTreeMap<String, f64>,
-    /// The model as a folder, file by file.
+    /// What the run made, file by file: a model's folder `model/`, an adapter's `adapter/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ModelFile>,
 }
 
-/// A file of a model folder, e.g. `config.json`.
+/// A file that a run made; its path is relative to the run's folder, e.g. `model/config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelFile {
     pub path: String,

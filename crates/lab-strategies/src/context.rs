@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use burn::tensor::Device;
-use lab_protocol::{Command, Event, GenerateRequest, LogLevel, MetricRecord, Progress, RunInfo};
+use lab_protocol::{
+    Command, Event, GenerateRequest, LogLevel, MetricRecord, ModelFile, Progress, RunInfo,
+};
+use lab_village::Village;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -33,14 +36,17 @@ pub enum Control {
     Generate(GenerateRequest),
 }
 
-/// The text of an experiment.
-#[derive(Clone, Debug)]
+/// The data of an experiment.
+#[derive(Clone, Default)]
 pub struct TrainingData {
+    /// The user's or a built-in text; empty for the village.
     pub text: String,
-    /// Identifies the text: SHA-256 in hexadecimal.
+    /// Identifies the data: SHA-256 in hexadecimal.
     pub hash: String,
     /// Share of the text, at its end, that is held out.
     pub validation_fraction: f64,
+    /// The world that the data come from, which also holds what is judged.
+    pub village: Option<Rc<Village>>,
 }
 
 /// Everything a strategy needs, and nothing of the platform.
@@ -51,6 +57,8 @@ pub struct RunContext {
     pub seed: u64,
     pub device: Device,
     pub data: TrainingData,
+    /// Files of the run whose model this one starts from, e.g. `model/config.json`; empty for none.
+    pub base: Vec<ModelFile>,
     /// State of an earlier run to continue from.
     pub checkpoint: Option<Vec<u8>>,
     host: Rc<dyn Host>,
@@ -76,6 +84,7 @@ impl RunContext {
             seed,
             device,
             data,
+            base: Vec::new(),
             checkpoint: None,
             host,
             commands: VecDeque::new(),

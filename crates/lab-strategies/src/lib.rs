@@ -10,7 +10,7 @@ pub use pretraining::PretrainingStrategy;
 pub use trainer::{StepSettings, StepValues, train_step};
 
 use async_trait::async_trait;
-use lab_protocol::{LabError, RunResult, StrategyConfig};
+use lab_protocol::{LabError, ModelFile, RunResult, StrategyConfig};
 
 /// A way of making a model better, from its configuration to its result.
 #[async_trait(?Send)]
@@ -35,4 +35,13 @@ pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
             "Use \"pretraining\".",
         )),
     }
+}
+
+/// Files of a folder of the run.
+pub(crate) fn in_folder(folder: &str, files: Vec<ModelFile>) -> Vec<ModelFile> {
+    let moved = |file: ModelFile| ModelFile {
+        path: format!("{folder}/{}", file.path),
+        ..file
+    };
+    files.into_iter().map(moved).collect()
 }

@@ -1,7 +1,7 @@
 //! Pretraining: a decoder learns to predict the next token of a text.
 
 use crate::trainer::{self, StepSettings};
-use crate::{Control, RunContext, Strategy, TrainingData};
+use crate::{Control, RunContext, Strategy, TrainingData, in_folder};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
@@ -36,13 +36,25 @@ impl PretrainingStrategy {
     }
 
     fn prepare(&self, data: &TrainingData) -> Result<(Tokenizer, Corpus), LabError> {
-        let tokenizer = Tokenizer::for_text(self.config.tokenizer, &data.text);
-        let corpus = Corpus::new(
-            &data.text,
-            &tokenizer,
-            data.validation_fraction,
-            self.config.model.context,
-        )?;
+        let context = self.config.model.context;
+        let (tokenizer, corpus) = match &data.village {
+            Some(village) => {
+                let world: String = village.tokenizer_texts().collect();
+                let tokenizer = Tokenizer::for_text(self.config.tokenizer, &world);
+                let tokens = |text: String| tokenizer.encode(&text);
+                let corpus = Corpus {
+                    training: tokens(village.pretraining.training_text())?,
+                    validation: tokens(village.pretraining.held_out_text())?,
+                };
+                (tokenizer, corpus)
+            }
+            None => {
+                let tokenizer = Tokenizer::for_text(self.config.tokenizer, &data.text);
+                let corpus = Corpus::split(&data.text, &tokenizer, data.validation_fraction)?;
+                (tokenizer, corpus)
+            }
+        };
+        corpus.must_fill(context, data.validation_fraction > 0.0)?;
         if self.config.training.sample_tokens > 0 {
             let prompt = self.sample_request(&tokenizer, &corpus, 0).prompt;
             tokenizer
@@ -259,7 +271,7 @@ impl Strategy for PretrainingStrategy {
             best_step: progress.best_step,
             seconds: run.seconds(),
             metrics,
-            files: model_folder(&shape, &tokenizer, &weights)?,
+            files: in_folder("model", model_folder(&shape, &tokenizer, &weights)?),
         })
     }
 }
