@@ -7,6 +7,7 @@ const post = (event) => self.postMessage(event);
 // Commands that arrive before the core is ready wait here.
 const early = [];
 let lab;
+let memory;
 self.onmessage = ({ data }) => (lab ? lab.command(data) : early.push(data));
 
 let failed = false;
@@ -20,7 +21,9 @@ function fail(code, message, hint) {
 // Whatever ends the core ends the worker; the page starts another one.
 function crashed(error) {
   const text = String(error?.message ?? error);
-  if (/memory|allocation|RangeError/i.test(text)) {
+  // A failed allocation is a bare trap: then the memory, of at most 4 GiB, is nearly used up.
+  const full = memory?.buffer.byteLength > 3 * 2 ** 30;
+  if (full || /memory|allocation|capacity overflow|RangeError/i.test(text)) {
     fail("out_of_memory", `memory ran out: ${text}`, "Use a smaller batch, width or context.");
   } else {
     fail("internal", `the worker failed: ${text}`, "Continue from the last checkpoint. If it happens again, please report it.");
@@ -93,7 +96,7 @@ async function open() {
   }
   const { default: init, Lab } = await import(adapter ? "./gpu/lab_js.js" : "./cpu/lab_js.js");
   if (adapter) watchDevices();
-  await init();
+  ({ memory } = await init());
   const info = adapter?.info;
   const name = adapter
     ? [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "unnamed adapter"

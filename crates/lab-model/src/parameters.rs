@@ -26,13 +26,28 @@ pub fn device_error(error: impl std::fmt::Debug) -> LabError {
         } else {
             ErrorCode::DeviceLost
         },
-        format!("the device failed: {text}"),
+        format!("the device failed: {}", causes(&text)),
         if memory {
             "Use a smaller batch, width or context, or the CPU."
         } else {
             "Continue from the last checkpoint, or use the CPU."
         },
     )
+}
+
+/// The causes in a chain of errors as the GPU runtime prints it, the last one first; no backtrace.
+fn causes(text: &str) -> String {
+    let mut causes: Vec<&str> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("Backtrace") {
+            break;
+        }
+        if !line.is_empty() && line != "Caused by:" && !causes.contains(&line) {
+            causes.push(line);
+        }
+    }
+    causes.reverse();
+    causes.join("; ")
 }
 
 /// Reads tensors to the host, all in one round trip.
@@ -207,4 +222,16 @@ impl<F: FnMut(Tensor<1>, usize) -> Tensor<1>> ModuleMapper for Update<F> {
 fn flatten<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     let elements = tensor.shape().num_elements();
     tensor.reshape([elements])
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_chain_of_causes_is_told_shortly() {
+        let text = "An error happened\nCaused by:\n  An error happened\nCaused by:\n  the buffer could not be mapped\nBacktrace:\nnone";
+        assert_eq!(
+            super::causes(text),
+            "the buffer could not be mapped; An error happened"
+        );
+    }
 }
