@@ -14,4 +14,5 @@ pub mod kernels;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;
+pub mod rl;
 pub mod tokenizer;

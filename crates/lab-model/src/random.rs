@@ -12,6 +12,12 @@ pub enum Purpose {
     Batches = 2,
     Dropout = 3,
     Samples = 4,
+    /// Value and reward heads.
+    Heads = 20,
+    /// Which prompts are answered, and with what.
+    Rollouts = 21,
+    /// In which order samples and pairs are learned from.
+    Order = 22,
 }
 
 /// A seeded stream of numbers (ChaCha with 8 rounds).
