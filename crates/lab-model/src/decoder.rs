@@ -1,7 +1,9 @@
 //! A decoder-only transformer: GPT-2's and Llama's families and what lies between, by configuration.
 
+use crate::adapter::Layer;
 use crate::dropout::Dropout;
 use crate::kernels;
+use crate::linear::Linear;
 use crate::random::{Purpose, Random};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -56,15 +58,6 @@ pub struct Norm {
     kind: NormKind,
     #[module(skip)]
     epsilon: f64,
-}
-
-/// y = x·W + b.
-#[derive(Module, Debug)]
-pub struct Linear {
-    /// `[in, out]`
-    pub weight: Param<Tensor<2>>,
-    /// `[out]`
-    pub bias: Option<Param<Tensor<1>>>,
 }
 
 /// Cosines and sines of the rotary angles, `[context, head_width / 2]`. Constants, never trained.
@@ -140,22 +133,57 @@ impl Decoder {
 
     /// The head: logits `[batch, time, vocabulary]` of what [`Decoder::hidden`] gives.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        match &self.head {
-            Some(head) => kernels::linear(hidden, head.val(), None),
-            None => kernels::linear_transposed(hidden, self.token_embedding.val()),
+        let weight = self.head.as_ref().unwrap_or(&self.token_embedding).val();
+        match (&self.head, weight.is_require_grad()) {
+            (Some(_), true) => kernels::linear(hidden, weight, None),
+            (None, true) => kernels::linear_transposed(hidden, weight),
+            (Some(_), false) => kernels::linear_frozen(hidden, weight, None),
+            (None, false) => kernels::linear_transposed_frozen(hidden, weight),
         }
     }
 }
 
 impl Block {
+    /// Its linear layers, in the order of the computation.
+    pub fn linears(&self) -> impl Iterator<Item = &Linear> {
+        let mlp = self.gate.iter().chain([&self.up, &self.down]);
+        [&self.qkv, &self.projection].into_iter().chain(mlp)
+    }
+
+    pub fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let mlp = self.gate.iter_mut().chain([&mut self.up, &mut self.down]);
+        [&mut self.qkv, &mut self.projection].into_iter().chain(mlp)
+    }
+
+    pub fn linear_mut(&mut self, layer: Layer) -> Option<&mut Linear> {
+        match layer {
+            Layer::Qkv => Some(&mut self.qkv),
+            Layer::Projection => Some(&mut self.projection),
+            Layer::Gate => self.gate.as_mut(),
+            Layer::Up => Some(&mut self.up),
+            Layer::Down => Some(&mut self.down),
+        }
+    }
+
+    pub fn map_linears(self, change: impl Fn(Linear) -> Linear) -> Self {
+        Self {
+            qkv: change(self.qkv),
+            projection: change(self.projection),
+            gate: self.gate.map(&change),
+            up: change(self.up),
+            down: change(self.down),
+            ..self
+        }
+    }
+
     fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, dropout: &mut Dropout) -> Tensor<3> {
-        let attended = self.attention(self.attention_norm.forward(x.clone()), rope);
+        let attended = self.attention(self.attention_norm.forward(x.clone()), rope, dropout);
         let x = x + dropout.apply(attended);
-        let expanded = self.mlp(self.mlp_norm.forward(x.clone()));
+        let expanded = self.mlp(self.mlp_norm.forward(x.clone()), dropout);
         x + dropout.apply(expanded)
     }
 
-    fn attention(&self, x: Tensor<3>, rope: Option<&Rope>) -> Tensor<3> {
+    fn attention(&self, x: Tensor<3>, rope: Option<&Rope>, dropout: &mut Dropout) -> Tensor<3> {
         let BlockShape {
             heads,
             key_value_heads,
@@ -164,19 +192,24 @@ impl Block {
         } = self.shape;
         let rotation = rope.map(|rope| rope.tables(x.dims()[1]));
         let scale = 1.0 / (head_width as f64).sqrt();
-        let y =
-            kernels::self_attention(self.qkv.forward(x), heads, key_value_heads, rotation, scale);
-        self.projection.forward(y)
+        let qkv = self.qkv.forward(x, dropout);
+        let y = kernels::self_attention(qkv, heads, key_value_heads, rotation, scale);
+        self.projection.forward(y, dropout)
     }
 
-    fn mlp(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = match (&self.gate, self.shape.activation) {
-            (Some(gate), _) => kernels::swiglu(gate.forward(x.clone()), self.up.forward(x)),
-            (None, Activation::GeluNew) => kernels::gelu_new(self.up.forward(x)),
-            (None, Activation::Relu) => kernels::relu(self.up.forward(x)),
-            (None, _) => kernels::gelu(self.up.forward(x)),
+    fn mlp(&self, x: Tensor<3>, dropout: &mut Dropout) -> Tensor<3> {
+        let gate = self
+            .gate
+            .as_ref()
+            .map(|gate| gate.forward(x.clone(), dropout));
+        let up = self.up.forward(x, dropout);
+        let hidden = match (gate, self.shape.activation) {
+            (Some(gate), _) => kernels::swiglu(gate, up),
+            (None, Activation::GeluNew) => kernels::gelu_new(up),
+            (None, Activation::Relu) => kernels::relu(up),
+            (None, _) => kernels::gelu(up),
         };
-        self.down.forward(hidden)
+        self.down.forward(hidden, dropout)
     }
 }
 
@@ -191,12 +224,6 @@ impl Norm {
             ),
             NormKind::RmsNorm => kernels::rms_norm(x, self.weight.val(), self.epsilon),
         }
-    }
-}
-
-impl Linear {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -253,10 +280,8 @@ impl Init<'_> {
     }
 
     fn linear(&mut self, from: usize, to: usize, deviation: f64, bias: bool) -> Linear {
-        Linear {
-            weight: self.matrix(from, to, deviation),
-            bias: bias.then(|| self.vector(to, 0.0)),
-        }
+        let weight = self.matrix(from, to, deviation);
+        Linear::new(weight, bias.then(|| self.vector(to, 0.0)))
     }
 
     fn norm(&self, config: &ModelConfig) -> Norm {

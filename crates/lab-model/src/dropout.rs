@@ -20,7 +20,7 @@ impl Dropout {
 
     /// For micro-batch `micro` of a training step.
     pub fn new(probability: f64, seed: u64, step: usize, micro: usize) -> Self {
-        Self((probability > 0.0).then(|| Active {
+        Self(Some(Active {
             probability,
             random: Random::new(seed, Purpose::Dropout, (step as u64) << 12 | micro as u64),
         }))
@@ -28,18 +28,20 @@ impl Dropout {
 
     /// Each element becomes 0 with the probability, else grows by 1 / (1 - probability).
     pub fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
-        let Some(Active {
-            probability,
-            random,
-        }) = &mut self.0
-        else {
+        let probability = self.0.as_ref().map_or(0.0, |active| active.probability);
+        self.apply_with(probability, x)
+    }
+
+    /// The same with a probability of its own, as adapters have.
+    pub fn apply_with<const D: usize>(&mut self, probability: f64, x: Tensor<D>) -> Tensor<D> {
+        let Some(Active { random, .. }) = self.0.as_mut().filter(|_| probability > 0.0) else {
             return x;
         };
-        let scale = (1.0 / (1.0 - *probability)) as f32;
+        let scale = (1.0 / (1.0 - probability)) as f32;
         let shape = x.dims();
         let mask: Vec<f32> = (0..shape.iter().product())
             .map(|_| {
-                if random.uniform() < *probability {
+                if random.uniform() < probability {
                     0.0
                 } else {
                     scale

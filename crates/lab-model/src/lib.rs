@@ -3,6 +3,7 @@
 
 pub use burn;
 
+pub mod adapter;
 pub mod corpus;
 pub mod decoder;
 pub mod device;
@@ -11,6 +12,7 @@ pub mod evaluate;
 pub mod formats;
 pub mod generate;
 pub mod kernels;
+pub mod linear;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;

@@ -26,10 +26,10 @@ struct Moments {
 }
 
 impl AdamW {
-    /// Moments of zero for the weights of `module`.
+    /// Moments of zero for the weights of `module` that are trained.
     pub fn new<M: Module>(config: &TrainingConfig, module: &M, device: &Device) -> Self {
         let device = device.clone().inner();
-        let moments = parameters::shapes(module)
+        let moments = parameters::trainable_shapes(module)
             .into_iter()
             .map(|(name, shape)| {
                 let zeros = || Tensor::zeros([shape.iter().product::<usize>()], &device);
@@ -96,6 +96,12 @@ impl AdamW {
             weight
         });
         (module, norm)
+    }
+
+    /// Bytes of the moments.
+    pub fn bytes(&self) -> usize {
+        let numbers = |moments: &Moments| 2 * moments.first.dims()[0];
+        self.moments.iter().map(numbers).sum::<usize>() * size_of::<f32>()
     }
 
     /// The moments on the host, named `first.<weight>` and `second.<weight>`, and the updates done.

@@ -96,8 +96,17 @@ pub fn from_host<M: Module>(
     device: &Device,
 ) -> Result<M, LabError> {
     let expected = shapes(&module);
+    replace(module, &expected, tensors, device)
+}
+
+fn replace<M: Module>(
+    module: M,
+    expected: &[(String, Vec<usize>)],
+    tensors: &HostTensors,
+    device: &Device,
+) -> Result<M, LabError> {
     let mut faults = Vec::new();
-    for (name, shape) in &expected {
+    for (name, shape) in expected {
         match tensors.get(name) {
             None => faults.push(format!("{name} is missing")),
             Some(found) if found.shape != *shape => {
@@ -127,8 +136,44 @@ pub fn from_host<M: Module>(
     }))
 }
 
-/// The gradients of a module's weights, flattened, in the order of its fields; zeros where a weight
-/// took no part. Takes them out of `gradients`.
+/// Names and shapes of the weights that are trained: those that require a gradient. The others are
+/// frozen, and have no place in gradients, updates and the optimiser's state.
+pub fn trainable_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
+    let mut visitor = Collect {
+        trainable_only: true,
+        ..Default::default()
+    };
+    module.visit(&mut visitor);
+    visitor.names.into_iter().zip(visitor.shapes).collect()
+}
+
+/// The weights that are trained, on the host.
+pub async fn trainable_to_host<M: Module>(module: &M) -> Result<HostTensors, LabError> {
+    let mut visitor = Collect {
+        trainable_only: true,
+        ..Default::default()
+    };
+    module.visit(&mut visitor);
+    let values = read(visitor.tensors).await?;
+    let named = visitor.names.into_iter().zip(visitor.shapes);
+    Ok(named
+        .zip(values)
+        .map(|((name, shape), values)| (name, HostTensor { shape, values }))
+        .collect())
+}
+
+/// The module with the weights that are trained replaced, as [`from_host`] does with all of them.
+pub fn trainable_from_host<M: Module>(
+    module: M,
+    tensors: &HostTensors,
+    device: &Device,
+) -> Result<M, LabError> {
+    let expected = trainable_shapes(&module);
+    replace(module, &expected, tensors, device)
+}
+
+/// The gradients of the weights that are trained, flattened, in the order of the module's fields; zeros
+/// where a weight took no part. Takes them out of `gradients`.
 pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Tensor<1>> {
     let mut visitor = TakeGradients {
         gradients,
@@ -138,7 +183,8 @@ pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Tensor
     visitor.tensors
 }
 
-/// The module with each weight replaced by what `update` makes of it, flattened, and of its rank.
+/// The module with each weight that is trained replaced by what `update` makes of it, flattened, and of
+/// its rank.
 /// The old weight is not held meanwhile, so that it can be changed in place.
 pub fn update<M: Module>(module: M, update: impl FnMut(Tensor<1>, usize) -> Tensor<1>) -> M {
     module.map(&mut Update { update })
@@ -146,6 +192,7 @@ pub fn update<M: Module>(module: M, update: impl FnMut(Tensor<1>, usize) -> Tens
 
 #[derive(Default)]
 struct Collect {
+    trainable_only: bool,
     path: Vec<String>,
     names: Vec<String>,
     shapes: Vec<Vec<usize>>,
@@ -160,6 +207,9 @@ impl ModuleVisitor for Collect {
         self.path.pop();
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.trainable_only && !param.is_require_grad() {
+            return;
+        }
         self.names.push(self.path.join("."));
         self.shapes.push(param.val().dims().to_vec());
         self.tensors.push(flatten(param.val().without_autodiff()));
@@ -198,6 +248,9 @@ struct TakeGradients<'a> {
 impl ModuleVisitor for TakeGradients<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let weight = param.val();
+        if !weight.is_require_grad() {
+            return;
+        }
         let gradient = weight.grad_remove(self.gradients);
         self.tensors.push(flatten(
             gradient.unwrap_or_else(|| weight.without_autodiff().zeros_like()),
@@ -211,6 +264,9 @@ struct Update<F> {
 
 impl<F: FnMut(Tensor<1>, usize) -> Tensor<1>> ModuleMapper for Update<F> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if !param.is_require_grad() {
+            return param;
+        }
         param.map(|weight| {
             let shape = weight.dims();
             let updated = (self.update)(flatten(weight.without_autodiff()), D).reshape(shape);

@@ -12,6 +12,8 @@ pub enum Purpose {
     Batches = 2,
     Dropout = 3,
     Samples = 4,
+    /// First weights of adapters.
+    Adapters = 16,
     /// Value and reward heads.
     Heads = 20,
     /// Which prompts are answered, and with what.

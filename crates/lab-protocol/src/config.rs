@@ -555,7 +555,7 @@ pub fn text_from_bytes(bytes: Vec<u8>) -> Result<String, LabError> {
         .unwrap_or(text))
 }
 
-fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
+pub(crate) fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -566,7 +566,7 @@ fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabEr
     ))
 }
 
-fn number(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> {
+pub(crate) fn number(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> {
     if value.is_finite() && (low..=high).contains(&value) {
         return Ok(());
     }

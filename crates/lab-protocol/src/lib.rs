@@ -4,12 +4,14 @@
 mod config;
 mod data;
 mod error;
+mod fine_tuning;
 mod message;
 mod result;
 
 pub use config::*;
 pub use data::*;
 pub use error::*;
+pub use fine_tuning::*;
 pub use message::*;
 pub use result::*;
 

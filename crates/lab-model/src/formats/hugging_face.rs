@@ -2,6 +2,7 @@
 //! rotary positions and SwiGLU; a layout of our own, by our own names, for what neither can express.
 
 use super::safetensors;
+use crate::adapter::Layer;
 use crate::parameters::{HostTensor, HostTensors};
 use crate::tokenizer::Tokenizer;
 use lab_protocol::{Activation, ErrorCode, LabError, ModelConfig, ModelFile, Norm, Position};
@@ -31,6 +32,51 @@ fn family(config: &ModelConfig) -> Family {
     }
 }
 
+/// The linear layers of a block under the names that the file has for them, `{}` for the block's number;
+/// where a layer of ours is several in the file, the number of each.
+pub(crate) fn module_paths(config: &ModelConfig) -> Vec<(Layer, &'static str, Option<usize>)> {
+    match family(config) {
+        Family::Gpt2 => vec![
+            (Layer::Qkv, "transformer.h.{}.attn.c_attn", None),
+            (Layer::Projection, "transformer.h.{}.attn.c_proj", None),
+            (Layer::Up, "transformer.h.{}.mlp.c_fc", None),
+            (Layer::Down, "transformer.h.{}.mlp.c_proj", None),
+        ],
+        Family::Llama => vec![
+            (Layer::Qkv, "model.layers.{}.self_attn.q_proj", Some(0)),
+            (Layer::Qkv, "model.layers.{}.self_attn.k_proj", Some(1)),
+            (Layer::Qkv, "model.layers.{}.self_attn.v_proj", Some(2)),
+            (Layer::Projection, "model.layers.{}.self_attn.o_proj", None),
+            (Layer::Gate, "model.layers.{}.mlp.gate_proj", None),
+            (Layer::Up, "model.layers.{}.mlp.up_proj", None),
+            (Layer::Down, "model.layers.{}.mlp.down_proj", None),
+        ],
+        Family::Own => {
+            let gate = (config.activation == Activation::Swiglu).then_some((
+                Layer::Gate,
+                "blocks.{}.gate",
+                None,
+            ));
+            [
+                (Layer::Qkv, "blocks.{}.qkv", None),
+                (Layer::Projection, "blocks.{}.projection", None),
+            ]
+            .into_iter()
+            .chain(gate)
+            .chain([
+                (Layer::Up, "blocks.{}.up", None),
+                (Layer::Down, "blocks.{}.down", None),
+            ])
+            .collect()
+        }
+    }
+}
+
+/// Whether the file has the weights of linear layers as `[in, out]` (GPT-2's `Conv1D`).
+pub(super) fn fan_in_fan_out(config: &ModelConfig) -> bool {
+    family(config) == Family::Gpt2
+}
+
 /// The folder of a model: `config.json`, `model.safetensors`, `tokenizer.json`, `generation_config.json`.
 pub fn model_folder(
     config: &ModelConfig,
@@ -54,7 +100,7 @@ pub fn model_folder(
     ])
 }
 
-fn json_file(path: &str, value: &Value) -> ModelFile {
+pub(super) fn json_file(path: &str, value: &Value) -> ModelFile {
     ModelFile {
         path: path.into(),
         bytes: format!("{value:#}\n").into_bytes(),
@@ -468,7 +514,7 @@ fn columns(tensor: &HostTensor, start: usize, width: usize) -> HostTensor {
     HostTensor { shape, values }
 }
 
-fn transpose(tensor: &HostTensor) -> HostTensor {
+pub(super) fn transpose(tensor: &HostTensor) -> HostTensor {
     let [rows, columns] = tensor.shape[..] else {
         return tensor.clone();
     };

@@ -107,6 +107,20 @@ step!(LinearBiasStep, 3, (FloatTensor<B>, FloatTensor<B>), |ops,
     }
 });
 
+// A frozen weight has no gradient, so the input need not be kept for one.
+step!(FrozenLinearStep, 1, (FloatTensor<B>, bool), |ops,
+                                                    grads,
+                                                    dy,
+                                                    (
+    w,
+    transposed,
+)| {
+    if let [Some(node)] = ops.parents {
+        let back = if transposed { w } else { B::float_transpose(w) };
+        grads.register::<B>(node.id, B::k_linear(dy, back, None));
+    }
+});
+
 step!(
     NormStep,
     2,
@@ -277,6 +291,31 @@ impl<B: Kernels, C: CheckpointStrategy> LabKernels for Autodiff<B, C> {
         record!(LinearBiasStep, [node_x, node_w, node_bias], {
             let y = B::k_linear(x.clone(), w.clone(), Some(bias));
             ((x, w), y)
+        })
+    }
+
+    fn lab_linear_frozen(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        transposed: bool,
+    ) -> FloatTensor<Self> {
+        let ((x, node), w) = (x.into_parts(), w.into_primitive());
+        record!(FrozenLinearStep, [node], {
+            let y = B::lab_linear(x, w.clone(), transposed);
+            ((w, transposed), y)
+        })
+    }
+
+    fn lab_linear_frozen_bias(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let ((x, node), w) = (x.into_parts(), w.into_primitive());
+        let bias = bias.into_primitive();
+        record!(FrozenLinearStep, [node], {
+            let y = B::k_linear(x, w.clone(), Some(bias));
+            ((w, false), y)
         })
     }
 

@@ -183,6 +183,18 @@ pub trait LabKernels: Backend {
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+    /// [`LabKernels::lab_linear`] with a weight that is a constant.
+    fn lab_linear_frozen(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        transposed: bool,
+    ) -> FloatTensor<Self>;
+    /// [`LabKernels::lab_linear_bias`] with a weight and a bias that are constants.
+    fn lab_linear_frozen_bias(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
     /// Norm without bias.
     fn lab_norm(
         x: FloatTensor<Self>,
@@ -238,6 +250,22 @@ impl<B: Kernels> LabKernels for B {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         B::k_linear(x, w, Some(bias))
+    }
+
+    fn lab_linear_frozen(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        transposed: bool,
+    ) -> FloatTensor<Self> {
+        Self::lab_linear(x, w, transposed)
+    }
+
+    fn lab_linear_frozen_bias(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::lab_linear_bias(x, w, bias)
     }
 
     fn lab_norm(

@@ -130,6 +130,28 @@ pub fn linear_transposed(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
     ))
 }
 
+/// [`linear`] with a weight and a bias that are constants: they get no gradient, and the input is not
+/// kept for one.
+pub fn linear_frozen(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
+    if !fits(&x) || !fits(&weight) {
+        return plain::linear(x, weight.detach(), bias.map(Tensor::detach));
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::lab_linear_frozen_bias(x, weight, bias.into_dispatch()),
+        None => Dispatch::lab_linear_frozen(x, weight, false),
+    })
+}
+
+/// [`linear_transposed`] with a weight that is a constant.
+pub fn linear_transposed_frozen(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+    if !fits(&x) || !fits(&weight) {
+        return plain::linear_transposed(x, weight.detach());
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(Dispatch::lab_linear_frozen(x, weight, true))
+}
+
 /// `(x - mean) / sqrt(variance + eps) · weight + bias` over the last dimension, the variance without
 /// Bessel's correction: `x [.., d]`, `weight [d]`, `bias [d]`.
 pub fn layer_norm<const D: usize>(
