@@ -1,10 +1,12 @@
 //! Experiments and their runs: from a configuration and a text to a result.
 
 mod bench;
+mod orchestrator;
 mod run;
 
 pub use bench::{BenchShape, StepBench};
 pub use burn::tensor::Device;
 pub use lab_model::device;
 pub use lab_strategies::Host;
+pub use orchestrator::{Executor, LabOrchestrator};
 pub use run::{PreparedRun, RunRecord, VERSION, prepare};

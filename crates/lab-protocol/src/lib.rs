@@ -1,6 +1,7 @@
 //! Everything that crosses a boundary: between page and worker, between terminal and core, between a
 //! run's folder and whoever reads it. Plain serde types and their validation; no burn, no web-sys.
 
+mod comparison;
 mod config;
 mod data;
 mod error;
@@ -8,6 +9,7 @@ mod fine_tuning;
 mod message;
 mod result;
 
+pub use comparison::*;
 pub use config::*;
 pub use data::*;
 pub use error::*;

@@ -1,3 +1,4 @@
+use crate::LabError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,4 +38,43 @@ pub struct ModelFile {
     pub path: String,
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
+}
+
+/// How a strategy of an experiment came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    Finished(RunResult),
+    Failed {
+        strategy: String,
+        error: LabError,
+    },
+    /// What it starts from failed, or the experiment was stopped before its turn.
+    Skipped {
+        strategy: String,
+        because: String,
+    },
+}
+
+impl Outcome {
+    pub fn strategy(&self) -> &str {
+        match self {
+            Self::Finished(result) => &result.strategy,
+            Self::Failed { strategy, .. } | Self::Skipped { strategy, .. } => strategy,
+        }
+    }
+
+    pub fn result(&self) -> Option<&RunResult> {
+        match self {
+            Self::Finished(result) => Some(result),
+            _ => None,
+        }
+    }
+}
+
+/// An experiment that was run: an outcome for each strategy, in the experiment's order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentResult {
+    pub experiment: String,
+    pub outcomes: Vec<Outcome>,
 }
