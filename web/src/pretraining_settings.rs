@@ -62,8 +62,26 @@ pub const PRETRAINING: &[Setting] = &[
         Main,
         "tokenizer",
         "Tokens",
-        Choice(&[("character", "Characters"), ("byte", "Bytes")]),
+        Choice(&[
+            ("character", "Characters"),
+            ("byte", "Bytes"),
+            ("bpe", "Byte pairs"),
+        ]),
         "What the text is cut into.",
+    ),
+    setting(
+        Model,
+        "vocabulary",
+        "Vocabulary",
+        Whole(257, 262_144),
+        "The most tokens that byte pairs learn; other kinds follow from the text.",
+    ),
+    setting(
+        Model,
+        "model.head_width",
+        "Head width",
+        Whole(0, MAX_SIZE),
+        "Size of a head; 0 is the width divided by the heads.",
     ),
     setting(
         Model,

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_split_is_nanogpts() {
         let text: String = ('a'..='z').cycle().take(1_115_394).collect();
-        let tokenizer = Tokenizer::for_text(TokenizerKind::Character, &text);
+        let tokenizer = Tokenizer::train(TokenizerKind::Character, 0, [&text]).unwrap();
         let corpus = Corpus::split(&text, &tokenizer, 0.1).unwrap();
         assert_eq!(
             (corpus.training.len(), corpus.validation.len()),
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_short_text_is_refused_with_numbers() {
-        let tokenizer = Tokenizer::for_text(TokenizerKind::Byte, "");
+        let tokenizer = Tokenizer::Byte;
         let corpus = Corpus::split("too short", &tokenizer, 0.1).unwrap();
         let error = corpus.must_fill(64, true).unwrap_err();
         assert_eq!(error.code, ErrorCode::InvalidData);

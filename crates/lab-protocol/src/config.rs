@@ -188,18 +188,32 @@ pub enum DataSource {
 }
 
 /// `PretrainingStrategy`'s configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PretrainingConfig {
     pub model: ModelConfig,
     pub tokenizer: TokenizerKind,
+    /// The most tokens that byte-pair encoding learns; the other kinds follow from the text.
+    pub vocabulary: usize,
     pub training: TrainingConfig,
+}
+
+impl Default for PretrainingConfig {
+    fn default() -> Self {
+        Self {
+            model: ModelConfig::default(),
+            tokenizer: TokenizerKind::default(),
+            vocabulary: 1024,
+            training: TrainingConfig::default(),
+        }
+    }
 }
 
 impl PretrainingConfig {
     pub fn validate(&self) -> Result<(), LabError> {
         self.model.validate().map_err(|e| e.at("model"))?;
         self.training.validate().map_err(|e| e.at("training"))?;
+        whole("vocabulary", self.vocabulary, 257, MAX_VOCABULARY)?;
         let stride = self.training.final_evaluation_stride;
         whole("final_evaluation_stride", stride, 0, self.model.context)
             .map_err(|e| e.at("training"))
@@ -214,6 +228,8 @@ pub enum TokenizerKind {
     Character,
     /// One token for each byte of UTF-8, 256 in all.
     Byte,
+    /// Pieces of words: bytes, merged by how often they stand together (byte-pair encoding, as GPT-2).
+    Bpe,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -311,6 +327,7 @@ impl Default for ModelConfig {
 const MAX_LAYERS: usize = 128;
 const MAX_WIDTH: usize = 16_384;
 const MAX_CONTEXT: usize = 32_768;
+const MAX_VOCABULARY: usize = 262_144;
 
 impl ModelConfig {
     pub fn key_value_heads(&self) -> usize {

@@ -12,14 +12,17 @@ use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
     ErrorCode, GenerateRequest, LabError, PretrainingConfig, RunInfo, RunResult, StopReason,
-    StrategyConfig, from_value,
+    StrategyConfig, TokenizerKind, from_value,
 };
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 /// Trains a decoder from random weights on the run's text.
 pub struct PretrainingStrategy {
     config: PretrainingConfig,
+    /// What the check of the data has made, with the data's hash, so that the run need not make it again.
+    prepared: RefCell<Option<(String, Tokenizer, Corpus)>>,
 }
 
 impl PretrainingStrategy {
@@ -32,6 +35,7 @@ impl PretrainingStrategy {
         };
         Ok(Self {
             config: from_value(value).map_err(|error| error.at("config"))?,
+            prepared: RefCell::default(),
         })
     }
 
@@ -39,8 +43,7 @@ impl PretrainingStrategy {
         let context = self.config.model.context;
         let (tokenizer, corpus) = match &data.village {
             Some(village) => {
-                let world: String = village.tokenizer_texts().collect();
-                let tokenizer = Tokenizer::for_text(self.config.tokenizer, &world);
+                let tokenizer = self.tokenizer(village.tokenizer_texts())?;
                 let tokens = |text: String| tokenizer.encode(&text);
                 let corpus = Corpus {
                     training: tokens(village.pretraining.training_text())?,
@@ -49,7 +52,18 @@ impl PretrainingStrategy {
                 (tokenizer, corpus)
             }
             None => {
-                let tokenizer = Tokenizer::for_text(self.config.tokenizer, &data.text);
+                let tokenizer = match self.config.tokenizer {
+                    // Byte pairs are learned without a look at what is held out; any text can be written
+                    // with them all the same.
+                    TokenizerKind::Bpe => {
+                        let kept = data.text.len() as f64 * (1.0 - data.validation_fraction);
+                        let end = data.text.floor_char_boundary(kept as usize);
+                        self.tokenizer([&data.text[..end]])?
+                    }
+                    TokenizerKind::Character | TokenizerKind::Byte => {
+                        self.tokenizer([&data.text])?
+                    }
+                };
                 let corpus = Corpus::split(&data.text, &tokenizer, data.validation_fraction)?;
                 (tokenizer, corpus)
             }
@@ -62,6 +76,13 @@ impl PretrainingStrategy {
                 .map_err(|error| error.at("config.training.sample_prompt"))?;
         }
         Ok((tokenizer, corpus))
+    }
+
+    fn tokenizer<T: AsRef<str>>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<Tokenizer, LabError> {
+        Tokenizer::train(self.config.tokenizer, self.config.vocabulary, texts)
     }
 
     fn sample_request(&self, tokenizer: &Tokenizer, corpus: &Corpus, seed: u64) -> GenerateRequest {
@@ -88,11 +109,16 @@ impl Strategy for PretrainingStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
-        self.prepare(data).map(|_| ())
+        let (tokenizer, corpus) = self.prepare(data)?;
+        *self.prepared.borrow_mut() = Some((data.hash.clone(), tokenizer, corpus));
+        Ok(())
     }
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let (tokenizer, corpus) = self.prepare(&run.data)?;
+        let (tokenizer, corpus) = match self.prepared.take() {
+            Some((hash, tokenizer, corpus)) if hash == run.data.hash => (tokenizer, corpus),
+            _ => self.prepare(&run.data)?,
+        };
         let PretrainingConfig {
             model: shape,
             training,

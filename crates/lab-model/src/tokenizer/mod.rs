@@ -1,8 +1,22 @@
-//! Text to tokens and back. Both kinds are written as an ordinary Hugging Face `tokenizer.json`.
+//! Text to tokens and back: characters, bytes, and pieces of words (byte-pair encoding), trained here or read
+//! from any Hugging Face `tokenizer.json`, and written as one.
 
+mod byte_level;
+mod split;
+mod stream;
+mod subword;
+mod training;
+
+pub use stream::TextStream;
+pub use subword::Subword;
+pub use training::{END_OF_TEXT, SMALLEST_VOCABULARY};
+
+use byte_level::character_of;
 use lab_protocol::{ErrorCode, LabError, TokenizerKind};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use subword::bad;
 
 /// A tokenizer; token ids are dense, from 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,23 +28,44 @@ pub enum Tokenizer {
     },
     /// One token for each byte of UTF-8; the id is the byte.
     Byte,
+    /// Pieces of words, such as byte-pair encoding makes.
+    Subword(Arc<Subword>),
 }
 
 impl Tokenizer {
-    /// The tokenizer of this kind for a text: the characters that occur in it, in the order of their
-    /// code points, or all bytes.
-    pub fn for_text(kind: TokenizerKind, text: &str) -> Self {
+    /// The tokenizer of this kind for texts: the characters that occur in them, in the order of their code
+    /// points; all bytes; or byte pairs, of which `vocabulary` is the most entries.
+    pub fn train<T: AsRef<str>>(
+        kind: TokenizerKind,
+        vocabulary: usize,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<Self, LabError> {
+        match Self::train_with(kind, vocabulary, texts, |_, _| true)? {
+            Some(tokenizer) => Ok(tokenizer),
+            None => Err(LabError::internal("a training that nobody stopped was stopped")),
+        }
+    }
+
+    /// [`Tokenizer::train`] that tells the merges made and to be made, and stops without a result when
+    /// `progress` returns false.
+    pub fn train_with<T: AsRef<str>>(
+        kind: TokenizerKind,
+        vocabulary: usize,
+        texts: impl IntoIterator<Item = T>,
+        progress: impl FnMut(usize, usize) -> bool,
+    ) -> Result<Option<Self>, LabError> {
         match kind {
-            TokenizerKind::Byte => Self::Byte,
+            TokenizerKind::Byte => Ok(Some(Self::Byte)),
             TokenizerKind::Character => {
-                let mut alphabet: Vec<char> = text
-                    .chars()
-                    .collect::<std::collections::HashSet<_>>()
-                    .into_iter()
-                    .collect();
-                alphabet.sort_unstable();
-                Self::character(alphabet)
+                let mut alphabet = BTreeSet::new();
+                for text in texts {
+                    alphabet.extend(text.as_ref().chars());
+                }
+                Ok(Some(Self::character(alphabet.into_iter().collect())))
             }
+            TokenizerKind::Bpe => training::train(vocabulary, texts, progress)?
+                .map(|json| Self::from_json(&json))
+                .transpose(),
         }
     }
 
@@ -47,12 +82,14 @@ impl Tokenizer {
         match self {
             Self::Character { alphabet, .. } => alphabet.len(),
             Self::Byte => 256,
+            Self::Subword(subword) => subword.vocabulary(),
         }
     }
 
     /// Token ids of a text. A character outside the alphabet is an error that names it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, LabError> {
         match self {
+            Self::Subword(subword) => subword.encode(text),
             Self::Byte => Ok(text.bytes().map(u32::from).collect()),
             Self::Character { ids, .. } => text
                 .chars()
@@ -81,22 +118,63 @@ impl Tokenizer {
                 let bytes: Vec<u8> = ids.iter().filter_map(|&id| u8::try_from(id).ok()).collect();
                 String::from_utf8_lossy(&bytes).into_owned()
             }
+            Self::Subword(subword) => subword.decode(ids),
         }
     }
 
-    /// Bytes of UTF-8 that a token stands for: what turns nats a token into bits a byte.
+    /// The token that ends a text, where the vocabulary has one.
+    pub fn end_of_text(&self) -> Option<u32> {
+        match self {
+            Self::Character { .. } | Self::Byte => None,
+            Self::Subword(subword) => subword.end_of_text(),
+        }
+    }
+
+    /// The id of a vocabulary entry or special token, written as `tokenizer.json` has it.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        match self {
+            Self::Subword(subword) => subword.id_of(token),
+            Self::Character { .. } | Self::Byte => None,
+        }
+    }
+
+    /// What one token shows, part of a character as U+FFFD; nothing for an id outside the vocabulary.
+    pub fn token_text(&self, id: u32) -> String {
+        match self {
+            Self::Subword(subword) => subword.token_text(id),
+            Self::Character { .. } | Self::Byte => self.decode(&[id]),
+        }
+    }
+
+    /// The bytes that a token stands for wherever it is; none in a vocabulary in which that depends on the
+    /// tokens before.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        match self {
+            Self::Character { .. } => Some(self.decode(&[id]).into_bytes()),
+            Self::Byte => Some(u8::try_from(id).into_iter().collect()),
+            Self::Subword(subword) => subword.bytes(id).map(<[u8]>::to_vec),
+        }
+    }
+
+    /// Bytes of UTF-8 that a token stands for: what turns nats a token into bits a byte. Special tokens
+    /// stand for none.
     pub fn bytes_of(&self, id: u32) -> usize {
         match self {
             Self::Character { alphabet, .. } => {
                 alphabet.get(id as usize).map_or(0, |c| c.len_utf8())
             }
             Self::Byte => 1,
+            Self::Subword(subword) => subword.bytes_of(id),
         }
     }
 
     /// `tokenizer.json` as the `tokenizers` library reads it.
     pub fn to_json(&self) -> Value {
         let (pre_tokenizer, decoder, model) = match self {
+            // What was JSON once is so again.
+            Self::Subword(subword) => {
+                return serde_json::from_str(subword.json()).unwrap_or_default();
+            }
             Self::Character { alphabet, .. } => (
                 json!({"type": "Split", "pattern": {"Regex": "[\\s\\S]"}, "behavior": "Isolated", "invert": false}),
                 json!({"type": "Fuse"}),
@@ -112,7 +190,7 @@ impl Tokenizer {
                 json!({
                     "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
                     "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-                    "vocab": (0..=255u8).map(|b| (byte_level_char(b).to_string(), json!(b))).collect::<serde_json::Map<_, _>>(),
+                    "vocab": (0..=255u8).map(|b| (character_of(b).to_string(), json!(b))).collect::<serde_json::Map<_, _>>(),
                     "merges": []
                 }),
             ),
@@ -123,26 +201,16 @@ impl Tokenizer {
         })
     }
 
-    /// Reads what [`Tokenizer::to_json`] wrote.
+    /// Reads a `tokenizer.json`: what [`Tokenizer::to_json`] wrote, or another program.
     pub fn from_json(value: &Value) -> Result<Self, LabError> {
-        let bad = |what: &str| {
-            LabError::new(
-                ErrorCode::InvalidCheckpoint,
-                format!("the tokenizer cannot be read: {what}"),
-                "Use the tokenizer.json that was written with the model.",
-            )
-        };
         let model = &value["model"];
-        let vocab = model["vocab"]
-            .as_object()
-            .ok_or_else(|| bad("it has no vocabulary"))?;
+        // A vocabulary may also be a list (Unigram), which only the library reads.
+        let none = serde_json::Map::new();
+        let vocab = model["vocab"].as_object().unwrap_or(&none);
+        let plain = value["added_tokens"].as_array().is_none_or(Vec::is_empty);
         match model["type"].as_str() {
-            Some("BPE")
-                if vocab.len() == 256 && model["merges"].as_array().is_some_and(Vec::is_empty) =>
-            {
-                Ok(Self::Byte)
-            }
-            Some("WordLevel") => {
+            Some("BPE") if plain && is_bytes(vocab) && no_entries(&model["merges"]) => Ok(Self::Byte),
+            Some("WordLevel") if plain && vocab.keys().all(|text| text.chars().nth(1).is_none()) => {
                 let mut alphabet = vec![None; vocab.len()];
                 for (text, id) in vocab {
                     let mut chars = text.chars();
@@ -159,21 +227,21 @@ impl Tokenizer {
                     alphabet.ok_or_else(|| bad("two characters share an id"))?,
                 ))
             }
-            _ => Err(bad("it is neither of characters nor of bytes")),
+            _ => Ok(Self::Subword(Arc::new(Subword::new(value)?))),
         }
     }
 }
 
-/// The printable character that stands for a byte in byte-level vocabularies (GPT-2): itself where it
-/// is printable, else the n-th character after U+0100 for the n-th byte that is not.
-fn byte_level_char(byte: u8) -> char {
-    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    if printable(byte) {
-        return char::from(byte);
-    }
-    let rank = (0..byte).filter(|&b| !printable(b)).count() as u32;
-    char::from_u32(0x100 + rank).unwrap_or(char::REPLACEMENT_CHARACTER)
+/// Whether a vocabulary has each byte as its own id and nothing else.
+fn is_bytes(vocab: &serde_json::Map<String, Value>) -> bool {
+    vocab.len() == 256
+        && (0..=u8::MAX).all(|byte| vocab.get(character_of(byte).encode_utf8(&mut [0; 4])) == Some(&json!(byte)))
 }
+
+fn no_entries(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
 
 #[cfg(test)]
 mod tests {
@@ -181,17 +249,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn byte_level_characters_are_those_of_gpt2() {
-        assert_eq!(byte_level_char(b' '), 'Ġ');
-        assert_eq!(byte_level_char(b'\n'), 'Ċ');
-        assert_eq!(byte_level_char(0xAD), 'Ń');
-        let all: std::collections::HashSet<char> = (0..=255).map(byte_level_char).collect();
-        assert_eq!(all.len(), 256);
-    }
-
-    #[test]
     fn an_unknown_character_is_named() {
-        let error = Tokenizer::for_text(TokenizerKind::Character, "ab")
+        let error = Tokenizer::train(TokenizerKind::Character, 0, ["ab"])
+            .unwrap()
             .encode("aéb")
             .unwrap_err();
         assert!(error.message.contains("'é'"), "{error}");
@@ -200,8 +260,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_round_trips(text in "\\PC{0,40}[\\n\\t🦀é]{0,3}") {
-            for kind in [TokenizerKind::Character, TokenizerKind::Byte] {
-                let tokenizer = Tokenizer::for_text(kind, &text);
+            for kind in [TokenizerKind::Character, TokenizerKind::Byte, TokenizerKind::Bpe] {
+                let tokenizer = Tokenizer::train(kind, 260, [&text]).unwrap();
                 let ids = tokenizer.encode(&text).unwrap();
                 prop_assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocabulary()));
                 prop_assert_eq!(&tokenizer.decode(&ids), &text);

@@ -1,0 +1,79 @@
+//! Text as it is written, token by token, never half a character.
+
+use super::Tokenizer;
+
+/// Turns tokens into text as they come. What is put together is what [`Tokenizer::decode`] gives for all.
+#[derive(Clone, Debug, Default)]
+pub struct TextStream {
+    /// Bytes of a character that is not complete yet.
+    pending: Vec<u8>,
+    /// For vocabularies whose tokens have no bytes of their own: the tokens since a place from which on
+    /// they can be decoded, and how much of their text has been given.
+    ids: Vec<u32>,
+    given: usize,
+}
+
+/// Tokens after which text that looks incomplete is given as it is.
+const LONGEST_CHARACTER: usize = 8;
+
+impl TextStream {
+    /// The text that a token completes; empty while a character is not whole.
+    pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
+        match tokenizer.token_bytes(id) {
+            Some(bytes) => {
+                self.pending.extend_from_slice(&bytes);
+                self.take_whole()
+            }
+            None => self.push_decoded(tokenizer, id),
+        }
+    }
+
+    /// What is left at the end, an incomplete character as U+FFFD.
+    pub fn finish(self, tokenizer: &Tokenizer) -> String {
+        if self.ids.is_empty() {
+            return String::from_utf8_lossy(&self.pending).into_owned();
+        }
+        let text = tokenizer.decode(&self.ids);
+        text.get(self.given..).unwrap_or_default().to_owned()
+    }
+
+    fn take_whole(&mut self) -> String {
+        let mut text = String::new();
+        let mut used = 0;
+        let mut chunks = self.pending.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            used += chunk.valid().len();
+            let invalid = chunk.invalid();
+            // At the end it may be the beginning of a character.
+            let unfinished = chunks.peek().is_none()
+                && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if unfinished {
+                break;
+            }
+            if !invalid.is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+                used += invalid.len();
+            }
+        }
+        self.pending.drain(..used);
+        text
+    }
+
+    /// Decodes from a known place on, since such a vocabulary treats the first word specially, and gives
+    /// what has been added.
+    fn push_decoded(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
+        self.ids.push(id);
+        let text = tokenizer.decode(&self.ids);
+        let new = text.get(self.given..).unwrap_or_default();
+        let incomplete = new.ends_with(char::REPLACEMENT_CHARACTER);
+        if new.is_empty() || (incomplete && self.ids.len() < LONGEST_CHARACTER) {
+            return String::new();
+        }
+        let new = new.to_owned();
+        // The last token stays, so that the next is not taken for the first of a text.
+        self.ids.drain(..self.ids.len() - 1);
+        self.given = tokenizer.decode(&self.ids).len();
+        new
+    }
+}

@@ -1,0 +1,244 @@
+//! Tokenizers of pieces of words, as a Hugging Face `tokenizer.json` describes them.
+
+use super::byte_level;
+use super::training::END_OF_TEXT;
+use lab_protocol::{ErrorCode, LabError};
+use serde_json::Value;
+use std::fmt;
+
+/// Entries that a vocabulary may have; the largest published ones have a quarter of it.
+const LARGEST_VOCABULARY: usize = 1 << 20;
+/// Names that the end of a text has in published vocabularies, the surest first.
+const ENDS_OF_TEXT: [&str; 8] = [
+    END_OF_TEXT,
+    "<|end_of_text|>",
+    "</s>",
+    "<|im_end|>",
+    "<eos>",
+    "<|eot_id|>",
+    "[EOS]",
+    "<|end|>",
+];
+/// Bytes of a text that are given to the library at once: it keeps many numbers for each.
+const CHUNK: usize = 1 << 14;
+
+/// A tokenizer that the `tokenizers` library runs.
+pub struct Subword {
+    library: tokenizers::Tokenizer,
+    /// What it was made from, to be written as it was read.
+    json: String,
+    vocabulary: usize,
+    end_of_text: Option<u32>,
+    /// What each token stands for, in a vocabulary of bytes; without it only whole texts have a meaning.
+    bytes: Option<Vec<Box<[u8]>>>,
+    /// Special tokens stand for no text.
+    special: Vec<u32>,
+    /// A long text may be cut before a space without changing its tokens.
+    divisible: bool,
+}
+
+impl Subword {
+    /// Reads a `tokenizer.json`.
+    pub fn new(value: &Value) -> Result<Self, LabError> {
+        let json = value.to_string();
+        let mut library: tokenizers::Tokenizer =
+            json.parse().map_err(|error| bad(&format!("{error}")))?;
+        // Texts are as long as they are.
+        library
+            .with_truncation(None)
+            .map_err(|error| bad(&format!("{error}")))?;
+        library.with_padding(None);
+        let entries = library.get_vocab(true);
+        let vocabulary = entries.values().max().map_or(0, |&id| id as usize + 1);
+        if vocabulary == 0 {
+            return Err(bad("its vocabulary is empty"));
+        }
+        if vocabulary > LARGEST_VOCABULARY {
+            return Err(bad(&format!("a token has the id {}", vocabulary - 1)));
+        }
+        let mut special: Vec<u32> = library
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter(|(_, token)| token.special)
+            .map(|(id, _)| id)
+            .collect();
+        special.sort_unstable();
+        let end_of_text = ENDS_OF_TEXT
+            .iter()
+            .find_map(|name| entries.get(*name).copied());
+        let bytes = is_byte_level(&value["decoder"]).then(|| {
+            let mut bytes = vec![Box::default(); vocabulary];
+            for (text, &id) in &entries {
+                if let Some(place) = bytes.get_mut(id as usize) {
+                    *place = bytes_of_entry(text);
+                }
+            }
+            bytes
+        });
+        Ok(Self {
+            divisible: is_divisible(value),
+            library,
+            json,
+            vocabulary,
+            end_of_text,
+            bytes,
+            special,
+        })
+    }
+
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    pub fn end_of_text(&self) -> Option<u32> {
+        self.end_of_text
+    }
+
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.library.token_to_id(token)
+    }
+
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special.binary_search(&id).is_ok()
+    }
+
+    /// The bytes of a token in a vocabulary of bytes; none in others.
+    pub fn bytes(&self, id: u32) -> Option<&[u8]> {
+        Some(self.bytes.as_ref()?.get(id as usize).map_or(&[], |b| b))
+    }
+
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, LabError> {
+        let mut ids = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (chunk, later) = rest.split_at(self.chunk(rest));
+            let encoding = self.library.encode_fast(chunk, false).map_err(|error| {
+                LabError::new(
+                    ErrorCode::InvalidData,
+                    format!("the tokenizer cannot read the text: {error}"),
+                    "Use another text, or the tokenizer of another model.",
+                )
+            })?;
+            ids.extend_from_slice(encoding.get_ids());
+            rest = later;
+        }
+        Ok(ids)
+    }
+
+    /// How much of a text goes to the library at once: up to a space that follows a letter.
+    fn chunk(&self, text: &str) -> usize {
+        if !self.divisible {
+            return text.len();
+        }
+        let bytes = text.as_bytes();
+        (CHUNK..bytes.len())
+            .find(|&place| bytes[place] == b' ' && bytes[place - 1].is_ascii_alphabetic())
+            .unwrap_or(bytes.len())
+    }
+
+    pub fn decode(&self, ids: &[u32]) -> String {
+        match &self.bytes {
+            Some(bytes) => {
+                let all: Vec<u8> = ids
+                    .iter()
+                    .filter_map(|&id| bytes.get(id as usize))
+                    .flat_map(|bytes| bytes.iter().copied())
+                    .collect();
+                String::from_utf8_lossy(&all).into_owned()
+            }
+            // Ids that the vocabulary does not have are left out by the library.
+            None => self.library.decode(ids, false).unwrap_or_default(),
+        }
+    }
+
+    /// What one token shows. Where a sign stands for a space (SentencePiece), it is shown as a space, which
+    /// [`Subword::decode`] leaves out before the first word.
+    pub fn token_text(&self, id: u32) -> String {
+        if self.bytes.is_some() {
+            return self.decode(&[id]);
+        }
+        match self.library.id_to_token(id) {
+            Some(text) => text.replace('\u{2581}', " "),
+            None => String::new(),
+        }
+    }
+
+    pub fn bytes_of(&self, id: u32) -> usize {
+        if self.is_special(id) {
+            return 0;
+        }
+        match self.bytes(id) {
+            Some(bytes) => bytes.len(),
+            None => {
+                let text = self.token_text(id);
+                let is_byte = text.len() == 6 && text.starts_with("<0x") && text.ends_with('>');
+                if is_byte { 1 } else { text.len() }
+            }
+        }
+    }
+}
+
+impl PartialEq for Subword {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl fmt::Debug for Subword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subword({} entries)", self.vocabulary)
+    }
+}
+
+pub fn bad(what: &str) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidCheckpoint,
+        format!("the tokenizer cannot be read: {what}"),
+        "Use the tokenizer.json that was written with the model.",
+    )
+}
+
+/// Whether a decoder turns characters into bytes, as GPT-2's does.
+fn is_byte_level(decoder: &Value) -> bool {
+    decoder["type"] == "ByteLevel"
+}
+
+/// An entry of a byte-level vocabulary as bytes. Special tokens are written as plain text, which may have
+/// characters that stand for no byte.
+fn bytes_of_entry(text: &str) -> Box<[u8]> {
+    let bytes: Option<Box<[u8]>> = text.chars().map(byte_level::byte_of).collect();
+    bytes.unwrap_or_else(|| text.as_bytes().into())
+}
+
+/// True for tokenizers that cut at spaces in GPT-2's way and have no token with a space in it.
+fn is_divisible(value: &Value) -> bool {
+    let gpt2 = |step: &Value| step["type"] == "ByteLevel" && step["use_regex"] != false;
+    let step = &value["pre_tokenizer"];
+    let steps = step["pretokenizers"].as_array();
+    let cuts = match steps {
+        Some(steps) => {
+            let last = steps.len().saturating_sub(1);
+            steps
+                .iter()
+                .enumerate()
+                .all(|(i, step)| (i < last && step["type"] == "Digits") || (i == last && gpt2(step)))
+        }
+        None => gpt2(step),
+    };
+    let prefixed = |step: &Value| step["add_prefix_space"] == true;
+    let added = value["added_tokens"].as_array();
+    let plain = added.is_none_or(|tokens| {
+        tokens.iter().all(|token| {
+            let spaced = token["content"].as_str().is_none_or(|t| t.contains(' '));
+            !spaced && token["lstrip"] != true && token["rstrip"] != true
+        })
+    });
+    cuts && plain
+        && value["normalizer"].is_null()
+        && !prefixed(step)
+        && !steps.is_some_and(|steps| steps.iter().any(prefixed))
+}
