@@ -1,5 +1,7 @@
 //! What the tests that cross crates share: a host that collects events and gives prepared commands.
 
+pub mod python;
+
 use async_trait::async_trait;
 use lab_orchestrator::{Host, device, prepare};
 use lab_protocol::{

@@ -4,6 +4,7 @@
 pub use burn;
 
 pub mod adapter;
+pub mod chat;
 pub mod corpus;
 pub mod decoder;
 pub mod device;

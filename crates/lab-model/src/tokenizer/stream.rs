@@ -7,9 +7,11 @@ use super::Tokenizer;
 pub struct TextStream {
     /// Bytes of a character that is not complete yet.
     pending: Vec<u8>,
-    /// For vocabularies whose tokens have no bytes of their own: the tokens since a place from which on
-    /// they can be decoded, and how much of their text has been given.
+    /// For vocabularies whose tokens have no bytes of their own: the tokens of the text given last and
+    /// those that came since.
     ids: Vec<u32>,
+    /// How many of these tokens, and bytes of their text, have been given.
+    given_ids: usize,
     given: usize,
 }
 
@@ -60,19 +62,20 @@ impl TextStream {
         text
     }
 
-    /// Decodes from a known place on, since such a vocabulary treats the first word specially, and gives
-    /// what has been added.
+    /// Decodes with the tokens given last before them, since such a vocabulary treats the first word of a
+    /// text and the bytes of a character specially, and gives what has been added.
     fn push_decoded(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
         self.ids.push(id);
         let text = tokenizer.decode(&self.ids);
         let new = text.get(self.given..).unwrap_or_default();
         let incomplete = new.ends_with(char::REPLACEMENT_CHARACTER);
-        if new.is_empty() || (incomplete && self.ids.len() < LONGEST_CHARACTER) {
+        let waiting = self.ids.len() - self.given_ids;
+        if new.is_empty() || (incomplete && waiting < LONGEST_CHARACTER) {
             return String::new();
         }
         let new = new.to_owned();
-        // The last token stays, so that the next is not taken for the first of a text.
-        self.ids.drain(..self.ids.len() - 1);
+        self.ids.drain(..self.given_ids);
+        self.given_ids = self.ids.len();
         self.given = tokenizer.decode(&self.ids).len();
         new
     }

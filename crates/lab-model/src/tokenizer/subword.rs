@@ -222,10 +222,9 @@ fn is_divisible(value: &Value) -> bool {
     let cuts = match steps {
         Some(steps) => {
             let last = steps.len().saturating_sub(1);
-            steps
-                .iter()
-                .enumerate()
-                .all(|(i, step)| (i < last && step["type"] == "Digits") || (i == last && gpt2(step)))
+            steps.iter().enumerate().all(|(i, step)| {
+                (i < last && step["type"] == "Digits") || (i == last && gpt2(step))
+            })
         }
         None => gpt2(step),
     };

@@ -4,7 +4,7 @@
 
 use super::byte_level::character_of;
 use super::split::pieces;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::LabError;
 use serde_json::{Value, json};
 use std::collections::{BinaryHeap, HashMap};
 
@@ -240,4 +240,57 @@ fn merge(
         kept.push(merged);
     }
     word.symbols = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokenizers::models::bpe::{BPE, BpeTrainer};
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
+    fn by_the_library(vocabulary: usize, text: &str) -> Value {
+        let mut tokenizer = tokenizers::Tokenizer::new(BPE::default());
+        tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+        let mut trainer: tokenizers::models::TrainerWrapper = BpeTrainer::builder()
+            .vocab_size(vocabulary)
+            .show_progress(false)
+            .special_tokens(vec![tokenizers::AddedToken::from(END_OF_TEXT, true)])
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .build()
+            .into();
+        tokenizer.train(&mut trainer, [text].into_iter()).unwrap();
+        serde_json::from_str(&tokenizer.to_string(false).unwrap()).unwrap()
+    }
+
+    fn check(vocabulary: usize, text: &str) -> Result<(), TestCaseError> {
+        let ours = train(vocabulary, [text], |_, _| true).unwrap().unwrap();
+        let theirs = by_the_library(vocabulary, text);
+        prop_assert_eq!(&ours["model"]["vocab"], &theirs["model"]["vocab"]);
+        let merges: Vec<String> = serde_json::from_value(ours["model"]["merges"].clone()).unwrap();
+        let expected: Vec<(String, String)> =
+            serde_json::from_value(theirs["model"]["merges"].clone()).unwrap();
+        let expected: Vec<String> = expected.iter().map(|(a, b)| format!("{a} {b}")).collect();
+        prop_assert_eq!(merges, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn merges_of_a_text_are_those_of_the_library() {
+        // The library would learn from the name of the end as from text.
+        let text = include_str!("training.rs").replace(END_OF_TEXT, "");
+        if let Err(error) = check(700, &text) {
+            panic!(
+                "{}",
+                error.to_string().chars().take(400).collect::<String>()
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merges_are_those_of_the_library(text in "[abc é]{0,80}", merges in 0usize..20) {
+            check(SMALLEST_VOCABULARY + merges, &text)?;
+        }
+    }
 }

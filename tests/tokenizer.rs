@@ -1,0 +1,95 @@
+//! Tokenizers trained here: on the village's texts, and as other programs read them.
+
+use lab_model::tokenizer::{END_OF_TEXT, Tokenizer};
+use lab_protocol::TokenizerKind;
+use lab_tests::python;
+use lab_village::{Preset, Village, VillageSettings};
+
+fn village(preset: Preset, documents: usize) -> Village {
+    // The words are the same in less text.
+    let settings = VillageSettings {
+        documents,
+        ..VillageSettings::preset(preset, 1)
+    };
+    Village::new(settings).unwrap()
+}
+
+fn tokens_per_word(tokenizer: &Tokenizer, text: &str) -> f64 {
+    tokenizer.encode(text).unwrap().len() as f64 / text.split_whitespace().count() as f64
+}
+
+#[test]
+fn byte_pairs_of_a_village_need_at_most_1_3_tokens_a_word() {
+    for (preset, vocabulary) in [
+        (Preset::Hamlet, 1536),
+        (Preset::Village, 2048),
+        (Preset::Town, 4096),
+    ] {
+        let village = village(preset, 4_000);
+        let tokenizer =
+            Tokenizer::train(TokenizerKind::Bpe, vocabulary, village.tokenizer_texts()).unwrap();
+        // All words of a hamlet may be tokens before the vocabulary is full.
+        assert!(tokenizer.vocabulary() <= vocabulary);
+        let held_out = village.pretraining.held_out_text();
+        let found = tokens_per_word(&tokenizer, &held_out);
+        println!(
+            "{}: {found:.3} with {} tokens",
+            preset.name(),
+            tokenizer.vocabulary()
+        );
+        assert!(found <= 1.3, "{}: {found}", preset.name());
+        let ids = tokenizer.encode(&held_out).unwrap();
+        assert_eq!(tokenizer.decode(&ids), held_out);
+    }
+}
+
+#[test]
+fn a_cancelled_training_has_no_result_and_a_whole_one_tells_its_progress() {
+    let text = "one two three two one ".repeat(50);
+    let stopped = Tokenizer::train_with(TokenizerKind::Bpe, 262, [&text], |_, _| false).unwrap();
+    assert!(stopped.is_none());
+    let mut told = Vec::new();
+    let trained = Tokenizer::train_with(TokenizerKind::Bpe, 262, [&text], |done, total| {
+        told.push((done, total));
+        true
+    });
+    assert_eq!(trained.unwrap().unwrap().vocabulary(), 262);
+    assert_eq!(told.first(), Some(&(0, 5)));
+    assert_eq!(told.last(), Some(&(5, 5)));
+}
+
+#[test]
+fn a_vocabulary_without_room_for_the_bytes_is_refused() {
+    let error = Tokenizer::train(TokenizerKind::Bpe, 256, ["text"]).unwrap_err();
+    assert_eq!(error.field.as_deref(), Some("vocabulary"));
+}
+
+/// Where Python has the `tokenizers` package: it reads what was trained here, and gives the same ids.
+#[test]
+fn python_reads_what_was_trained_here() {
+    let Some(python) = python::with(&["tokenizers"]) else {
+        return;
+    };
+    let village = village(Preset::Hamlet, 500);
+    let text: String = village.tokenizer_texts().collect();
+    let hard = format!("Ünïcode 🦀🦀 \n\n\t x  y{END_OF_TEXT}don't 12345 {{}} \u{a0}日本語");
+    let texts = [village.pretraining.held_out_text(), hard];
+    for kind in [
+        TokenizerKind::Bpe,
+        TokenizerKind::Byte,
+        TokenizerKind::Character,
+    ] {
+        let known = text.clone() + &texts[1];
+        let tokenizer = Tokenizer::train(kind, 700, [&known]).unwrap();
+        let script = "import sys, json, tokenizers\n\
+            given = json.load(sys.stdin)\n\
+            t = tokenizers.Tokenizer.from_str(json.dumps(given['tokenizer']))\n\
+            ids = [t.encode(x, add_special_tokens=False).ids for x in given['texts']]\n\
+            json.dump([ids, [t.decode(i, skip_special_tokens=False) for i in ids]], sys.stdout)";
+        let input = serde_json::json!({"tokenizer": tokenizer.to_json(), "texts": texts});
+        let found = python.run(script, &input);
+        let expected: Vec<Vec<u32>> = texts.iter().map(|t| tokenizer.encode(t).unwrap()).collect();
+        assert_eq!(found[0], serde_json::json!(expected), "{kind:?}");
+        assert_eq!(found[1], serde_json::json!(texts), "{kind:?}");
+    }
+}
