@@ -2,7 +2,7 @@
 //! says how to run it.
 
 #[path = "../tests/kernels/cases.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod cases;
 
 #[cfg(all(target_arch = "wasm32", feature = "webgpu"))]
@@ -30,6 +30,7 @@ mod web {
             "softmax" => cases::softmax(bench).await,
             "attention" => cases::attention(bench).await,
             "self_attention" => cases::self_attention(bench).await,
+            "cached_attention" => cases::cached_attention(bench).await,
             "rope" => cases::rope(bench).await,
             "embedding" => cases::embedding(bench).await,
             "cross_entropy" => cases::cross_entropy(bench).await,

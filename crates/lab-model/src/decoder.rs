@@ -1,5 +1,9 @@
 //! A decoder-only transformer: GPT-2's and Llama's families and what lies between, by configuration.
 
+mod cache;
+
+pub use cache::KvCache;
+
 use crate::adapter::Layer;
 use crate::dropout::Dropout;
 use crate::kernels;
@@ -46,6 +50,13 @@ struct BlockShape {
     key_value_heads: usize,
     head_width: usize,
     activation: Activation,
+}
+
+impl BlockShape {
+    /// What scores are multiplied by before the softmax.
+    fn scale(&self) -> f64 {
+        1.0 / (self.head_width as f64).sqrt()
+    }
 }
 
 /// LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019).
@@ -177,24 +188,29 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<3>, rope: Option<&Rope>, dropout: &mut Dropout) -> Tensor<3> {
-        let attended = self.attention(self.attention_norm.forward(x.clone()), rope, dropout);
+        let shape = &self.shape;
+        self.forward_with(x, dropout, |qkv| {
+            let rotation = rope.map(|rope| rope.tables(qkv.dims()[1]));
+            let (heads, shared) = (shape.heads, shape.key_value_heads);
+            kernels::self_attention(qkv, heads, shared, rotation, shape.scale())
+        })
+    }
+
+    /// The block with `attend` for the attention proper: packed projection `[batch, time,
+    /// (heads + 2·key_value_heads)·head_width]` to `[batch, time, heads·head_width]`.
+    fn forward_with(
+        &self,
+        x: Tensor<3>,
+        dropout: &mut Dropout,
+        attend: impl FnOnce(Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
+        let qkv = self
+            .qkv
+            .forward(self.attention_norm.forward(x.clone()), dropout);
+        let attended = self.projection.forward(attend(qkv), dropout);
         let x = x + dropout.apply(attended);
         let expanded = self.mlp(self.mlp_norm.forward(x.clone()), dropout);
         x + dropout.apply(expanded)
-    }
-
-    fn attention(&self, x: Tensor<3>, rope: Option<&Rope>, dropout: &mut Dropout) -> Tensor<3> {
-        let BlockShape {
-            heads,
-            key_value_heads,
-            head_width,
-            ..
-        } = self.shape;
-        let rotation = rope.map(|rope| rope.tables(x.dims()[1]));
-        let scale = 1.0 / (head_width as f64).sqrt();
-        let qkv = self.qkv.forward(x, dropout);
-        let y = kernels::self_attention(qkv, heads, key_value_heads, rotation, scale);
-        self.projection.forward(y, dropout)
     }
 
     fn mlp(&self, x: Tensor<3>, dropout: &mut Dropout) -> Tensor<3> {
@@ -252,6 +268,14 @@ impl Rope {
             cos: table(libm::cos),
             sin: table(libm::sin),
         }
+    }
+
+    /// The tables of these positions, `[positions, head_width / 2]`.
+    fn at(&self, positions: Tensor<1, Int>) -> (Tensor<2>, Tensor<2>) {
+        (
+            self.cos.clone().select(0, positions.clone()),
+            self.sin.clone().select(0, positions),
+        )
     }
 
     /// The tables of the first `time` positions.

@@ -31,6 +31,7 @@ mod cpu {
         softmax,
         attention,
         self_attention,
+        cached_attention,
         rope,
         embedding,
         cross_entropy,

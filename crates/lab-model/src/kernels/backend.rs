@@ -124,6 +124,15 @@ pub trait Kernels: Backend {
         heads: Heads,
         scale: f32,
     ) -> FloatTensor<Self>;
+    /// One token more for each sequence: see [`super::cached_attention`]; `lengths` `[b]`.
+    fn k_cached_attention(
+        qkv: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        lengths: IntTensor<Self>,
+        heads: Heads,
+        scale: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
     /// Rotary positions; `cos` and `sin` `[time or more, width / 2]`.
     fn k_rotate(
         x: FloatTensor<Self>,

@@ -10,9 +10,12 @@ mod autodiff;
 mod backend;
 #[cfg(feature = "wgpu")]
 mod cube;
+mod decode;
 #[cfg(feature = "cpu")]
 mod flex;
 pub mod plain;
+
+pub use decode::{cached_attention, rotate_heads};
 
 use backend::{Activation, Heads, Kernels, LabKernels, Rotation};
 #[cfg(feature = "wgpu")]
@@ -253,7 +256,7 @@ pub fn self_attention(
     rotation: Option<(Tensor<2>, Tensor<2>)>,
     scale: f64,
 ) -> Tensor<3> {
-    let [_, time, packed] = qkv.dims();
+    let [_, _, packed] = qkv.dims();
     let width = packed / (heads + 2 * kv_heads);
     if !fits(&qkv) {
         return plain::self_attention(qkv, heads, kv_heads, rotation, scale);
@@ -263,18 +266,11 @@ pub fn self_attention(
         keys: kv_heads,
         width,
     };
-    let mut qkv = qkv.into_dispatch();
-    if let Some((cos, sin)) = rotation {
-        let turned = heads + kv_heads;
-        let rotation = Rotation {
-            vectors: turned + kv_heads,
-            turned,
-            width,
-            time,
-            inverse: false,
-        };
-        qkv = Dispatch::lab_rotate(qkv, cos.into_dispatch(), sin.into_dispatch(), rotation);
-    }
+    let qkv = match rotation {
+        Some(rotation) => rotate_heads(qkv, heads, kv_heads, rotation),
+        None => qkv,
+    };
+    let qkv = qkv.into_dispatch();
     Tensor::from_dispatch(Dispatch::lab_self_attention(qkv, shape, scale as f32))
 }
 

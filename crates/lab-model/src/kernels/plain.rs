@@ -134,6 +134,63 @@ pub fn self_attention(
         .reshape([batch, time, heads * size])
 }
 
+pub fn rotate_heads(
+    qkv: Tensor<3>,
+    heads: usize,
+    kv_heads: usize,
+    (cos, sin): (Tensor<2>, Tensor<2>),
+) -> Tensor<3> {
+    let [batch, time, packed] = qkv.dims();
+    let vectors = heads + 2 * kv_heads;
+    let parts = qkv.reshape([batch, time, vectors, packed / vectors]);
+    let turned = parts.clone().narrow(2, 0, heads + kv_heads);
+    let turned = rope(turned.swap_dims(1, 2), cos, sin).swap_dims(1, 2);
+    let values = parts.narrow(2, heads + kv_heads, kv_heads);
+    Tensor::cat(vec![turned, values], 2).reshape([batch, time, packed])
+}
+
+pub fn cached_attention(
+    qkv: Tensor<3>,
+    keys: Tensor<3>,
+    values: Tensor<3>,
+    lengths: Tensor<1, Int>,
+    heads: usize,
+    kv_heads: usize,
+    scale: f64,
+) -> (Tensor<3>, Tensor<3>, Tensor<3>) {
+    let [batch, capacity, row] = keys.dims();
+    let width = row / kv_heads;
+    let (q, new) = (
+        qkv.clone().narrow(2, 0, heads * width),
+        qkv.narrow(2, heads * width, 2 * row),
+    );
+    let place = Tensor::<1, Int>::arange(0..capacity as i64, &lengths.device());
+    let place = place.reshape([1, capacity]).expand([batch, capacity]);
+    let length = lengths.reshape([batch, 1]).expand([batch, capacity]);
+    let here = place.clone().equal(length.clone());
+    let here = here
+        .reshape([batch, capacity, 1])
+        .expand([batch, capacity, row]);
+    let write = |old: Tensor<3>, part: usize| {
+        let new = new.clone().narrow(2, part * row, row);
+        old.mask_where(here.clone(), new.expand([batch, capacity, row]))
+    };
+    let (keys, values) = (write(keys, 0), write(values, 1));
+    let split = |x: Tensor<3>| {
+        let x = x.reshape([batch, capacity, kv_heads, width]);
+        repeat_heads(x.swap_dims(1, 2), heads)
+    };
+    let scores = matmul(
+        q.reshape([batch, heads, 1, width]),
+        split(keys.clone()).swap_dims(2, 3),
+    );
+    let hidden = place.greater(length).reshape([batch, 1, 1, capacity]);
+    let hidden = hidden.expand([batch, heads, 1, capacity]);
+    let p = activation::softmax((scores * scale).mask_fill(hidden, MASKED), 3);
+    let y = matmul(p, split(values.clone())).reshape([batch, 1, heads * width]);
+    (y, keys, values)
+}
+
 pub fn embedding(weight: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     module::embedding(weight, ids)
 }

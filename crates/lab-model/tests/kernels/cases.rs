@@ -1,6 +1,10 @@
 //! Each kernel against its plain form: the same inputs, the same random weighting of the output, the
 //! same result and the same gradients. The functions run on whichever device they are given.
 
+mod decode;
+
+pub use decode::cached_attention;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_model::kernels::{self, AdamWStep, plain};
 

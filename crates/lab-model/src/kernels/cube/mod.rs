@@ -2,6 +2,7 @@
 //! a shader is compiled when it first runs, and the loops over data stay loops.
 
 mod attention;
+mod decode;
 mod elementwise;
 mod embedding;
 mod launch;
@@ -109,6 +110,17 @@ impl Kernels for Cube {
         scale: f32,
     ) -> CubeTensor {
         attention::backward(dy, qkv, y, log_sum, heads, scale)
+    }
+
+    fn k_cached_attention(
+        qkv: CubeTensor,
+        keys: CubeTensor,
+        values: CubeTensor,
+        lengths: CubeTensor,
+        heads: Heads,
+        scale: f32,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        decode::attend(qkv, keys, values, lengths, heads, scale)
     }
 
     fn k_rotate(x: CubeTensor, cos: CubeTensor, sin: CubeTensor, rotation: Rotation) -> CubeTensor {

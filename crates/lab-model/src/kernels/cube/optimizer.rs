@@ -267,7 +267,7 @@ pub fn adamw(
 }
 
 /// A contiguous tensor that nothing else uses, which may be changed in place.
-fn own(x: CubeTensor) -> CubeTensor {
+pub fn own(x: CubeTensor) -> CubeTensor {
     let x = contiguous(x);
     if x.can_mut() { x } else { x.copy() }
 }

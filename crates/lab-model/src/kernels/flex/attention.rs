@@ -27,7 +27,7 @@ pub fn softmax(scores: FlexTensor, scale: f32) -> FlexTensor {
 /// Probabilities of the first `seen` scores, 0 for the others; gives the logarithm of the sum of
 /// `exp(scale · score)`.
 #[inline(always)]
-fn softmax_row(out: &mut [f32], scores: &[f32], seen: usize, scale: f32) -> f32 {
+pub fn softmax_row(out: &mut [f32], scores: &[f32], seen: usize, scale: f32) -> f32 {
     let (out, hidden) = out.split_at_mut(seen);
     for (out, score) in out.iter_mut().zip(scores) {
         *out = score * scale;

@@ -3,6 +3,7 @@
 
 mod activation;
 mod attention;
+mod decode;
 mod gemm;
 mod loss;
 mod math;
@@ -138,6 +139,17 @@ impl Kernels for Flex {
         scale: f32,
     ) -> FlexTensor {
         attention::backward(dy, qkv, y, log_sum, heads, scale)
+    }
+
+    fn k_cached_attention(
+        qkv: FlexTensor,
+        keys: FlexTensor,
+        values: FlexTensor,
+        lengths: FlexTensor,
+        heads: Heads,
+        scale: f32,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        decode::attend(qkv, keys, values, lengths, heads, scale)
     }
 
     fn k_rotate(x: FlexTensor, cos: FlexTensor, sin: FlexTensor, rotation: Rotation) -> FlexTensor {

@@ -88,7 +88,7 @@ pub fn adamw(
 
 /// A tensor whose memory holds its elements in order and nothing else, so that it can be changed in
 /// place.
-fn whole(x: FlexTensor) -> FlexTensor {
+pub fn whole(x: FlexTensor) -> FlexTensor {
     let exact = x.bytes().len() == x.shape().num_elements() * size_of::<f32>();
     if exact && x.is_contiguous() {
         x
