@@ -1,11 +1,9 @@
-//! A run's folder. Every file but the growing `metrics.jsonl` is written beside its place and renamed
-//! into it, so that whoever reads finds the old one or the new one, whole.
+//! A run's folder. Every file but the growing `metrics.jsonl` is written whole or not at all.
 
+use crate::files::{cannot_write, write, write_json};
 use lab_orchestrator::RunRecord;
-use lab_protocol::{ErrorCode, LabError, MetricRecord, RunResult};
-use serde::Serialize;
+use lab_protocol::{ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone)]
@@ -13,7 +11,20 @@ pub struct RunFolder {
     path: PathBuf,
 }
 
+/// What a run finds in its folder.
+pub enum Claim {
+    /// The run is done.
+    Done(Box<RunResult>),
+    /// It is to be made, from a checkpoint if there is one.
+    Run { checkpoint: Option<Vec<u8>> },
+}
+
+const RECORD: &str = "run.json";
+const METRICS: &str = "metrics.jsonl";
+const RESULT: &str = "results.json";
 const CHECKPOINT: &str = "checkpoints/last.safetensors";
+/// Folders of files that a run makes for others.
+const MADE: [&str; 4] = ["model", "adapter", "index", "reward_model"];
 
 impl RunFolder {
     pub fn new(path: &Path) -> Self {
@@ -22,106 +33,172 @@ impl RunFolder {
         }
     }
 
-    /// Makes sure that nothing is overwritten: a new run needs a folder without a run, a resumed one
-    /// its checkpoint, which is returned.
-    pub fn claim(&self, resume: bool) -> Result<Option<Vec<u8>>, LabError> {
-        let taken = self.path.join("run.json").exists();
-        let refuse = |message: &str, hint: &str| {
-            let message = format!("{} {message}", self.path.display());
-            Err(LabError::new(ErrorCode::InvalidConfig, message, hint).at("out"))
-        };
-        match (taken, resume) {
-            (false, false) => Ok(None),
-            (true, false) => refuse(
-                "already holds a run",
-                "Name another folder, or continue that run with --resume.",
-            ),
-            (false, true) => refuse(
-                "holds no run",
-                "Leave out --resume, or name the folder of a run.",
-            ),
-            (true, true) => match fs::read(self.path.join(CHECKPOINT)) {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(_) => refuse(
-                    "holds no checkpoint yet",
-                    "Start again in another folder; checkpoint_interval says how often one is written.",
-                ),
-            },
+    /// The folder of a strategy's run in that of its experiment.
+    pub fn of_strategy(out: &Path, experiment: &ExperimentConfig, strategy: &str) -> Self {
+        if experiment.strategies.len() > 1 {
+            Self::new(&out.join(strategy))
+        } else {
+            Self::new(out)
         }
+    }
+
+    /// The folders of all runs in a folder: itself, or those in it, by name.
+    pub fn find(path: &Path) -> Vec<Self> {
+        let itself = Self::new(path);
+        if itself.path.join(RECORD).exists() {
+            return vec![itself];
+        }
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.join(RECORD).exists())
+            .collect();
+        found.sort();
+        found.iter().map(|path| Self::new(path)).collect()
+    }
+
+    /// Makes sure, before anything is run, that nothing is overwritten: new runs need a folder without
+    /// any. One that was killed before it left anything is continued from nothing.
+    pub fn check(out: &Path, experiment: &ExperimentConfig, resume: bool) -> Result<(), LabError> {
+        for (index, strategy) in experiment.strategies.iter().enumerate() {
+            let name = &strategy.name;
+            if name.starts_with('.') || name.contains(['/', '\\', ':', '\0']) {
+                return Err(LabError::config(
+                    "name",
+                    format!("\"{name}\" cannot be the name of a folder"),
+                    "Use letters, digits, blanks, - and _.",
+                )
+                .at(&format!("strategies[{index}]")));
+            }
+        }
+        if resume || Self::find(out).is_empty() {
+            return Ok(());
+        }
+        Err(Self::refused(
+            out,
+            "already holds a run",
+            "Name another folder, or continue that run with --resume.",
+        ))
+    }
+
+    fn refused(path: &Path, message: &str, hint: &str) -> LabError {
+        let message = format!("{} {message}", path.display());
+        LabError::new(ErrorCode::InvalidConfig, message, hint).at("out")
+    }
+
+    /// What is there of a run that is to be made or continued.
+    pub fn claim(&self, resume: bool, experiment: &ExperimentConfig) -> Result<Claim, LabError> {
+        let record = fs::read(self.path.join(RECORD)).ok();
+        let Some(record) = record.filter(|_| resume) else {
+            return Ok(Claim::Run { checkpoint: None });
+        };
+        let record: serde_json::Value =
+            serde_json::from_slice(&record).map_err(|error| self.unreadable(RECORD, error))?;
+        let wanted = serde_json::to_value(experiment)
+            .map_err(|error| LabError::internal(error.to_string()))?;
+        for part in ["seed", "data", "strategies"] {
+            if record["experiment"][part] != wanted[part] {
+                return Err(Self::refused(
+                    &self.path,
+                    &format!("holds a run of an experiment with another {part}"),
+                    "Continue with the experiment as it was, or name another folder.",
+                ));
+            }
+        }
+        if self.path.join(RESULT).exists() {
+            let mut result = self.result()?;
+            result.files = self.files()?;
+            return Ok(Claim::Done(Box::new(result)));
+        }
+        // Cut short before its first checkpoint, it begins again.
+        let checkpoint = fs::read(self.path.join(CHECKPOINT)).ok();
+        Ok(Claim::Run { checkpoint })
+    }
+
+    /// The folder's own name.
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     pub fn write_record(&self, record: &RunRecord) -> Result<(), LabError> {
-        self.write_json("run.json", record)
+        write_json(&self.path.join(RECORD), record)
     }
 
     pub fn write_checkpoint(&self, state: &[u8]) -> Result<(), LabError> {
-        self.write(CHECKPOINT, state)
+        write(&self.path.join(CHECKPOINT), state)
     }
 
-    /// The result, and the files that the run made.
+    /// The files that the run made, then the result: where that is, all is there.
     pub fn write_result(&self, result: &RunResult) -> Result<(), LabError> {
         for file in &result.files {
-            self.write(&file.path, &file.bytes)?;
+            write(&self.path.join(&file.path), &file.bytes)?;
         }
-        self.write_json(
-            "results.json",
-            &RunResult {
-                files: Vec::new(),
-                ..result.clone()
-            },
-        )
+        let without_files = RunResult {
+            files: Vec::new(),
+            ..result.clone()
+        };
+        write_json(&self.path.join(RESULT), &without_files)
+    }
+
+    /// `results.json`.
+    pub fn result(&self) -> Result<RunResult, LabError> {
+        let path = self.path.join(RESULT);
+        let bytes = fs::read(&path).map_err(|error| self.unreadable(RESULT, error))?;
+        serde_json::from_slice(&bytes).map_err(|error| self.unreadable(RESULT, error))
+    }
+
+    /// All of `metrics.jsonl`.
+    pub fn metrics(&self) -> Result<Vec<MetricRecord>, LabError> {
+        let text = fs::read_to_string(self.path.join(METRICS))
+            .map_err(|error| self.unreadable(METRICS, error))?;
+        text.lines()
+            .map(|line| serde_json::from_str(line).map_err(|error| self.unreadable(METRICS, error)))
+            .collect()
+    }
+
+    fn files(&self) -> Result<Vec<ModelFile>, LabError> {
+        let mut files = Vec::new();
+        for folder in MADE {
+            let entries = fs::read_dir(self.path.join(folder)).into_iter().flatten();
+            let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            names.sort();
+            for path in names.iter().filter(|path| path.is_file()) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let bytes = fs::read(path).map_err(|error| self.unreadable(&name, error))?;
+                let path = format!("{folder}/{name}");
+                files.push(ModelFile { path, bytes });
+            }
+        }
+        Ok(files)
     }
 
     /// `metrics.jsonl`, open at its end. What an interrupted run wrote after the checkpoint it is
     /// continued from is taken out: it will be computed again.
     pub fn open_metrics(&self, first_step: usize) -> Result<fs::File, LabError> {
-        let path = self.path.join("metrics.jsonl");
-        if first_step > 0 {
-            let text = fs::read_to_string(&path).map_err(|error| self.io(&path, error))?;
-            let kept = text.lines().filter(|line| {
-                // A line that was cut in the writing does not parse and goes too.
-                serde_json::from_str::<MetricRecord>(line)
-                    .is_ok_and(|record| record.step <= first_step)
-            });
-            let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
-            self.write("metrics.jsonl", kept.as_bytes())?;
-        }
-        let mut options = fs::OpenOptions::new();
-        options
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(|error| self.io(&path, error))
+        let path = self.path.join(METRICS);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let kept = text.lines().filter(|line| {
+            // A line that was cut in the writing does not parse and goes too.
+            serde_json::from_str::<MetricRecord>(line)
+                .is_ok_and(|record| first_step > 0 && record.step <= first_step)
+        });
+        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+        write(&path, kept.as_bytes())?;
+        let file = fs::OpenOptions::new().append(true).open(&path);
+        file.map_err(|error| cannot_write(&path, error))
     }
 
-    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), LabError> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|error| LabError::internal(error.to_string()))?;
-        self.write(name, format!("{text}\n").as_bytes())
+    pub fn metrics_error(&self, error: std::io::Error) -> LabError {
+        cannot_write(&self.path.join(METRICS), error)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), LabError> {
+    fn unreadable(&self, name: &str, error: impl std::fmt::Display) -> LabError {
         let path = self.path.join(name);
-        let beside = self.path.join(format!("{name}.part"));
-        let write = || {
-            fs::create_dir_all(path.parent().unwrap_or(&self.path))?;
-            let mut file = fs::File::create(&beside)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        };
-        write().map_err(|error| {
-            // The half that was written helps nobody; that it may not go either changes nothing.
-            let _ = fs::remove_file(&beside);
-            self.io(&path, error)
-        })
-    }
-
-    pub fn io(&self, path: &Path, error: std::io::Error) -> LabError {
         LabError::new(
-            ErrorCode::Io,
-            format!("{} cannot be written: {error}", path.display()),
-            "Make sure that the folder may be written to and that the disk has room.",
+            ErrorCode::InvalidData,
+            format!("{} cannot be read: {error}", path.display()),
+            "Name the folder of a run as `lab run` leaves it.",
         )
         .at("out")
     }

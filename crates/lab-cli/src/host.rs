@@ -2,7 +2,7 @@
 
 use crate::folder::RunFolder;
 use async_trait::async_trait;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lab_orchestrator::Host;
 use lab_protocol::{
     Command, ErrorCode, Event, LabError, LogLevel, MetricRecord, RunResult, StopReason,
@@ -10,7 +10,6 @@ use lab_protocol::{
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,21 +17,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Writes `run.json` when the run has started and its full configuration is known.
 type WriteRecord = Box<dyn Fn(&RunFolder, &str, serde_json::Value) -> Result<(), LabError>>;
 
-pub struct TerminalHost {
-    folder: RunFolder,
-    write_record: WriteRecord,
-    metrics: RefCell<Option<File>>,
-    bar: ProgressBar,
-    last: Cell<(f64, f64)>,
-    interrupted: Arc<AtomicBool>,
-    stop_sent: Cell<bool>,
-    failure: RefCell<Option<LabError>>,
-}
+/// Whether the user pressed Ctrl-C.
+#[derive(Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
 
-impl TerminalHost {
-    pub fn new(folder: RunFolder, write_record: WriteRecord) -> Result<Self, LabError> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = interrupted.clone();
+impl Interrupt {
+    /// From now on Ctrl-C is a wish to stop.
+    pub fn listen() -> Result<Self, LabError> {
+        let interrupt = Self::default();
+        let flag = interrupt.0.clone();
         ctrlc::set_handler(move || {
             // The second time, the user does not want to wait for the step under way.
             if flag.swap(true, Ordering::SeqCst) {
@@ -46,20 +39,49 @@ impl TerminalHost {
                 "Run it in an ordinary terminal.",
             )
         })?;
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        Ok(interrupt)
+    }
+}
+
+pub struct TerminalHost {
+    folder: RunFolder,
+    /// Before each line, where several runs write.
+    label: String,
+    write_record: WriteRecord,
+    metrics: RefCell<Option<File>>,
+    bars: MultiProgress,
+    bar: ProgressBar,
+    last: Cell<(f64, f64)>,
+    interrupt: Interrupt,
+    stop_sent: Cell<bool>,
+    failure: RefCell<Option<LabError>>,
+}
+
+impl TerminalHost {
+    pub fn new(
+        folder: RunFolder,
+        label: String,
+        bars: MultiProgress,
+        interrupt: Interrupt,
+        write_record: WriteRecord,
+    ) -> Self {
+        let bar = bars.add(ProgressBar::no_length());
+        if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:30} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
-        Ok(Self {
+        bar.set_prefix(label.clone());
+        Self {
             folder,
+            label,
             write_record,
             metrics: RefCell::new(None),
+            bars,
             bar,
             last: Cell::new((f64::NAN, f64::NAN)),
-            interrupted,
+            interrupt,
             stop_sent: Cell::new(false),
             failure: RefCell::new(None),
-        })
+        }
     }
 
     /// Ends the display; an error if something could not be written meanwhile.
@@ -68,20 +90,20 @@ impl TerminalHost {
         self.failure.borrow_mut().take().map_or(Ok(()), Err)
     }
 
-    pub fn summary(&self, result: &RunResult, out: &Path) {
+    pub fn summary(&self, result: &RunResult) {
         let reason = match result.stop_reason {
             StopReason::Completed => "all steps done",
             StopReason::EarlyStopping => "stopped early, the validation loss no longer fell",
             StopReason::Stopped => "stopped",
         };
-        println!(
+        let mut text = format!(
             "{}: {reason}; {} steps in {:.1} s, kept those of step {}",
             result.strategy, result.steps, result.seconds, result.best_step
         );
         for (name, value) in &result.metrics {
-            println!("  {name:<24}{value:.4}");
+            text.push_str(&format!("\n  {name:<28}{value:.4}"));
         }
-        println!("results in {}", out.display());
+        self.print(&text);
     }
 
     fn write(&self, event: &Event) -> Result<(), LabError> {
@@ -106,7 +128,7 @@ impl TerminalHost {
                         let line = serde_json::to_string(record)
                             .map_err(|error| LabError::internal(error.to_string()))?;
                         writeln!(file, "{line}")
-                            .map_err(|error| self.folder.io(Path::new("metrics.jsonl"), error))?;
+                            .map_err(|error| self.folder.metrics_error(error))?;
                     }
                 }
                 records.iter().for_each(|record| self.show(record));
@@ -114,7 +136,10 @@ impl TerminalHost {
             Event::Checkpoint { state, .. } => self.folder.write_checkpoint(state)?,
             Event::Sample {
                 step, prompt, text, ..
-            } => self.print(&format!("--- step {step} ---\n{prompt}{text}\n")),
+            } => self.print(&format!(
+                "--- {}step {step} ---\n{prompt}{text}\n",
+                self.label
+            )),
             Event::Progress { progress, .. } => {
                 let (loss, validation) = self.last.get();
                 let validation = if validation.is_nan() {
@@ -134,7 +159,7 @@ impl TerminalHost {
                 } else {
                     ""
                 };
-                self.print(&format!("{label}{message}"));
+                self.print(&format!("{}{label}{message}", self.label));
             }
             Event::Ready(_)
             | Event::Paused { .. }
@@ -153,7 +178,8 @@ impl TerminalHost {
         // Where there is no bar, each evaluation is a line.
         if !std::io::stderr().is_terminal() && record.values.contains_key("validation_loss") {
             eprintln!(
-                "step {}: loss {loss:.4}, validation loss {:.4}",
+                "{}step {}: loss {loss:.4}, validation loss {:.4}",
+                self.label,
                 record.step,
                 value("validation_loss", validation)
             );
@@ -161,7 +187,7 @@ impl TerminalHost {
     }
 
     fn print(&self, text: &str) {
-        self.bar.suspend(|| println!("{text}"));
+        self.bars.suspend(|| println!("{text}"));
     }
 }
 
@@ -181,7 +207,7 @@ impl Host for TerminalHost {
 
     /// The terminal gives one command, and no pause to wait in: stop, on Ctrl-C or when the disk fails.
     async fn next_command(&self, _wait: bool) -> Option<Command> {
-        let wanted = self.interrupted.load(Ordering::SeqCst) || self.failure.borrow().is_some();
+        let wanted = self.interrupt.0.load(Ordering::SeqCst) || self.failure.borrow().is_some();
         (wanted && !self.stop_sent.replace(true)).then(|| Command::Stop { run: String::new() })
     }
 }

@@ -1,6 +1,10 @@
 //! The terminal program `lab`: the experiments of the playground, natively. Exit status 0: done, 2: the
 //! input was wrong, 1: anything else. Errors go to standard error as `code: message (field) — hint`.
 
+mod compare;
+mod executor;
+mod export;
+mod files;
 mod folder;
 mod host;
 mod run;
@@ -19,6 +23,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subcommands {
+    /// Put runs beside each other.
+    Compare(compare::Arguments),
+    /// Write runs in other programs' formats.
+    Export(export::Arguments),
     /// Run an experiment.
     Run(run::Arguments),
     /// Write the village of a seed: texts, questions, preferences, documents, and a page about them.
@@ -28,6 +36,8 @@ enum Subcommands {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
+        Subcommands::Compare(arguments) => compare::run(arguments),
+        Subcommands::Export(arguments) => export::run(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Village(arguments) => village::run(arguments),
     };

@@ -1,19 +1,23 @@
 //! `lab run`.
 
+use crate::compare;
+use crate::executor::ThreadExecutor;
+use crate::files::{read, write_json};
 use crate::folder::RunFolder;
-use crate::host::TerminalHost;
-use lab_orchestrator::{RunRecord, device, prepare};
+use crate::host::Interrupt;
+use indicatif::MultiProgress;
+use lab_orchestrator::{LabOrchestrator, check};
 use lab_protocol::{
-    BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, from_json, text_from_bytes,
+    BackendChoice, DataSource, ExperimentConfig, LabError, Outcome, from_json, text_from_bytes,
 };
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The experiment, a JSON file.
     experiment: PathBuf,
-    /// Folder for the results: run.json, metrics.jsonl, results.json, model/, checkpoints/.
+    /// Folder for the results: run.json, metrics.jsonl, results.json, model/, checkpoints/; of an
+    /// experiment with several strategies, a folder of these for each, and comparison.json.
     #[arg(long)]
     out: PathBuf,
     /// The text to train on, any UTF-8 file, instead of the experiment's own.
@@ -25,9 +29,12 @@ pub struct Arguments {
     /// Instead of the experiment's own.
     #[arg(long)]
     seed: Option<u64>,
-    /// Continue the run in --out from its last checkpoint.
+    /// Continue what is in --out: runs that are done are kept, others go on from their last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Strategies that do not depend on each other and are run at a time.
+    #[arg(long, default_value_t = 2)]
+    parallel: usize,
 }
 
 fn parse_backend(text: &str) -> Result<BackendChoice, String> {
@@ -40,11 +47,57 @@ fn parse_backend(text: &str) -> Result<BackendChoice, String> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), LabError> {
-    let mut experiment: ExperimentConfig = from_json(&text_from_bytes(read(
-        &arguments.experiment,
-        "experiment",
-    )?)?)
-    .map_err(|error| from_file(error, &arguments.experiment))?;
+    let experiment = experiment(&arguments)?;
+    let text = match (&arguments.data, experiment.data.source) {
+        (Some(path), _) => text_from_bytes(read(path, "data")?)?,
+        (None, DataSource::BuiltIn) => lab_village::text(&experiment.data.name)?.to_owned(),
+        (None, DataSource::User | DataSource::Village) => String::new(),
+    };
+
+    // Everything the user can have got wrong is found before the folder is touched.
+    check(&experiment, &text)?;
+    RunFolder::check(&arguments.out, &experiment, arguments.resume)?;
+
+    let name = experiment.name.clone();
+    let several = experiment.strategies.len() > 1;
+    let executor = ThreadExecutor {
+        out: arguments.out.clone(),
+        text,
+        resume: arguments.resume,
+        interrupt: Interrupt::listen()?,
+        bars: MultiProgress::new(),
+    };
+    let mut orchestrator = LabOrchestrator::new(executor, arguments.parallel);
+    orchestrator.create_experiment(experiment)?;
+    let outcomes = pollster::block_on(orchestrator.run_experiment(&name))?
+        .outcomes
+        .clone();
+    if several {
+        let comparison = orchestrator.compare_strategies(&name)?;
+        write_json(&arguments.out.join("comparison.json"), &comparison)?;
+        println!("\n{}", compare::table(&comparison));
+    }
+    for outcome in &outcomes {
+        if let Outcome::Skipped { strategy, because } = outcome {
+            eprintln!("{strategy} was not run: {because}");
+        }
+    }
+    let failed = outcomes.into_iter().find_map(|outcome| match outcome {
+        Outcome::Failed { error, .. } => Some(error),
+        _ => None,
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    println!("results in {}", arguments.out.display());
+    Ok(())
+}
+
+/// The experiment's file, with what the command line says before it.
+fn experiment(arguments: &Arguments) -> Result<ExperimentConfig, LabError> {
+    let text = text_from_bytes(read(&arguments.experiment, "experiment")?)?;
+    let mut experiment: ExperimentConfig =
+        from_json(&text).map_err(|error| from_file(error, &arguments.experiment))?;
     experiment.seed = arguments.seed.unwrap_or(experiment.seed);
     experiment.backend = arguments.backend.unwrap_or(experiment.backend);
     if let Some(path) = &arguments.data {
@@ -55,69 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
             .to_string_lossy()
             .into_owned();
     }
-    let text = match (&arguments.data, experiment.data.source) {
-        (Some(path), _) => text_from_bytes(read(path, "data")?)?,
-        (None, DataSource::BuiltIn) => lab_village::text(&experiment.data.name)?.to_owned(),
-        (None, DataSource::User | DataSource::Village) => String::new(),
-    };
-
-    // Everything the user can have got wrong is found before the folder is touched.
-    let Some(strategy) = experiment
-        .strategies
-        .first()
-        .map(|strategy| strategy.name.clone())
-    else {
-        return experiment.validate();
-    };
-    let prepared = prepare(&experiment, &strategy, text, Vec::new())?;
-    let folder = RunFolder::new(&arguments.out);
-    let checkpoint = folder.claim(arguments.resume)?;
-
-    pollster::block_on(async {
-        let device = device::open(experiment.backend).await?;
-        let backend = match experiment.backend {
-            BackendChoice::Wgpu => BackendChoice::Wgpu,
-            BackendChoice::Auto | BackendChoice::Cpu => BackendChoice::Cpu,
-        };
-        let id = arguments
-            .out
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let hash = prepared.data_hash().to_owned();
-        let host = Rc::new(TerminalHost::new(
-            folder.clone(),
-            Box::new(move |host_folder, id, config| {
-                host_folder.write_record(&RunRecord::new(
-                    id,
-                    &experiment,
-                    &strategy,
-                    backend,
-                    &hash,
-                    config,
-                ))
-            }),
-        )?);
-        let outcome = prepared.execute(id, device, host.clone(), checkpoint).await;
-        host.close()?;
-        let result = outcome?;
-        folder.write_result(&result)?;
-        host.summary(&result, &arguments.out);
-        Ok(())
-    })
-}
-
-/// A file that the user named.
-fn read(path: &Path, field: &str) -> Result<Vec<u8>, LabError> {
-    std::fs::read(path).map_err(|error| {
-        LabError::new(
-            ErrorCode::InvalidData,
-            format!("{} cannot be read: {error}", path.display()),
-            "Give the path of a file that exists and may be read.",
-        )
-        .at(field)
-    })
+    Ok(experiment)
 }
 
 /// Says in which file a fault is.

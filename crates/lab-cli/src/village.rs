@@ -1,9 +1,9 @@
 //! `lab village`.
 
-use lab_protocol::{ErrorCode, LabError, from_json, text_from_bytes};
+use crate::files::{read, write};
+use lab_protocol::{LabError, from_json, text_from_bytes};
 use lab_village::{Preset, Village, VillageSettings};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What an exported village always has: a folder with it is not written to again.
 const MARK: &str = "village.json";
@@ -43,7 +43,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         .into_iter()
         .partition(|file| file.path == MARK);
     for file in others.iter().chain(&mark) {
-        write(&arguments.out.join(&file.path), &file.text)?;
+        write(&arguments.out.join(&file.path), file.text.as_bytes())?;
     }
     let floor = village.floor();
     println!(
@@ -61,12 +61,12 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
 /// The settings file's, with what the command line says before it.
 fn settings(arguments: &Arguments) -> Result<VillageSettings, LabError> {
     let mut given = match &arguments.settings {
-        Some(path) => {
-            from_json(&text_from_bytes(read(path)?)?).map_err(|mut error: LabError| {
+        Some(path) => from_json(&text_from_bytes(read(path, "settings")?)?).map_err(
+            |mut error: LabError| {
                 error.message = format!("{}: {}", path.display(), error.message);
                 error
-            })?
-        }
+            },
+        )?,
         None => serde_json::Map::new(),
     };
     if let Some(preset) = arguments.preset {
@@ -76,29 +76,4 @@ fn settings(arguments: &Arguments) -> Result<VillageSettings, LabError> {
         given.insert("seed".into(), seed.into());
     }
     VillageSettings::from_json(given.into())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, LabError> {
-    fs::read(path).map_err(|error| {
-        LabError::new(
-            ErrorCode::InvalidData,
-            format!("{} cannot be read: {error}", path.display()),
-            "Give the path of a file that exists and may be read.",
-        )
-        .at("settings")
-    })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), LabError> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)
-        .and_then(|()| fs::write(path, text))
-        .map_err(|error| {
-            LabError::new(
-                ErrorCode::Io,
-                format!("{} cannot be written: {error}", path.display()),
-                "Check that the folder may be written to and the disk has room.",
-            )
-            .at("out")
-        })
 }

@@ -1,6 +1,7 @@
 //! Experiments and their runs: from a configuration and a text to a result.
 
 mod bench;
+pub mod export;
 mod orchestrator;
 mod run;
 
@@ -9,4 +10,4 @@ pub use burn::tensor::Device;
 pub use lab_model::device;
 pub use lab_strategies::Host;
 pub use orchestrator::{Executor, LabOrchestrator};
-pub use run::{PreparedRun, RunRecord, VERSION, prepare};
+pub use run::{PreparedRun, RunRecord, VERSION, check, prepare};

@@ -38,6 +38,31 @@ pub struct RunRecord<'a> {
     pub seed: u64,
 }
 
+/// Checks a whole experiment and its data before any of it is run; the field is named.
+pub fn check(experiment: &ExperimentConfig, text: &str) -> Result<(), LabError> {
+    experiment.validate()?;
+    experiment
+        .data
+        .validate()
+        .map_err(|error| error.at("data"))?;
+    let data = training_data(experiment, text.to_owned())?;
+    for (index, config) in experiment.strategies.iter().enumerate() {
+        lab_strategies::create(config)
+            .and_then(|strategy| strategy.validate(&data))
+            .map_err(|error| placed(error, index))?;
+    }
+    Ok(())
+}
+
+/// The text belongs to no strategy; everything else that can be wrong does.
+fn placed(error: LabError, index: usize) -> LabError {
+    if error.field.as_deref() == Some("data") {
+        error
+    } else {
+        error.at(&format!("strategies[{index}]"))
+    }
+}
+
 /// Checks an experiment, the strategy of that name in it, and the data it is to train on: `text`, or
 /// the village that the experiment names. `base` are the files of the run that the strategy starts from.
 pub fn prepare(
@@ -65,14 +90,7 @@ pub fn prepare(
             )
             .at("strategy")
         })?;
-    // The text belongs to no strategy; everything else that can be wrong does.
-    let place = |error: LabError| {
-        if error.field.as_deref() == Some("data") {
-            error
-        } else {
-            error.at(&format!("strategies[{index}]"))
-        }
-    };
+    let place = |error| placed(error, index);
     let created = lab_strategies::create(config).map_err(place)?;
     created.validate(&data).map_err(place)?;
     if let Some(from) = config.from.as_deref().filter(|_| base.is_empty()) {
