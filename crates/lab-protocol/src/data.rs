@@ -1,6 +1,7 @@
 //! The records that data sets are made of.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A prompt and the response to learn from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,4 +26,18 @@ pub struct PreferenceExample {
     /// By how much the chosen one is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
+}
+
+/// Facts about a document that filters can ask for: title, source, date.
+pub type Metadata = BTreeMap<String, serde_json::Value>;
+
+/// A text to retrieve from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RagDocument {
+    /// Unique within an index; adding a document of the same id replaces it.
+    pub id: String,
+    pub content: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: Metadata,
 }

@@ -8,6 +8,7 @@ mod error;
 mod fine_tuning;
 mod message;
 mod result;
+mod retrieval;
 
 pub use comparison::*;
 pub use config::*;
@@ -16,6 +17,7 @@ pub use error::*;
 pub use fine_tuning::*;
 pub use message::*;
 pub use result::*;
+pub use retrieval::*;
 
 /// Version of the JSON layout of experiments, messages and run files. Raised when an old reader
 /// would misunderstand a new file.

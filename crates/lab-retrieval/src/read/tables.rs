@@ -1,0 +1,92 @@
+//! Documents that come many in a file: JSONL and CSV.
+
+use super::invalid;
+use lab_protocol::{LabError, Metadata, RagDocument};
+use serde_json::{Map, Value};
+
+/// Names of the column or key that holds the text, the first that is there.
+const TEXT: [&str; 3] = ["content", "text", "body"];
+const ID: [&str; 2] = ["id", "_id"];
+
+pub fn jsonl(name: &str, text: &str) -> Result<Vec<RagDocument>, LabError> {
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            let number = index + 1;
+            let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
+                invalid(
+                    name,
+                    format!("line {number} is not a JSON object: {error}"),
+                    "Write one object a line, e.g. {\"id\": \"1\", \"text\": \"…\"}.",
+                )
+            })?;
+            document(name, number, "line", object)
+        })
+        .collect()
+}
+
+pub fn csv(name: &str, text: &str) -> Result<Vec<RagDocument>, LabError> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let broken = |error: csv::Error| {
+        invalid(
+            name,
+            error,
+            "Give every row as many fields as the header, with quotes around text that holds commas or line ends.",
+        )
+    };
+    let header = reader.headers().map_err(broken)?.clone();
+    let rows = reader.records().enumerate();
+    rows.map(|(index, row)| {
+        let row = row.map_err(broken)?;
+        let object = header
+            .iter()
+            .zip(row.iter())
+            .map(|(key, value)| (key.trim().to_owned(), Value::from(value)))
+            .collect();
+        document(name, index + 1, "row", object)
+    })
+    .collect()
+}
+
+fn document(
+    name: &str,
+    number: usize,
+    kind: &str,
+    mut object: Map<String, Value>,
+) -> Result<RagDocument, LabError> {
+    let key = TEXT.into_iter().find(|key| object.contains_key(*key));
+    let Some(Value::String(content)) = key.and_then(|key| object.remove(key)) else {
+        return Err(invalid(
+            name,
+            format!("{kind} {number} has no text"),
+            "Call the text \"text\" or \"content\".",
+        ));
+    };
+    let id = match ID.into_iter().find_map(|key| object.remove(key)) {
+        Some(Value::String(id)) => id,
+        Some(Value::Number(id)) => id.to_string(),
+        None => format!("{name}:{number}"),
+        Some(other) => {
+            return Err(invalid(
+                name,
+                format!("{kind} {number} has the id {other}"),
+                "Use a text or a number as id.",
+            ));
+        }
+    };
+    // What an object keeps under `metadata` stands beside its other keys.
+    let mut metadata: Metadata = match object.remove("metadata") {
+        Some(Value::Object(inner)) => inner.into_iter().collect(),
+        Some(other) => [("metadata".to_owned(), other)].into(),
+        None => Metadata::new(),
+    };
+    metadata.extend(object);
+    Ok(RagDocument {
+        id,
+        content,
+        metadata,
+    })
+}

@@ -1,0 +1,53 @@
+//! Words of a text as search terms.
+
+use rust_stemmers::{Algorithm, Stemmer};
+use serde::{Deserialize, Serialize};
+
+/// English words that say nothing about what a text is about: Lucene's list.
+pub const STOP_WORDS: [&str; 33] = [
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
+    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
+    "they", "this", "to", "was", "will", "with",
+];
+
+/// How text becomes terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TermConfig {
+    /// [`STOP_WORDS`] are left out.
+    pub stop_words: bool,
+    /// Words are reduced to stems (Porter's second English stemmer).
+    pub stemming: bool,
+    /// Words with fewer characters are left out.
+    pub shortest: usize,
+}
+
+impl Default for TermConfig {
+    fn default() -> Self {
+        Self {
+            stop_words: true,
+            stemming: false,
+            shortest: 1,
+        }
+    }
+}
+
+/// Runs of letters, digits and underscores, in lower case.
+pub fn lowercase_words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+/// The terms of a text, in their order.
+pub fn terms(text: &str, config: TermConfig) -> Vec<String> {
+    let stemmer = config.stemming.then(|| Stemmer::create(Algorithm::English));
+    lowercase_words(text)
+        .filter(|word| word.chars().count() >= config.shortest)
+        .filter(|word| !(config.stop_words && STOP_WORDS.contains(&word.as_str())))
+        .map(|word| match &stemmer {
+            Some(stemmer) => stemmer.stem(&word).into_owned(),
+            None => word,
+        })
+        .collect()
+}
