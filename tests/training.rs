@@ -279,6 +279,7 @@ fn every_shape_of_decoder_trains() {
                     "model/config.json",
                     "model/model.safetensors",
                     "model/tokenizer.json",
+                    "model/tokenizer_config.json",
                     "model/generation_config.json"
                 ]
             );

@@ -1,6 +1,11 @@
-//! A model to start from, read from the files of a Hugging Face folder.
+//! A model to start from, read from the files of a Hugging Face folder or from a GGUF file.
 
-use super::hugging_face::{read_config, read_weights};
+use super::config::read_config;
+use super::folder::{FolderContent, write_folder};
+use super::gguf::{GgufModel, read_model};
+use super::safetensors;
+use super::tensors::WeightType;
+use super::weights::Gather;
 use crate::chat::ChatTemplate;
 use crate::decoder::Decoder;
 use crate::parameters::{self, HostTensors};
@@ -9,7 +14,7 @@ use burn::tensor::Device;
 use lab_protocol::{ErrorCode, LabError, ModelConfig, ModelFile};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a model's files are: a folder, a map, what was dropped onto the page.
 pub trait ModelFiles {
@@ -50,7 +55,11 @@ pub struct BaseModel {
     /// By our names, whole and in their shapes.
     pub weights: HostTensors,
     pub tokenizer: Option<Tokenizer>,
+    /// `tokenizer_config.json` as it was read, or null.
+    pub tokenizer_config: Value,
     pub chat_template: Option<ChatTemplate>,
+    /// The token that every text begins with, for models that were taught so.
+    pub begin_of_text: Option<u32>,
     /// Tokens after which the model has nothing more to say.
     pub end_of_text: Vec<u32>,
 }
@@ -59,31 +68,69 @@ impl BaseModel {
     /// Reads a model, wherever its files are. Files are untrusted: all that is wrong with the weights is
     /// named before any is read.
     pub fn read<F: ModelFiles + ?Sized>(files: &F) -> Result<Self, LabError> {
+        let names = files.names();
+        let is_folder = names.iter().any(|name| name == "config.json");
+        if let Some(name) = names.iter().find(|name| name.ends_with(".gguf"))
+            && !is_folder
+        {
+            let bytes = files.read(name)?.unwrap_or_default();
+            return Self::from_gguf(&bytes);
+        }
         let config = json(files, "config.json")?
             .ok_or_else(|| bad("there is no config.json among the files"))?;
         let (shape, vocabulary) = read_config(&config)?;
-        let bytes = files
-            .read("model.safetensors")?
-            .ok_or_else(|| bad("there is no model.safetensors among the files"))?;
-        let weights = read_weights(&shape, &bytes)?;
+        let weights = weights(files, &shape, vocabulary)?;
         let tokenizer = json(files, "tokenizer.json")?
             .map(|json| Tokenizer::from_json(&json))
             .transpose()?;
-        let settings = json(files, "tokenizer_config.json")?.unwrap_or_default();
+        let tokenizer_config = json(files, "tokenizer_config.json")?.unwrap_or_default();
         let jinja = files.read("chat_template.jinja")?;
         let jinja = jinja.as_deref().map(String::from_utf8_lossy);
-        let chat_template = ChatTemplate::read(&settings, jinja.as_deref())?;
+        let chat_template = ChatTemplate::read(&tokenizer_config, jinja.as_deref())?;
         let generation = json(files, "generation_config.json")?.unwrap_or_default();
         let end_of_text = ends(&generation)
             .or_else(|| ends(&config))
             .or_else(|| Some(vec![tokenizer.as_ref()?.end_of_text()?]))
             .unwrap_or_default();
+        let tokenizer = tokenizer.map(|tokenizer| {
+            // What the model's own files say goes before names that are usual.
+            let named = &tokenizer_config["eos_token"];
+            let named = named.as_str().or_else(|| named["content"].as_str());
+            let id = named.and_then(|name| tokenizer.id_of(name));
+            tokenizer.ending_with(id.or(end_of_text.first().copied()))
+        });
         Self {
             shape,
             vocabulary,
             weights,
+            begin_of_text: begin(tokenizer.as_ref(), &tokenizer_config),
             tokenizer,
+            tokenizer_config,
             chat_template,
+            end_of_text,
+        }
+        .checked()
+    }
+
+    /// Reads a GGUF file of a Llama model, its numbers decoded.
+    pub fn from_gguf(bytes: &[u8]) -> Result<Self, LabError> {
+        let GgufModel {
+            shape,
+            vocabulary,
+            weights,
+            tokenizer,
+            tokenizer_config,
+            end_of_text,
+        } = read_model(bytes)?;
+        let tokenizer = tokenizer.map(|t| t.ending_with(end_of_text.first().copied()));
+        Self {
+            shape,
+            vocabulary,
+            weights,
+            chat_template: ChatTemplate::read(&tokenizer_config, None)?,
+            begin_of_text: begin(tokenizer.as_ref(), &tokenizer_config),
+            tokenizer,
+            tokenizer_config,
             end_of_text,
         }
         .checked()
@@ -102,6 +149,20 @@ impl BaseModel {
         Ok(self)
     }
 
+    /// The files of a Hugging Face folder with this model.
+    pub fn folder(&self, kind: WeightType) -> Result<Vec<ModelFile>, LabError> {
+        let content = FolderContent {
+            shape: &self.shape,
+            vocabulary: self.vocabulary,
+            weights: &self.weights,
+            tokenizer: self.tokenizer.as_ref(),
+            tokenizer_config: &self.tokenizer_config,
+            chat_template: self.chat_template.as_ref().map(ChatTemplate::source),
+            end_of_text: &self.end_of_text,
+        };
+        write_folder(&content, kind)
+    }
+
     /// The model on a device.
     pub fn decoder(&self, device: &Device) -> Result<Decoder, LabError> {
         let empty = Decoder::new(&self.shape, self.vocabulary, 0, device);
@@ -118,6 +179,62 @@ impl BaseModel {
             )
         })
     }
+}
+
+/// The beginning of a text, where `tokenizer_config.json` says that every text has it.
+fn begin(tokenizer: Option<&Tokenizer>, config: &Value) -> Option<u32> {
+    let named = &config["bos_token"];
+    let named = named.as_str().or_else(|| named["content"].as_str())?;
+    (config["add_bos_token"] == true).then(|| tokenizer?.id_of(named))?
+}
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The weights of one file, or of those that an index names.
+fn weights<F: ModelFiles + ?Sized>(
+    files: &F,
+    shape: &ModelConfig,
+    vocabulary: usize,
+) -> Result<HostTensors, LabError> {
+    let shards = match json(files, INDEX)? {
+        Some(index) => {
+            let map = index["weight_map"].as_object();
+            let names = map.into_iter().flat_map(|map| map.values());
+            names
+                .map(|name| name.as_str().map(str::to_owned))
+                .collect::<Option<BTreeSet<String>>>()
+                .filter(|names| !names.is_empty())
+                .ok_or_else(|| bad("its index names no files"))?
+        }
+        None => BTreeSet::from([WEIGHTS.to_owned()]),
+    };
+    let shard = |name: &str| {
+        files
+            .read(name)?
+            .ok_or_else(|| bad(&format!("there is no {name} among the files")))
+    };
+    let mut gather = Gather::new(shape, vocabulary);
+    let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+    for name in &shards {
+        let bytes = shard(name)?;
+        let (tensors, _) = safetensors::index(&bytes)?;
+        found.extend(
+            tensors
+                .iter()
+                .map(|(name, t)| (name.clone(), t.shape().to_vec())),
+        );
+    }
+    gather.check(
+        found
+            .iter()
+            .map(|(name, shape)| (name.as_str(), &shape[..])),
+    )?;
+    for name in &shards {
+        let bytes = shard(name)?;
+        gather.fill(&safetensors::index(&bytes)?.0);
+    }
+    Ok(gather.finish())
 }
 
 /// The ids under `eos_token_id`: one, or a list.
@@ -142,6 +259,6 @@ fn bad(what: &str) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
         format!("the model cannot be read: {what}"),
-        "Give the whole folder of a GPT-2 or Llama model: config.json, model.safetensors, tokenizer.json.",
+        "Give the whole folder of a GPT-2 or Llama model (config.json, model.safetensors, tokenizer.json), or a GGUF file.",
     )
 }

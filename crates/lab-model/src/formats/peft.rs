@@ -2,8 +2,10 @@
 //! `base_model.model.<path>.lora_A.weight` `[rank, in]`, `.lora_B.weight` `[out, rank]` and, with DoRA,
 //! `.lora_magnitude_vector` `[out]`.
 
-use super::hugging_face::{fan_in_fan_out, json_file, transpose};
+use super::folder::json_file;
+use super::layout::fan_in_fan_out;
 use super::safetensors;
+use super::weights::transpose;
 use crate::adapter::{Adapter, AdapterModule, targets};
 use crate::parameters::{HostTensor, HostTensors};
 use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};

@@ -1,71 +1,113 @@
-//! Named f32 tensors in one file (the safetensors layout).
+//! Named tensors in one file (the safetensors layout). Lengths and offsets are checked by the library
+//! against the bytes that are there.
 
+use super::tensors::{Encoding, FileTensor, FileTensors, WeightType, unreadable};
 use crate::parameters::{HostTensor, HostTensors};
-use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use lab_protocol::{ErrorCode, LabError};
+use ::safetensors::View;
+use ::safetensors::tensor::{Dtype, SafeTensors};
+use lab_protocol::LabError;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The file's bytes.
+/// A tensor to be written, which is made when its turn comes.
+pub struct OutTensor<'a> {
+    pub shape: Vec<usize>,
+    pub kind: WeightType,
+    pub values: Box<dyn Fn() -> Cow<'a, [f32]> + 'a>,
+}
+
+impl View for OutTensor<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.kind {
+            WeightType::F32 => Dtype::F32,
+            WeightType::F16 => Dtype::F16,
+            WeightType::Bf16 => Dtype::BF16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.kind.encode(&(self.values)()))
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.kind.bytes()
+    }
+}
+
+/// The bytes of a file with these tensors, in f32.
 pub fn write(
     tensors: &HostTensors,
     metadata: HashMap<String, String>,
 ) -> Result<Vec<u8>, LabError> {
-    let bytes: Vec<(&String, &HostTensor, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            (
-                name,
-                tensor,
-                tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            )
-        })
-        .collect();
-    let views = bytes
-        .iter()
-        .map(|(name, tensor, bytes)| {
-            Ok((
-                name.as_str(),
-                TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?,
-            ))
-        })
-        .collect::<Result<Vec<_>, ::safetensors::SafeTensorError>>();
-    views
-        .and_then(|views| ::safetensors::serialize(views, Some(metadata)))
+    let out = tensors.iter().map(|(name, tensor)| {
+        let out = OutTensor {
+            shape: tensor.shape.clone(),
+            kind: WeightType::F32,
+            values: Box::new(|| Cow::Borrowed(&tensor.values[..])),
+        };
+        (name.clone(), out)
+    });
+    write_each(out.collect(), metadata)
+}
+
+/// The bytes of a file; no more than one tensor is held beside them.
+pub fn write_each(
+    tensors: Vec<(String, OutTensor<'_>)>,
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, LabError> {
+    ::safetensors::serialize(tensors, Some(metadata))
         .map_err(|error| LabError::internal(format!("the weights could not be written: {error}")))
 }
 
-/// Tensors and metadata of a file. Lengths and offsets are checked by the library against the bytes
-/// that are there.
-pub fn read(bytes: &[u8]) -> Result<(HostTensors, HashMap<String, String>), LabError> {
-    let bad = |what: String| {
-        LabError::new(
-            ErrorCode::InvalidCheckpoint,
-            format!("the file is no readable safetensors file: {what}"),
-            "Use a file that is whole, as it was written.",
-        )
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| bad(error.to_string()))?;
-    let file = SafeTensors::deserialize(bytes).map_err(|error| bad(error.to_string()))?;
-    let mut tensors = HostTensors::new();
-    for (name, view) in file.tensors() {
-        if view.dtype() != Dtype::F32 {
-            return Err(bad(format!(
-                "{name} is {:?}, and f32 is needed",
-                view.dtype()
-            )));
-        }
-        let (chunks, _) = view.data().as_chunks::<4>();
-        let values = chunks
-            .iter()
-            .map(|chunk| f32::from_le_bytes(*chunk))
-            .collect();
-        tensors.insert(
-            name,
-            HostTensor {
-                shape: view.shape().to_vec(),
-                values,
-            },
-        );
+/// What a file has, and where in it.
+pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>), LabError> {
+    let bad = |error| unreadable("safetensors", error);
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
+    let file = SafeTensors::deserialize(bytes).map_err(bad)?;
+    let mut tensors = FileTensors::new();
+    for (name, view) in file.iter() {
+        let encoding = match view.dtype() {
+            Dtype::F32 => Encoding::F32,
+            Dtype::F16 => Encoding::F16,
+            Dtype::BF16 => Encoding::Bf16,
+            // Masks and positions that some files have beside the weights.
+            Dtype::BOOL | Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 if !is_weight(name) => {
+                continue;
+            }
+            other => {
+                let what = format!("{name} is {other:?}, and f32, f16 or bf16 is needed");
+                return Err(unreadable("safetensors", what));
+            }
+        };
+        let tensor = FileTensor::new(view.shape().to_vec(), encoding, view.data())
+            .ok_or_else(|| unreadable("safetensors", format!("the length of {name} is wrong")))?;
+        tensors.insert(name.to_owned(), tensor);
     }
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+fn is_weight(name: &str) -> bool {
+    name.ends_with(".weight") || (name.ends_with(".bias") && !name.ends_with(".attn.bias"))
+}
+
+/// Tensors and metadata of a file, all in f32.
+pub fn read(bytes: &[u8]) -> Result<(HostTensors, HashMap<String, String>), LabError> {
+    let (tensors, metadata) = index(bytes)?;
+    let decoded = |tensor: FileTensor<'_>| {
+        let mut values = vec![0.0; tensor.shape().iter().product()];
+        tensor.read_rows(0, &mut values);
+        HostTensor {
+            shape: tensor.shape().to_vec(),
+            values,
+        }
+    };
+    let tensors = tensors
+        .into_iter()
+        .map(|(name, tensor)| (name, decoded(tensor)))
+        .collect();
+    Ok((tensors, metadata))
 }

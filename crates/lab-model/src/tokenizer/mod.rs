@@ -132,6 +132,19 @@ impl Tokenizer {
         }
     }
 
+    /// The tokenizer with this as the token that ends a text, where the vocabulary has it.
+    pub fn ending_with(self, id: Option<u32>) -> Self {
+        match (self, id) {
+            (Self::Subword(subword), Some(id)) if (id as usize) < subword.vocabulary() => {
+                Self::Subword(Arc::new(match Arc::try_unwrap(subword) {
+                    Ok(subword) => subword.ending_with(id),
+                    Err(shared) => return Self::Subword(shared),
+                }))
+            }
+            (unchanged, _) => unchanged,
+        }
+    }
+
     /// The id of a vocabulary entry or special token, written as `tokenizer.json` has it.
     pub fn id_of(&self, token: &str) -> Option<u32> {
         match self {

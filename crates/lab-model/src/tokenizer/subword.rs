@@ -94,6 +94,14 @@ impl Subword {
         self.end_of_text
     }
 
+    /// The same with another token that ends a text.
+    pub fn ending_with(self, id: u32) -> Self {
+        Self {
+            end_of_text: Some(id),
+            ..self
+        }
+    }
+
     pub fn id_of(&self, token: &str) -> Option<u32> {
         self.library.token_to_id(token)
     }

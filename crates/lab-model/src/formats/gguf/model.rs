@@ -1,0 +1,147 @@
+//! A Llama model in a GGUF file: its shape, and its tensors under Hugging Face's names and in their order.
+
+use super::{Gguf, Value, bad, tokenizer};
+use crate::formats::config::{LARGEST_VOCABULARY, own_head_width};
+use crate::formats::tensors::FileTensors;
+use crate::formats::weights::Gather;
+use crate::parameters::HostTensors;
+use crate::tokenizer::Tokenizer;
+use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position};
+
+/// What a file has.
+pub struct GgufModel {
+    pub shape: ModelConfig,
+    pub vocabulary: usize,
+    pub weights: HostTensors,
+    /// None where the file has a tokenizer of a kind that cannot be read.
+    pub tokenizer: Option<Tokenizer>,
+    /// What a `tokenizer_config.json` would say.
+    pub tokenizer_config: serde_json::Value,
+    pub end_of_text: Vec<u32>,
+}
+
+/// Reads a model of the architecture `llama`.
+pub fn read_model(bytes: &[u8]) -> Result<GgufModel, LabError> {
+    let mut file = Gguf::read(bytes)?;
+    let architecture = file.text("general.architecture").unwrap_or("none");
+    if architecture != "llama" {
+        return Err(bad(format!(
+            "its architecture is {architecture}, and llama can be read"
+        )));
+    }
+    let (shape, vocabulary) = shape(&file)?;
+    let tensors = renamed(std::mem::take(&mut file.tensors), &shape)?;
+    let mut gather = Gather::new(&shape, vocabulary);
+    gather.check(tensors.iter().map(|(name, t)| (name.as_str(), t.shape())))?;
+    let tokenizer = tokenizer::read(&file, vocabulary)?;
+    gather.fill(&tensors);
+    Ok(GgufModel {
+        shape,
+        vocabulary,
+        weights: gather.finish(),
+        tokenizer: tokenizer.tokenizer,
+        tokenizer_config: tokenizer.config,
+        end_of_text: tokenizer.end_of_text,
+    })
+}
+
+fn shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
+    let maybe = |key: &str| -> Result<Option<usize>, LabError> {
+        let key = format!("llama.{key}");
+        match (file.value(&key), file.whole(&key)) {
+            (None, _) => Ok(None),
+            (Some(value), number) => number
+                .and_then(|n| usize::try_from(n).ok())
+                .map(Some)
+                .ok_or_else(|| bad(format!("{key} is {value:?}"))),
+        }
+    };
+    let size = |key: &str| maybe(key)?.ok_or_else(|| bad(format!("it has no llama.{key}")));
+    let number = |key: &str, default: f64| match file.value(&format!("llama.{key}")) {
+        None => Ok(default),
+        // The shortest decimal that the f32 in the file is the nearest to.
+        Some(Value::Float(number)) => Ok((number as f32).to_string().parse().unwrap_or(number)),
+        Some(other) => Err(bad(format!("llama.{key} is {other:?}"))),
+    };
+    if maybe("expert_count")?.is_some_and(|experts| experts > 0) {
+        return Err(bad("it is a mixture of experts, which is not supported"));
+    }
+    let scaling = file.text("llama.rope.scaling.type").unwrap_or("none");
+    if scaling != "none" || file.tensors.contains_key("rope_freqs.weight") {
+        return Err(bad(
+            "its rotary angles are stretched, which is not supported",
+        ));
+    }
+    let (heads, width) = (size("attention.head_count")?, size("embedding_length")?);
+    let head_width = maybe("attention.key_length")?.or(maybe("rope.dimension_count")?);
+    let head_width = head_width.unwrap_or(0);
+    if maybe("rope.dimension_count")?.is_some_and(|turned| turned != head_width) {
+        return Err(bad(
+            "only a part of each head is turned, which is not supported",
+        ));
+    }
+    let has = |name: &str| file.tensors.contains_key(name);
+    let attention_bias = has("blk.0.attn_q.bias");
+    let mlp_bias = has("blk.0.ffn_up.bias");
+    let shape = ModelConfig {
+        layers: size("block_count")?,
+        heads,
+        key_value_heads: maybe("attention.head_count_kv")?.unwrap_or(0),
+        head_width: own_head_width(head_width, heads, width),
+        width,
+        hidden_width: size("feed_forward_length")?,
+        context: size("context_length")?,
+        norm: Norm::RmsNorm,
+        norm_epsilon: number("attention.layer_norm_rms_epsilon", 1e-5)?,
+        position: Position::Rope,
+        rope_theta: number("rope.freq_base", 10_000.0)?,
+        activation: Activation::Swiglu,
+        bias: attention_bias,
+        attention_bias: None,
+        mlp_bias: (mlp_bias != attention_bias).then_some(mlp_bias),
+        tied_head: !has("output.weight"),
+        dropout: 0.0,
+    };
+    shape.validate()?;
+    let embedding = file.tensors.get("token_embd.weight");
+    let vocabulary = embedding.and_then(|tensor| tensor.shape().first()).copied();
+    let vocabulary = vocabulary.ok_or_else(|| bad("token_embd.weight is missing"))?;
+    if !(1..=LARGEST_VOCABULARY).contains(&vocabulary) {
+        return Err(bad(format!("its vocabulary has {vocabulary} entries")));
+    }
+    Ok((shape, vocabulary))
+}
+
+/// The tensors under Hugging Face's names, the rows of queries and keys in its order.
+fn renamed<'a>(tensors: FileTensors<'a>, shape: &ModelConfig) -> Result<FileTensors<'a>, LabError> {
+    let mut renamed = FileTensors::new();
+    for (name, tensor) in tensors {
+        let turned = name.contains(".attn_q.") || name.contains(".attn_k.");
+        let tensor = if turned {
+            tensor.interleaved(shape.head_width())
+        } else {
+            tensor
+        };
+        renamed.insert(hugging_face_name(&name), tensor);
+    }
+    Ok(renamed)
+}
+
+fn hugging_face_name(name: &str) -> String {
+    match name {
+        "token_embd.weight" => "model.embed_tokens.weight".into(),
+        "output_norm.weight" => "model.norm.weight".into(),
+        "output.weight" => "lm_head.weight".into(),
+        _ => name
+            .replace("blk.", "model.layers.")
+            .replace(".attn_norm.", ".input_layernorm.")
+            .replace(".ffn_norm.", ".post_attention_layernorm.")
+            .replace(".attn_q.", ".self_attn.q_proj.")
+            .replace(".attn_k.", ".self_attn.k_proj.")
+            .replace(".attn_v.", ".self_attn.v_proj.")
+            .replace(".attn_output.", ".self_attn.o_proj.")
+            .replace(".ffn_gate.", ".mlp.gate_proj.")
+            .replace(".ffn_up.", ".mlp.up_proj.")
+            .replace(".ffn_down.", ".mlp.down_proj."),
+    }
+}
