@@ -2,11 +2,13 @@
 
 mod bench;
 pub mod export;
+mod known_optimum;
 mod orchestrator;
 mod run;
 
 pub use bench::{BenchShape, StepBench};
 pub use burn::tensor::Device;
+pub use known_optimum::{KnownOptimum, Worth};
 pub use lab_model::device;
 pub use lab_strategies::Host;
 pub use orchestrator::{Executor, LabOrchestrator};

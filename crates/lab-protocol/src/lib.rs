@@ -9,6 +9,7 @@ mod fine_tuning;
 mod message;
 mod result;
 mod retrieval;
+mod rlhf;
 
 pub use comparison::*;
 pub use config::*;
@@ -18,6 +19,7 @@ pub use fine_tuning::*;
 pub use message::*;
 pub use result::*;
 pub use retrieval::*;
+pub use rlhf::*;
 
 /// Version of the JSON layout of experiments, messages and run files. Raised when an old reader
 /// would misunderstand a new file.

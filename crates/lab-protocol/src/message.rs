@@ -102,6 +102,9 @@ pub enum Event {
         step: usize,
         prompt: String,
         text: String,
+        /// What the text was worth, where there is a reward.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reward: Option<f64>,
     },
     Progress {
         run: String,

@@ -1,5 +1,6 @@
 //! What a strategy is given: device, seed, text, the host it reports to and hears from.
 
+use crate::RewardFunction;
 use async_trait::async_trait;
 use burn::tensor::Device;
 use lab_protocol::{
@@ -61,6 +62,8 @@ pub struct RunContext {
     pub base: Vec<ModelFile>,
     /// State of an earlier run to continue from.
     pub checkpoint: Option<Vec<u8>>,
+    /// A reward from outside, for strategies whose reward is a function.
+    pub reward: Option<Rc<dyn RewardFunction>>,
     host: Rc<dyn Host>,
     commands: VecDeque<Command>,
     paused: bool,
@@ -86,6 +89,7 @@ impl RunContext {
             data,
             base: Vec::new(),
             checkpoint: None,
+            reward: None,
             host,
             commands: VecDeque::new(),
             paused: false,
@@ -125,6 +129,18 @@ impl RunContext {
             step,
             prompt,
             text,
+            reward: None,
+        });
+    }
+
+    /// A sample with what it was worth.
+    pub fn rewarded_sample(&self, step: usize, prompt: String, text: String, reward: f64) {
+        self.host.emit(Event::Sample {
+            run: self.run.clone(),
+            step,
+            prompt,
+            text,
+            reward: Some(reward),
         });
     }
 

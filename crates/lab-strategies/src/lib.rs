@@ -2,11 +2,19 @@
 //! [`create`].
 
 mod context;
+mod dpo;
+mod grpo;
+mod preference;
 mod pretraining;
+mod rlhf;
 mod trainer;
 
 pub use context::{Control, Host, RunContext, TrainingData};
+pub use dpo::DpoStrategy;
+pub use grpo::GrpoStrategy;
+pub use preference::{Answer, RewardFunction, read_preferences, read_prompts};
 pub use pretraining::PretrainingStrategy;
+pub use rlhf::RlhfStrategy;
 pub use trainer::{StepSettings, StepValues, train_step};
 
 use async_trait::async_trait;
@@ -29,10 +37,13 @@ pub trait Strategy {
 pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
     match config.strategy.as_str() {
         "pretraining" => Ok(Box::new(PretrainingStrategy::new(config)?)),
+        "rlhf" => Ok(Box::new(RlhfStrategy::new(config)?)),
+        "grpo" => Ok(Box::new(GrpoStrategy::new(config)?)),
+        "dpo" => Ok(Box::new(DpoStrategy::new(config)?)),
         other => Err(LabError::config(
             "strategy",
             format!("there is no strategy \"{other}\""),
-            "Use \"pretraining\".",
+            "Use \"pretraining\", \"rlhf\", \"grpo\" or \"dpo\".",
         )),
     }
 }

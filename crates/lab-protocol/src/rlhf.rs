@@ -1,0 +1,551 @@
+//! Configurations of the strategies that learn from preferences: `RlhfStrategy`, `GrpoStrategy`, `DpoStrategy`.
+
+use crate::config::{number, whole};
+use crate::{LabError, LoraConfig, TrainingConfig};
+use serde::{Deserialize, Serialize};
+
+/// Where the reward of an answer comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RewardConfig {
+    /// A model trained on preferences.
+    Model {},
+    /// `weight` for each place of the answer where the regular expression matches.
+    Pattern {
+        pattern: String,
+        #[serde(default = "one")]
+        weight: f64,
+    },
+    /// 0 for an answer of so many tokens, and down to -1 the further it is from that.
+    Length { tokens: usize },
+    /// A function that the program around the lab supplies.
+    Function {},
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Default for RewardConfig {
+    fn default() -> Self {
+        Self::Model {}
+    }
+}
+
+impl RewardConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        match self {
+            Self::Model {} | Self::Function {} => Ok(()),
+            Self::Pattern { pattern, weight } => {
+                number("weight", *weight, -1e6, 1e6)?;
+                if pattern.is_empty() {
+                    return Err(LabError::config(
+                        "pattern",
+                        "the pattern is empty, and would match everywhere",
+                        "Give a regular expression, e.g. \"please|thank you\".",
+                    ));
+                }
+                Ok(())
+            }
+            Self::Length { tokens } => whole("tokens", *tokens, 1, 100_000),
+        }
+    }
+}
+
+/// AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    pub learning_rate: f64,
+    pub minimum_learning_rate: f64,
+    pub warmup_steps: usize,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    pub weight_decay: f64,
+    /// Largest global norm of the gradient; 0 means no clipping.
+    pub gradient_clip: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 3e-4,
+            minimum_learning_rate: 0.0,
+            warmup_steps: 0,
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            gradient_clip: 1.0,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// The same for a trainer of `steps` steps.
+    pub fn training(&self, steps: usize) -> TrainingConfig {
+        TrainingConfig {
+            steps,
+            learning_rate: self.learning_rate,
+            minimum_learning_rate: self.minimum_learning_rate,
+            warmup_steps: self.warmup_steps,
+            schedule: crate::Schedule::Linear,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+            gradient_clip: self.gradient_clip,
+            ..Default::default()
+        }
+    }
+
+    pub fn validate(&self) -> Result<(), LabError> {
+        self.training(1).validate()
+    }
+}
+
+/// How a reward model is trained on preferences (Stiennon et al. 2020) before the policy is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RewardModelConfig {
+    pub steps: usize,
+    /// Pairs in a step.
+    pub batch_size: usize,
+    /// Weight of the squared sum of both rewards, which keeps them around 0.
+    pub centre: f64,
+    /// Adapts the trunk by low-rank matrices instead of training all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    /// Brings rewards to mean 0 and deviation 1 over answers of the reference policy.
+    pub normalise: bool,
+    /// Answers by which that is measured.
+    pub normalisation_samples: usize,
+    /// Steps between evaluations on held-out pairs; 0 means at the end only.
+    pub evaluation_interval: usize,
+    pub optimizer: OptimizerConfig,
+}
+
+impl Default for RewardModelConfig {
+    fn default() -> Self {
+        Self {
+            steps: 120,
+            batch_size: 16,
+            centre: 0.01,
+            lora: None,
+            normalise: true,
+            normalisation_samples: 128,
+            evaluation_interval: 20,
+            optimizer: OptimizerConfig {
+                warmup_steps: 10,
+                ..Default::default()
+            },
+        }
+    }
+}
+
+impl RewardModelConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        whole("steps", self.steps, 1, 1_000_000)?;
+        whole("batch_size", self.batch_size, 1, 4096)?;
+        number("centre", self.centre, 0.0, 1e3)?;
+        let samples = self.normalisation_samples;
+        whole("normalisation_samples", samples, 2, 100_000)?;
+        lora(&self.lora)?;
+        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    }
+}
+
+/// How answers are sampled. There are no filters: the policy that is improved is the one that samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RolloutConfig {
+    /// Most tokens of an answer.
+    pub response_tokens: usize,
+    /// Divides the logits of policy and reference alike.
+    pub temperature: f64,
+    /// A text of one token that ends an answer; empty means the tokenizer's end of text, if it has one.
+    pub stop: String,
+    /// Subtracted from the score of an answer that did not come to its end.
+    pub missing_eos_penalty: f64,
+}
+
+impl Default for RolloutConfig {
+    fn default() -> Self {
+        Self {
+            response_tokens: 40,
+            temperature: 1.0,
+            stop: String::new(),
+            missing_eos_penalty: 1.0,
+        }
+    }
+}
+
+impl RolloutConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        whole("response_tokens", self.response_tokens, 1, 32_768)?;
+        // A temperature of 0 has no log-probabilities.
+        number("temperature", self.temperature, 1e-3, 100.0)?;
+        let penalty = self.missing_eos_penalty;
+        number("missing_eos_penalty", penalty, 0.0, 1e6)
+    }
+}
+
+/// What is measured and kept while the policy is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReportConfig {
+    /// Steps between evaluations on what is held out; 0 means before the first step and after the last only.
+    pub evaluation_interval: usize,
+    /// Held-out prompts that are answered in an evaluation; 0 means all.
+    pub evaluation_prompts: usize,
+    /// Steps between samples.
+    pub sample_interval: usize,
+    /// Answers shown each time.
+    pub samples: usize,
+    /// Steps between checkpoints to resume from; 0 means none.
+    pub checkpoint_interval: usize,
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self {
+            evaluation_interval: 0,
+            evaluation_prompts: 200,
+            sample_interval: 10,
+            samples: 2,
+            checkpoint_interval: 20,
+        }
+    }
+}
+
+/// Proximal policy optimisation (Schulman et al. 2017) with a penalty on the divergence from a reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PpoConfig {
+    /// Updates, each on answers that were sampled for it.
+    pub steps: usize,
+    /// Answers of an update.
+    pub batch_size: usize,
+    /// Parts of the batch that are learned from one after the other; a divisor of `batch_size`.
+    pub minibatches: usize,
+    /// Times that each answer is learned from.
+    pub epochs: usize,
+    /// What a nat of divergence from the reference costs.
+    pub kl_coefficient: f64,
+    /// Nats a sequence towards which the coefficient is moved; none keeps it fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl_target: Option<f64>,
+    /// Sequences over which the coefficient adapts.
+    pub kl_horizon: f64,
+    pub gamma: f64,
+    pub lambda: f64,
+    pub clip: f64,
+    pub value_clip: f64,
+    pub value_coefficient: f64,
+    pub entropy_coefficient: f64,
+    /// Divides rewards by their deviation, keeping their mean.
+    pub whiten_rewards: bool,
+    /// An update ends when the policy is this far from the one that sampled, in nats a token (half the
+    /// mean squared log ratio); 0 means never.
+    pub maximum_kl: f64,
+    pub optimizer: OptimizerConfig,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        Self {
+            steps: 60,
+            batch_size: 64,
+            minibatches: 4,
+            epochs: 4,
+            kl_coefficient: 0.05,
+            kl_target: None,
+            kl_horizon: 10_000.0,
+            gamma: 1.0,
+            lambda: 0.95,
+            clip: 0.2,
+            value_clip: 0.2,
+            value_coefficient: 0.1,
+            entropy_coefficient: 0.0,
+            whiten_rewards: false,
+            maximum_kl: 0.1,
+            optimizer: OptimizerConfig::default(),
+        }
+    }
+}
+
+impl PpoConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        whole("steps", self.steps, 1, 1_000_000)?;
+        whole("batch_size", self.batch_size, 2, 65_536)?;
+        divides(self.minibatches, self.batch_size, "batch_size")?;
+        whole("epochs", self.epochs, 1, 1000)?;
+        number("kl_coefficient", self.kl_coefficient, 0.0, 1e3)?;
+        if let Some(target) = self.kl_target {
+            number("kl_target", target, 1e-6, 1e6)?;
+        }
+        number("kl_horizon", self.kl_horizon, 1.0, 1e12)?;
+        number("gamma", self.gamma, 0.0, 1.0)?;
+        number("lambda", self.lambda, 0.0, 1.0)?;
+        number("clip", self.clip, 1e-6, 10.0)?;
+        number("value_clip", self.value_clip, 1e-6, 1e6)?;
+        number("value_coefficient", self.value_coefficient, 0.0, 1e3)?;
+        number("entropy_coefficient", self.entropy_coefficient, 0.0, 1e3)?;
+        number("maximum_kl", self.maximum_kl, 0.0, 1e3)?;
+        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    }
+}
+
+/// `RlhfStrategy`'s configuration. Model and tokenizer are those of the run it starts from, which is the
+/// reference too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RlhfConfig {
+    pub reward: RewardConfig,
+    /// Read where the reward is a model.
+    pub reward_model: RewardModelConfig,
+    pub rollout: RolloutConfig,
+    pub ppo: PpoConfig,
+    /// Trains an adapter on the frozen reference instead of all weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    pub report: ReportConfig,
+}
+
+impl RlhfConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        self.reward.validate().map_err(|e| e.at("reward"))?;
+        let model = self.reward_model.validate();
+        model.map_err(|e| e.at("reward_model"))?;
+        self.rollout.validate().map_err(|e| e.at("rollout"))?;
+        self.ppo.validate().map_err(|e| e.at("ppo"))?;
+        lora(&self.lora)
+    }
+}
+
+/// Where the divergence from the reference is held against a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KlPlacement {
+    /// In the loss, by the estimator `exp(-l) - 1 + l` (Shao et al. 2024).
+    #[default]
+    LossK3,
+    /// In the loss, by half the squared log ratio, whose gradient is the divergence's own.
+    LossK2,
+    /// In the reward of each answer, before answers are compared.
+    Reward,
+}
+
+/// `GrpoStrategy`'s configuration: group relative policy optimisation (Shao et al. 2024). Answers to one
+/// prompt are compared with each other, so that no value has to be learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrpoConfig {
+    pub reward: RewardConfig,
+    /// Read where the reward is a model.
+    pub reward_model: RewardModelConfig,
+    pub rollout: RolloutConfig,
+    pub steps: usize,
+    /// Prompts of an update.
+    pub prompts: usize,
+    /// Answers to each prompt.
+    pub group: usize,
+    /// Parts of the answers that are learned from one after the other; a divisor of `prompts · group`.
+    pub minibatches: usize,
+    pub epochs: usize,
+    pub clip: f64,
+    pub kl_coefficient: f64,
+    pub kl: KlPlacement,
+    /// Divides advantages by the deviation of their group.
+    pub scale_advantages: bool,
+    /// See [`PpoConfig::maximum_kl`].
+    pub maximum_kl: f64,
+    pub optimizer: OptimizerConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    pub report: ReportConfig,
+}
+
+impl Default for GrpoConfig {
+    fn default() -> Self {
+        Self {
+            reward: RewardConfig::default(),
+            reward_model: RewardModelConfig::default(),
+            rollout: RolloutConfig::default(),
+            steps: 60,
+            prompts: 8,
+            group: 8,
+            minibatches: 4,
+            epochs: 2,
+            clip: 0.2,
+            kl_coefficient: 0.05,
+            kl: KlPlacement::default(),
+            scale_advantages: true,
+            maximum_kl: 0.1,
+            optimizer: OptimizerConfig::default(),
+            lora: None,
+            report: ReportConfig::default(),
+        }
+    }
+}
+
+impl GrpoConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        self.reward.validate().map_err(|e| e.at("reward"))?;
+        let model = self.reward_model.validate();
+        model.map_err(|e| e.at("reward_model"))?;
+        self.rollout.validate().map_err(|e| e.at("rollout"))?;
+        whole("steps", self.steps, 1, 1_000_000)?;
+        whole("prompts", self.prompts, 1, 65_536)?;
+        if self.group < 2 {
+            return Err(LabError::config(
+                "group",
+                format!("a group of {} has nothing to be compared with", self.group),
+                "Use at least 2 answers to each prompt, e.g. 8.",
+            ));
+        }
+        whole("group", self.group, 2, 4096)?;
+        let answers = self.prompts * self.group;
+        divides(self.minibatches, answers, "prompts · group")?;
+        whole("epochs", self.epochs, 1, 1000)?;
+        number("clip", self.clip, 1e-6, 10.0)?;
+        number("kl_coefficient", self.kl_coefficient, 0.0, 1e3)?;
+        number("maximum_kl", self.maximum_kl, 0.0, 1e3)?;
+        lora(&self.lora)?;
+        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    }
+}
+
+/// `DpoStrategy`'s configuration: direct preference optimisation (Rafailov et al. 2023), which needs
+/// neither a reward model nor samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DpoConfig {
+    pub steps: usize,
+    /// Pairs in a step.
+    pub batch_size: usize,
+    /// How dear the divergence from the reference is: the larger, the nearer the policy stays.
+    pub beta: f64,
+    /// Share of the labels that are held to be wrong.
+    pub label_smoothing: f64,
+    pub optimizer: OptimizerConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    /// How answers for samples and evaluations are written.
+    pub rollout: RolloutConfig,
+    pub report: ReportConfig,
+}
+
+impl Default for DpoConfig {
+    fn default() -> Self {
+        Self {
+            steps: 120,
+            batch_size: 16,
+            beta: 0.1,
+            label_smoothing: 0.0,
+            optimizer: OptimizerConfig {
+                warmup_steps: 10,
+                ..Default::default()
+            },
+            lora: None,
+            rollout: RolloutConfig::default(),
+            report: ReportConfig::default(),
+        }
+    }
+}
+
+impl DpoConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        whole("steps", self.steps, 1, 1_000_000)?;
+        whole("batch_size", self.batch_size, 1, 4096)?;
+        number("beta", self.beta, 1e-6, 1e3)?;
+        number("label_smoothing", self.label_smoothing, 0.0, 0.5)?;
+        lora(&self.lora)?;
+        self.rollout.validate().map_err(|e| e.at("rollout"))?;
+        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    }
+}
+
+fn lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
+    let checked = config.as_ref().map_or(Ok(()), LoraConfig::validate);
+    checked.map_err(|error| error.at("lora"))
+}
+
+fn divides(minibatches: usize, answers: usize, of: &str) -> Result<(), LabError> {
+    if minibatches > 0 && answers.is_multiple_of(minibatches) {
+        return Ok(());
+    }
+    Err(LabError::config(
+        "minibatches",
+        format!("{minibatches} minibatches do not divide {answers} answers ({of})"),
+        "Choose a divisor, e.g. 4 minibatches of 64 answers.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorCode, from_value};
+    use serde_json::json;
+
+    fn refused<T: serde::de::DeserializeOwned + std::fmt::Debug>(
+        value: serde_json::Value,
+        check: impl Fn(&T) -> Result<(), LabError>,
+    ) -> (ErrorCode, String) {
+        let read: Result<T, LabError> = from_value(value);
+        let error = read.and_then(|config| check(&config)).unwrap_err();
+        (error.code, error.field.unwrap_or_default())
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        RlhfConfig::default().validate().unwrap();
+        GrpoConfig::default().validate().unwrap();
+        DpoConfig::default().validate().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_work_is_named() {
+        use ErrorCode::{InvalidConfig, UnknownKey};
+        let rlhf = |value| refused(value, RlhfConfig::validate);
+        let grpo = |value| refused(value, GrpoConfig::validate);
+        assert_eq!(
+            rlhf(json!({"ppo": {"batch_size": 64, "minibatches": 3}})),
+            (InvalidConfig, "ppo.minibatches".into())
+        );
+        assert_eq!(
+            rlhf(json!({"ppo": {"minibatches": 0}})),
+            (InvalidConfig, "ppo.minibatches".into())
+        );
+        assert_eq!(
+            rlhf(json!({"ppo": {"kl_coef": 0.1}})),
+            (UnknownKey, "ppo.kl_coef".into())
+        );
+        assert_eq!(
+            rlhf(json!({"reward": {"kind": "model", "pattern": "x"}})).0,
+            UnknownKey
+        );
+        assert_eq!(
+            rlhf(json!({"reward": {"kind": "pattern", "pattern": ""}})),
+            (InvalidConfig, "reward.pattern".into())
+        );
+        assert_eq!(
+            rlhf(json!({"rollout": {"temperature": 0}})),
+            (InvalidConfig, "rollout.temperature".into())
+        );
+        assert_eq!(
+            rlhf(json!({"reward_model": {"optimizer": {"learning_rate": -1.0}}})).1,
+            "reward_model.optimizer.learning_rate"
+        );
+        assert_eq!(grpo(json!({"group": 1})), (InvalidConfig, "group".into()));
+        assert_eq!(
+            grpo(json!({"prompts": 3, "group": 3, "minibatches": 2})),
+            (InvalidConfig, "minibatches".into())
+        );
+        assert_eq!(
+            refused(json!({"beta": 0}), DpoConfig::validate),
+            (InvalidConfig, "beta".into())
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! What a batch of answers has to teach.
+
+use super::rollout::Response;
+use lab_model::burn::tensor::{Device, Tensor, TensorData};
+use lab_model::decoder::Decoder;
+use lab_model::dropout::Dropout;
+use lab_model::parameters;
+use lab_model::random::{Purpose, Random};
+use lab_model::rl::{
+    self, Packed, PolicyWithValue, Sequence, masked_mean, token_log_probabilities,
+};
+use lab_protocol::LabError;
+
+/// Answers of one update, with numbers for each of their tokens: those of a sequence one after the
+/// other, in the order of the sequences.
+pub(crate) struct Experience {
+    pub sequences: Vec<Sequence>,
+    /// Log-probabilities under the policy that sampled, found by the forward pass that learns.
+    pub old: Vec<f64>,
+    pub reference: Vec<f64>,
+    pub values: Vec<f64>,
+    pub advantages: Vec<f64>,
+    pub returns: Vec<f64>,
+    /// Mean entropy of the policy where tokens were written, in nats.
+    pub entropy: f64,
+    /// Largest difference between the log-probability of a token when it was drawn and afterwards.
+    pub sampling_error: f64,
+    /// Where the numbers of each sequence begin.
+    starts: Vec<usize>,
+}
+
+/// Part of an experience as rows, with its numbers on the device.
+pub(crate) struct Part {
+    pub packed: Packed,
+    pub mask: Vec<bool>,
+    pub old: Vec<f64>,
+    pub reference: Vec<f64>,
+    pub values: Vec<f64>,
+    pub advantages: Vec<f64>,
+    pub returns: Vec<f64>,
+}
+
+impl Experience {
+    /// Finds what policy and reference think of the answers, `rows` of them at a time.
+    pub async fn new(
+        policy: &PolicyWithValue,
+        reference: &Decoder,
+        prompts: &[&[u32]],
+        responses: &[Response],
+        settings: &Pass<'_>,
+    ) -> Result<Self, LabError> {
+        let sequences: Vec<Sequence> = prompts
+            .iter()
+            .zip(responses)
+            .map(|(prompt, response)| Sequence {
+                prompt: prompt.to_vec(),
+                response: response.tokens.clone(),
+            })
+            .collect();
+        let mut found = Self {
+            starts: starts(&sequences),
+            sequences,
+            old: Vec::new(),
+            reference: Vec::new(),
+            values: Vec::new(),
+            advantages: Vec::new(),
+            returns: Vec::new(),
+            entropy: 0.0,
+            sampling_error: 0.0,
+        };
+        let mut entropies = Vec::new();
+        for rows in found.sequences.chunks(settings.rows.max(1)) {
+            let rows: Vec<&Sequence> = rows.iter().collect();
+            let packed = Packed::predicting(&rows).within(settings.context);
+            let ids = packed.ids(settings.device);
+            let hidden = policy.decoder.hidden(ids.clone(), &mut Dropout::off());
+            let logits = policy.decoder.logits(hidden.clone());
+            let elements = packed.batch.rows * packed.batch.columns;
+            let values = policy.value.forward(hidden).reshape([elements]);
+            let theirs = reference.forward(ids, &mut Dropout::off());
+            let temperature = settings.temperature;
+            let read = parameters::read(vec![
+                token_log_probabilities(logits.clone(), &packed, temperature),
+                token_log_probabilities(theirs, &packed, temperature),
+                values,
+                rl::entropies(logits, temperature),
+            ])
+            .await?;
+            let mask = packed.mask();
+            let kept = |which: usize| {
+                let values = read.get(which).map(Vec::as_slice).unwrap_or_default();
+                let counted = values.iter().zip(&mask).filter(|(_, counts)| **counts);
+                counted.map(|(value, _)| f64::from(*value))
+            };
+            found.old.extend(kept(0));
+            found.reference.extend(kept(1));
+            found.values.extend(kept(2));
+            entropies.extend(kept(3));
+        }
+        found.entropy = masked_mean(&entropies, &vec![true; entropies.len()]);
+        let drawn = responses
+            .iter()
+            .flat_map(|response| &response.log_probabilities);
+        found.sampling_error = drawn
+            .zip(&found.old)
+            .map(|(drawn, scored)| (drawn - scored).abs())
+            .fold(0.0, f64::max);
+        Ok(found)
+    }
+
+    pub fn tokens(&self) -> usize {
+        self.old.len()
+    }
+
+    /// The numbers of each sequence.
+    pub fn per_sequence<'v>(&self, values: &'v [f64]) -> impl Iterator<Item = &'v [f64]> {
+        let ends = self.starts.iter().skip(1).copied().collect::<Vec<_>>();
+        self.starts
+            .clone()
+            .into_iter()
+            .zip(ends)
+            .map(move |(start, end)| values.get(start..end).unwrap_or_default())
+    }
+
+    /// Rewards of tokens from scores of sequences, advantages and returns: `[tokens]`.
+    pub fn estimate(
+        &mut self,
+        scores: &[f64],
+        kl_coefficient: f64,
+        settings: &Estimation,
+    ) -> Vec<f64> {
+        let mut rewards = Vec::with_capacity(self.tokens());
+        let rows = self
+            .per_sequence(&self.old)
+            .zip(self.per_sequence(&self.reference));
+        for ((old, reference), score) in rows.zip(scores) {
+            let mask = vec![true; old.len()];
+            let columns = old.len().max(1);
+            let row = rl::token_rewards(old, reference, &mask, columns, &[*score], kl_coefficient);
+            rewards.extend(row);
+        }
+        let everything = vec![true; rewards.len()];
+        let shaped = if settings.whiten_rewards {
+            rl::whiten(&rewards, &everything, true)
+        } else {
+            rewards.clone()
+        };
+        let (mut advantages, mut returns) = (Vec::new(), Vec::new());
+        for (rewards, values) in self
+            .per_sequence(&shaped)
+            .zip(self.per_sequence(&self.values))
+        {
+            let mask = vec![true; rewards.len()];
+            let columns = rewards.len().max(1);
+            let row = rl::gae(
+                rewards,
+                values,
+                &mask,
+                columns,
+                settings.gamma,
+                settings.lambda,
+            );
+            advantages.extend(row.advantages);
+            returns.extend(row.returns);
+        }
+        self.advantages = rl::whiten(&advantages, &everything, false);
+        self.returns = returns;
+        rewards
+    }
+
+    /// The same advantage for all tokens of a sequence.
+    pub fn advantages_of_sequences(&mut self, advantages: &[f64]) {
+        let lengths = self
+            .sequences
+            .iter()
+            .map(|sequence| sequence.response.len());
+        self.advantages = lengths
+            .zip(advantages)
+            .flat_map(|(length, advantage)| std::iter::repeat_n(*advantage, length))
+            .collect();
+        self.returns = vec![0.0; self.tokens()];
+    }
+
+    /// The order in which sequences are learned from in an epoch, which seed and step decide.
+    pub fn order(&self, seed: u64, step: usize, epoch: usize) -> Vec<usize> {
+        let mut random = Random::new(seed, Purpose::Order, (step as u64) << 12 | epoch as u64);
+        shuffled(self.sequences.len(), &mut random)
+    }
+
+    /// These sequences as rows.
+    pub fn part(&self, chosen: &[usize], context: usize) -> Part {
+        let rows: Vec<&Sequence> = chosen
+            .iter()
+            .filter_map(|&index| self.sequences.get(index))
+            .collect();
+        let packed = Packed::predicting(&rows).within(context);
+        let spread = |values: &[f64]| {
+            let mut spread = vec![0.0; packed.batch.rows * packed.batch.columns];
+            for ((row, span), &index) in packed.spans.iter().enumerate().zip(chosen) {
+                let start = self.starts.get(index).copied().unwrap_or(0);
+                let source = values.get(start..start + span.len()).unwrap_or_default();
+                let place = row * packed.batch.columns + span.start;
+                if let Some(target) = spread.get_mut(place..place + source.len()) {
+                    target.copy_from_slice(source);
+                }
+            }
+            spread
+        };
+        Part {
+            mask: packed.mask(),
+            old: spread(&self.old),
+            reference: spread(&self.reference),
+            values: spread(&self.values),
+            advantages: spread(&self.advantages),
+            returns: spread(&self.returns),
+            packed,
+        }
+    }
+}
+
+/// How answers are looked at.
+pub(crate) struct Pass<'a> {
+    pub device: &'a Device,
+    pub context: usize,
+    pub temperature: f64,
+    /// Sequences of a forward pass.
+    pub rows: usize,
+}
+
+/// What decides advantages.
+pub(crate) struct Estimation {
+    pub gamma: f64,
+    pub lambda: f64,
+    pub whiten_rewards: bool,
+}
+
+fn starts(sequences: &[Sequence]) -> Vec<usize> {
+    let mut starts = vec![0];
+    for sequence in sequences {
+        starts.push(starts.last().copied().unwrap_or(0) + sequence.response.len());
+    }
+    starts
+}
+
+/// The numbers below `count` in random order (Fisher and Yates).
+pub(crate) fn shuffled(count: usize, random: &mut Random) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        order.swap(last, random.below(last as u64 + 1) as usize);
+    }
+    order
+}
+
+/// Numbers on the device, without gradients.
+pub(crate) fn upload(values: &[f64], device: &Device) -> Tensor<1> {
+    let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), &device.clone().inner())
+}
+
+/// 1 where something counts, else 0.
+pub(crate) fn upload_mask(mask: &[bool], device: &Device) -> Tensor<1> {
+    let mask: Vec<f64> = mask
+        .iter()
+        .map(|&counts| f64::from(u8::from(counts)))
+        .collect();
+    upload(&mask, device)
+}

@@ -1,0 +1,149 @@
+//! Rewards of answers: by a rule, by a function from outside, or by a model.
+
+use lab_model::burn::tensor::Device;
+use lab_model::dropout::Dropout;
+use lab_model::parameters;
+use lab_model::rl::{Packed, RewardModel, Sequence};
+use lab_protocol::{ErrorCode, LabError, RewardConfig};
+use regex_lite::Regex;
+use std::rc::Rc;
+
+/// An answer to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub prompt: String,
+    /// Without the token that ended it.
+    pub response: String,
+    /// Tokens of the answer, its end included.
+    pub tokens: usize,
+}
+
+/// A reward from outside: natively a trait of the program, in a browser a function of the page.
+pub trait RewardFunction {
+    /// The reward of one answer. What is not finite ends the run with an error.
+    fn reward(&self, answer: &Answer) -> f64;
+}
+
+/// Judges answers.
+pub(crate) enum Scorer {
+    Pattern { expression: Regex, weight: f64 },
+    Length { tokens: usize },
+    Function(Rc<dyn RewardFunction>),
+    Model(ModelScorer),
+}
+
+/// A reward model with the mean and deviation that its rewards are freed of.
+pub(crate) struct ModelScorer {
+    pub model: RewardModel,
+    pub mean: f64,
+    pub deviation: f64,
+    /// The model's window.
+    pub context: usize,
+}
+
+/// Answers that a reward model reads at once.
+const ROWS: usize = 32;
+
+impl Scorer {
+    /// The rule or function of a configuration; `None` where the reward is a model.
+    pub fn of_rule(
+        config: &RewardConfig,
+        function: Option<Rc<dyn RewardFunction>>,
+    ) -> Result<Option<Self>, LabError> {
+        Ok(Some(match config {
+            RewardConfig::Model {} => return Ok(None),
+            RewardConfig::Pattern { pattern, weight } => Self::Pattern {
+                expression: expression(pattern)?,
+                weight: *weight,
+            },
+            RewardConfig::Length { tokens } => Self::Length { tokens: *tokens },
+            RewardConfig::Function {} => Self::Function(function.ok_or_else(|| {
+                LabError::config(
+                    "reward",
+                    "the program that runs the experiment supplies no reward function",
+                    "Supply one, or use a pattern, a length or a model.",
+                )
+            })?),
+        }))
+    }
+
+    /// Rewards as they are.
+    pub async fn rewards(
+        &self,
+        sequences: &[Sequence],
+        answers: &[Answer],
+        device: &Device,
+    ) -> Result<Vec<f64>, LabError> {
+        let rewards = match self {
+            Self::Pattern { expression, weight } => answers
+                .iter()
+                .map(|answer| expression.find_iter(&answer.response).count() as f64 * weight)
+                .collect(),
+            Self::Length { tokens } => answers
+                .iter()
+                .map(|answer| {
+                    let distance = answer.tokens.abs_diff(*tokens) as f64;
+                    -(distance / *tokens as f64).min(1.0)
+                })
+                .collect(),
+            Self::Function(function) => answers
+                .iter()
+                .map(|answer| function.reward(answer))
+                .collect(),
+            Self::Model(scorer) => {
+                model_rewards(&scorer.model, sequences, scorer.context, device).await?
+            }
+        };
+        let unusable = rewards.iter().position(|reward| !reward.is_finite());
+        match unusable {
+            None => Ok(rewards),
+            Some(index) => Err(LabError::new(
+                ErrorCode::NonFinite,
+                format!(
+                    "the reward of the answer {:?} is {}",
+                    answers.get(index).map_or("", |answer| &answer.response),
+                    rewards.get(index).copied().unwrap_or(f64::NAN)
+                ),
+                "Let the reward be a finite number for every answer.",
+            )
+            .at("reward")),
+        }
+    }
+
+    /// A reward with mean and deviation over the reference policy's answers taken away.
+    pub fn normalised(&self, reward: f64) -> f64 {
+        match self {
+            Self::Model(scorer) => (reward - scorer.mean) / scorer.deviation,
+            _ => reward,
+        }
+    }
+}
+
+/// A regular expression of a configuration.
+pub(crate) fn expression(pattern: &str) -> Result<Regex, LabError> {
+    Regex::new(pattern).map_err(|error| {
+        LabError::config(
+            "reward.pattern",
+            format!("the pattern cannot be read: {error}"),
+            "Correct the regular expression.",
+        )
+    })
+}
+
+/// A model's rewards of whole sequences.
+pub(crate) async fn model_rewards(
+    model: &RewardModel,
+    sequences: &[Sequence],
+    context: usize,
+    device: &Device,
+) -> Result<Vec<f64>, LabError> {
+    let mut rewards = Vec::with_capacity(sequences.len());
+    for rows in sequences.chunks(ROWS) {
+        let rows: Vec<&Sequence> = rows.iter().collect();
+        let packed = Packed::whole(&rows).within(context);
+        let found = model.forward(&packed, device, &mut Dropout::off());
+        let found = parameters::read(vec![found]).await?;
+        rewards.extend(found.into_iter().flatten().map(f64::from));
+    }
+    Ok(rewards)
+}

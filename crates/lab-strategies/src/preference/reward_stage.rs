@@ -1,0 +1,352 @@
+//! The reward: a rule that is there from the beginning, or a model that first learns it from preferences.
+
+use super::base::Base;
+use super::data::{EncodedPair, PreferenceData, Prompt};
+use super::driver::Advance;
+use super::experience::{shuffled, upload};
+use super::reward::{Answer, ModelScorer, RewardFunction, Scorer, model_rewards};
+use super::rollout::{Response, Sampler};
+use crate::RunContext;
+use burn::module::Module;
+use lab_model::burn::tensor::Device;
+use lab_model::dropout::Dropout;
+use lab_model::optimizer::{AdamW, learning_rate};
+use lab_model::parameters::{self, HostTensors};
+use lab_model::random::{Purpose, Random};
+use lab_model::rl::{self, Packed, RewardModel, ScalarHead, Sequence};
+use lab_model::tokenizer::Tokenizer;
+use lab_protocol::{ErrorCode, LabError, RewardConfig, RewardModelConfig};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What a checkpoint remembers of the reward beside tensors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RewardState {
+    /// Updates of the optimiser.
+    updates: usize,
+    /// Share of the pairs in which the chosen answer has the higher reward: held out, and of the last step.
+    pub accuracy: Option<f64>,
+    pub training_accuracy: Option<f64>,
+    /// Mean and deviation over the reference policy's answers, once the model is trained.
+    normalisation: Option<(f64, f64)>,
+}
+
+/// The reward of a run.
+pub(crate) struct RewardStage {
+    config: RewardModelConfig,
+    training: Option<Training>,
+    scorer: Option<Scorer>,
+    pub state: RewardState,
+    context: usize,
+}
+
+struct Training {
+    model: RewardModel,
+    optimizer: AdamW,
+}
+
+impl RewardStage {
+    /// A rule as it is; a model on the base's trunk, yet to be trained.
+    pub fn new(
+        reward: &RewardConfig,
+        config: &RewardModelConfig,
+        function: Option<Rc<dyn RewardFunction>>,
+        base: &Base,
+        run: &RunContext,
+    ) -> Result<Self, LabError> {
+        let scorer = Scorer::of_rule(reward, function)?;
+        let training = match scorer {
+            Some(_) => None,
+            None => {
+                let model = RewardModel {
+                    trunk: base.model.clone(),
+                    head: ScalarHead::random(base.shape.width, run.seed, &run.device),
+                };
+                let settings = config.optimizer.training(config.steps);
+                let optimizer = AdamW::new(&settings, &model, &run.device);
+                Some(Training { model, optimizer })
+            }
+        };
+        Ok(Self {
+            config: config.clone(),
+            training,
+            scorer,
+            state: RewardState::default(),
+            context: base.shape.context,
+        })
+    }
+
+    /// Steps that the model needs.
+    pub fn steps(&self) -> usize {
+        match self.scorer {
+            Some(Scorer::Model(_)) | None => self.config.steps,
+            Some(_) => 0,
+        }
+    }
+
+    /// What judges answers, once it can.
+    pub fn scorer(&self) -> Result<&Scorer, LabError> {
+        let scorer = self.scorer.as_ref();
+        scorer.ok_or_else(|| LabError::internal("the reward model is not trained yet"))
+    }
+
+    /// One step of the reward model (`step` from 1).
+    pub async fn advance(
+        &mut self,
+        step: usize,
+        data: &PreferenceData,
+        run: &mut RunContext,
+    ) -> Result<Advance, LabError> {
+        let Some(Training {
+            model,
+            mut optimizer,
+        }) = self.training.take()
+        else {
+            return Err(LabError::internal("there is no reward model to train"));
+        };
+        let settings = self.config.optimizer.training(self.config.steps);
+        let rate = learning_rate(&settings, step);
+        let chosen = pairs_of_step(data.training.len(), self.config.batch_size, run.seed, step);
+        let pairs: Vec<&EncodedPair> = chosen.iter().map(|&index| &data.training[index]).collect();
+        // Both answers of all pairs in one pass: chosen ones first.
+        let rows: Vec<&Sequence> = pairs
+            .iter()
+            .map(|pair| &pair.chosen)
+            .chain(pairs.iter().map(|pair| &pair.rejected))
+            .collect();
+        let packed = Packed::whole(&rows).within(self.context);
+        let mut dropout = Dropout::new(0.0, run.seed, step, 0);
+        let rewards = model.forward(&packed, &run.device, &mut dropout);
+        let count = pairs.len();
+        let margin = pairs.iter().any(|pair| pair.margin.is_some()).then(|| {
+            let margins: Vec<f64> = pairs.iter().map(|p| p.margin.unwrap_or(0.0)).collect();
+            upload(&margins, &run.device)
+        });
+        let loss = rl::reward_loss(
+            rewards.clone().narrow(0, 0, count),
+            rewards.clone().narrow(0, count, count),
+            margin,
+            self.config.centre,
+        );
+        let mut gradients = loss.backward();
+        let gradients = parameters::gradients(&model, &mut gradients);
+        let (model, norm) = optimizer.update(model, gradients, rate);
+        let read = parameters::read(vec![
+            loss.without_autodiff(),
+            norm,
+            rewards.without_autodiff(),
+        ])
+        .await?;
+        self.training = Some(Training { model, optimizer });
+        let number = |which: usize| {
+            let first = read.get(which).and_then(|values| values.first());
+            first.map_or(f64::NAN, |&value| f64::from(value))
+        };
+        let (loss, norm) = (number(0), number(1));
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(LabError::new(
+                ErrorCode::NonFinite,
+                format!("in step {step} the reward model's loss became {loss} and the norm of its gradient {norm}; the weights were left as they were"),
+                "Lower the learning rate; the last checkpoint is good.",
+            )
+            .at("reward_model.optimizer.learning_rate"));
+        }
+        let rewards = read.get(2).map(Vec::as_slice).unwrap_or_default();
+        let accuracy = share_right(&rewards[..count], &rewards[count..]);
+        self.state.training_accuracy = Some(accuracy);
+        let mut values = vec![
+            ("reward_loss", loss),
+            ("training_reward_accuracy", accuracy),
+            ("gradient_norm", norm),
+            ("learning_rate", rate),
+        ];
+        let interval = self.config.evaluation_interval;
+        let due = (interval > 0 && step.is_multiple_of(interval)) || step == self.config.steps;
+        if data.held_out.is_empty() {
+            values.push(("reward_accuracy", accuracy));
+        } else if due {
+            let accuracy = self.judge(&data.held_out, &run.device).await?;
+            self.state.accuracy = Some(accuracy);
+            values.push(("reward_accuracy", accuracy));
+        }
+        Ok(Advance {
+            tokens: rows.iter().map(|row| row.len()).sum(),
+            values,
+        })
+    }
+
+    /// Share of the pairs that the model ranks as people did.
+    async fn judge(&self, pairs: &[EncodedPair], device: &Device) -> Result<f64, LabError> {
+        let Some(training) = &self.training else {
+            return Err(LabError::internal("there is no reward model to judge"));
+        };
+        let model = training.model.valid();
+        let answers = |of: fn(&EncodedPair) -> &Sequence| pairs.iter().map(of).cloned().collect();
+        let chosen: Vec<Sequence> = answers(|pair| &pair.chosen);
+        let rejected: Vec<Sequence> = answers(|pair| &pair.rejected);
+        let chosen = model_rewards(&model, &chosen, self.context, device).await?;
+        let rejected = model_rewards(&model, &rejected, self.context, device).await?;
+        Ok(share_right(&chosen, &rejected))
+    }
+
+    /// Ends the training of the model, and measures its rewards of answers of `policy` so that they can
+    /// be normalised. Nothing to do for a rule.
+    pub async fn finish(
+        &mut self,
+        policy: &lab_model::decoder::Decoder,
+        prompts: &[Prompt],
+        tokenizer: &Tokenizer,
+        sampler: &Sampler,
+        run: &RunContext,
+    ) -> Result<(), LabError> {
+        let Some(training) = self.training.take() else {
+            return Ok(());
+        };
+        let mut scorer = ModelScorer {
+            model: training.model.valid(),
+            mean: 0.0,
+            deviation: 1.0,
+            context: self.context,
+        };
+        if self.config.normalise {
+            let count = self.config.normalisation_samples;
+            let asked: Vec<&Prompt> = prompts.iter().cycle().take(count).collect();
+            let tokens: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
+            let responses = sampler.answer(policy, &tokens, 0, &run.device).await?;
+            let (sequences, _) = answers_of(&asked, &responses, tokenizer, sampler.end);
+            let rewards =
+                model_rewards(&scorer.model, &sequences, self.context, &run.device).await?;
+            let (mean, deviation) = rl::mean_and_deviation(&rewards);
+            if !mean.is_finite() || !deviation.is_finite() {
+                return Err(LabError::new(
+                    ErrorCode::NonFinite,
+                    format!("the reward model's rewards have the mean {mean}"),
+                    "Lower the reward model's learning rate.",
+                )
+                .at("reward"));
+            }
+            scorer.mean = mean;
+            if deviation > 1e-6 {
+                scorer.deviation = deviation;
+            } else {
+                run.warn("the reward model gives all answers of the reference the same reward; it is not divided by its deviation");
+            }
+        }
+        self.state.normalisation = Some((scorer.mean, scorer.deviation));
+        self.scorer = Some(Scorer::Model(scorer));
+        Ok(())
+    }
+
+    /// Tensors of a checkpoint, by group.
+    pub async fn save(
+        &self,
+        groups: &mut HashMap<String, HostTensors>,
+    ) -> Result<RewardState, LabError> {
+        let mut state = self.state.clone();
+        if let Some(training) = &self.training {
+            let (moments, updates) = training.optimizer.to_host().await?;
+            state.updates = updates;
+            groups.insert("reward_optimizer".into(), moments);
+            groups.insert("reward".into(), parameters::to_host(&training.model).await?);
+        } else if let Some(Scorer::Model(scorer)) = &self.scorer {
+            groups.insert("reward".into(), parameters::to_host(&scorer.model).await?);
+        }
+        Ok(state)
+    }
+
+    /// Continues from what [`RewardStage::save`] gave.
+    pub fn restore(
+        &mut self,
+        groups: &mut HashMap<String, HostTensors>,
+        state: RewardState,
+        device: &Device,
+    ) -> Result<(), LabError> {
+        if let Some(training) = &mut self.training {
+            let tensors = groups.remove("reward").unwrap_or_default();
+            training.model = parameters::from_host(training.model.clone(), &tensors, device)?;
+            match state.normalisation {
+                Some((mean, deviation)) => {
+                    self.scorer = Some(Scorer::Model(ModelScorer {
+                        model: training.model.valid(),
+                        mean,
+                        deviation,
+                        context: self.context,
+                    }));
+                    self.training = None;
+                }
+                None => {
+                    let moments = groups.remove("reward_optimizer").unwrap_or_default();
+                    training.optimizer.load(moments, state.updates, device)?;
+                }
+            }
+        }
+        self.state = state;
+        Ok(())
+    }
+}
+
+/// Sequences and texts of answers to prompts.
+pub(crate) fn answers_of(
+    prompts: &[&Prompt],
+    responses: &[Response],
+    tokenizer: &Tokenizer,
+    end: Option<u32>,
+) -> (Vec<Sequence>, Vec<Answer>) {
+    let each = prompts.iter().zip(responses).map(|(prompt, response)| {
+        let written = match response.tokens.split_last() {
+            Some((last, rest)) if Some(*last) == end => rest,
+            _ => &response.tokens,
+        };
+        let sequence = Sequence {
+            prompt: prompt.tokens.clone(),
+            response: response.tokens.clone(),
+        };
+        let answer = Answer {
+            prompt: prompt.text.clone(),
+            response: tokenizer.decode(written),
+            tokens: response.tokens.len(),
+        };
+        (sequence, answer)
+    });
+    each.unzip()
+}
+
+/// Pairs of a step: all of them once in random order, then all again in another.
+pub(crate) fn pairs_of_step(count: usize, batch: usize, seed: u64, step: usize) -> Vec<usize> {
+    let first = (step - 1) * batch;
+    let mut orders: HashMap<usize, Vec<usize>> = HashMap::new();
+    (first..first + batch)
+        .map(|place| {
+            let pass = place / count;
+            let order = orders.entry(pass).or_insert_with(|| {
+                let mut random = Random::new(seed, Purpose::Order, 1 << 48 | pass as u64);
+                shuffled(count, &mut random)
+            });
+            order[place % count]
+        })
+        .collect()
+}
+
+/// Share of pairs in which the first is strictly the greater.
+fn share_right<T: PartialOrd>(chosen: &[T], rejected: &[T]) -> f64 {
+    let right = chosen.iter().zip(rejected).filter(|(c, r)| c > r).count();
+    right as f64 / chosen.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_comes_once_in_a_pass() {
+        let mut seen: Vec<usize> = (1..=5)
+            .flat_map(|step| pairs_of_step(10, 4, 3, step))
+            .collect();
+        let (first, second) = seen.split_at_mut(10);
+        assert_ne!(first, second);
+        first.sort_unstable();
+        second.sort_unstable();
+        assert!(first.iter().copied().eq(0..10) && second.iter().copied().eq(0..10));
+    }
+}

@@ -1,0 +1,125 @@
+//! Reinforcement learning from human feedback: a reward model learns what people prefer, then proximal
+//! policy optimisation brings a policy to write what it rewards, near to where it came from (Ziegler et
+//! al. 2019, Stiennon et al. 2020).
+
+use crate::preference::{
+    Estimation, Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression,
+    read_config, resolved, run_recipe,
+};
+use crate::{RunContext, Strategy, TrainingData};
+use async_trait::async_trait;
+use lab_model::rl::KlController;
+use lab_protocol::{
+    LabError, OptimizerConfig, PpoConfig, RewardConfig, RlhfConfig, RunResult, StrategyConfig,
+};
+
+/// Trains a reward model, then a policy by it.
+pub struct RlhfStrategy {
+    config: RlhfConfig,
+}
+
+impl RlhfStrategy {
+    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
+        Ok(Self {
+            config: read_config(config)?,
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Strategy for RlhfStrategy {
+    fn name(&self) -> &'static str {
+        "rlhf"
+    }
+
+    fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
+        self.config.validate().map_err(|error| error.at("config"))?;
+        if let RewardConfig::Pattern { pattern, .. } = &self.config.reward {
+            expression(pattern).map_err(|error| error.at("config"))?;
+        }
+        PreferenceData::check(data, self.config.reward == RewardConfig::Model {})
+    }
+
+    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
+        let config = &self.config;
+        let shared = Shared {
+            reward: &config.reward,
+            reward_model: &config.reward_model,
+            rollout: &config.rollout,
+            report: &config.report,
+            config: resolved(config)?,
+        };
+        let name = self.name();
+        run_recipe(Ppo::new(&config.ppo), shared, name, run).await
+    }
+}
+
+/// Proximal policy optimisation of one answer to each prompt.
+struct Ppo<'a> {
+    config: &'a PpoConfig,
+    kl: KlController,
+}
+
+impl<'a> Ppo<'a> {
+    fn new(config: &'a PpoConfig) -> Self {
+        Self {
+            config,
+            kl: KlController {
+                coefficient: config.kl_coefficient,
+                target: config.kl_target.map(|target| (target, config.kl_horizon)),
+            },
+        }
+    }
+}
+
+impl Recipe for Ppo<'_> {
+    fn steps(&self) -> usize {
+        self.config.steps
+    }
+
+    fn answers(&self) -> (usize, usize) {
+        (self.config.batch_size, 1)
+    }
+
+    fn minibatches(&self) -> usize {
+        self.config.minibatches
+    }
+
+    fn optimizer(&self) -> &OptimizerConfig {
+        &self.config.optimizer
+    }
+
+    fn kl_coefficient(&self) -> f64 {
+        self.kl.coefficient
+    }
+
+    fn adapt(&mut self, kl: f64, sequences: usize) {
+        self.kl.update(kl, sequences);
+    }
+
+    fn restore_kl(&mut self, coefficient: f64) {
+        self.kl.coefficient = coefficient;
+    }
+
+    fn estimate(&self, experience: &mut Experience, scores: &[f64]) {
+        let settings = Estimation {
+            gamma: self.config.gamma,
+            lambda: self.config.lambda,
+            whiten_rewards: self.config.whiten_rewards,
+        };
+        experience.estimate(scores, self.kl.coefficient, &settings);
+    }
+
+    fn settings<'s>(&self, given: UpdateSettings<'s>) -> UpdateSettings<'s> {
+        let config = self.config;
+        UpdateSettings {
+            epochs: config.epochs,
+            clip: config.clip,
+            entropy_coefficient: config.entropy_coefficient,
+            value: Some((config.value_coefficient, config.value_clip)),
+            maximum_kl: config.maximum_kl,
+            ..given
+        }
+    }
+}
