@@ -15,7 +15,7 @@ use std::rc::Rc;
 #[derive(Default)]
 pub struct TestHost {
     pub events: RefCell<Vec<Event>>,
-    /// Commands and the number of metric records after which each is given.
+    /// Commands and the number of steps after which each is given.
     pub commands: RefCell<VecDeque<(usize, Command)>>,
     clock: Cell<f64>,
 }
@@ -38,6 +38,13 @@ impl TestHost {
             .iter()
             .filter_map(|record| record.values.get("loss").copied())
             .collect()
+    }
+
+    /// Steps made so far.
+    pub fn steps_done(&self) -> usize {
+        let events = self.events.borrow();
+        let progress = |event: &&Event| matches!(event, Event::Progress { .. });
+        events.iter().filter(progress).count()
     }
 
     /// The last checkpoint that was reported.
@@ -65,7 +72,7 @@ impl Host for TestHost {
     }
 
     async fn next_command(&self, wait: bool) -> Option<Command> {
-        let done = self.losses().len();
+        let done = self.steps_done();
         let mut commands = self.commands.borrow_mut();
         let due = commands
             .front()

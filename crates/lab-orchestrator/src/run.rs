@@ -3,7 +3,7 @@ use lab_protocol::{
     BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
     SCHEMA_VERSION,
 };
-use lab_strategies::{Host, RunContext, Strategy, TrainingData};
+use lab_strategies::{Host, RewardFunction, RunContext, Strategy, TrainingData};
 use lab_village::{Preset, Village, VillageSettings};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -19,6 +19,7 @@ pub struct PreparedRun {
     seed: u64,
     data: TrainingData,
     base: Vec<ModelFile>,
+    reward: Option<Rc<dyn RewardFunction>>,
 }
 
 /// `run.json`: all that is needed to make the run again.
@@ -109,6 +110,7 @@ pub fn prepare(
         seed: experiment.seed,
         data,
         base,
+        reward: None,
     })
 }
 
@@ -116,6 +118,12 @@ impl PreparedRun {
     /// SHA-256 of the text, in hexadecimal.
     pub fn data_hash(&self) -> &str {
         &self.data.hash
+    }
+
+    /// Supplies the reward of strategies whose reward is a function.
+    pub fn with_reward(mut self, reward: Rc<dyn RewardFunction>) -> Self {
+        self.reward = Some(reward);
+        self
     }
 
     /// Executes the run on `device`, under the id `run`, from a checkpoint if one is given.
@@ -128,6 +136,7 @@ impl PreparedRun {
     ) -> Result<RunResult, LabError> {
         let mut context = RunContext::new(run, self.name, self.seed, device, self.data, host);
         context.base = self.base;
+        context.reward = self.reward;
         context.checkpoint = checkpoint;
         self.strategy.train(&mut context).await
     }

@@ -320,7 +320,7 @@ impl RlhfConfig {
         model.map_err(|e| e.at("reward_model"))?;
         self.rollout.validate().map_err(|e| e.at("rollout"))?;
         self.ppo.validate().map_err(|e| e.at("ppo"))?;
-        lora(&self.lora)
+        policy_lora(&self.lora)
     }
 }
 
@@ -412,7 +412,7 @@ impl GrpoConfig {
         number("clip", self.clip, 1e-6, 10.0)?;
         number("kl_coefficient", self.kl_coefficient, 0.0, 1e3)?;
         number("maximum_kl", self.maximum_kl, 0.0, 1e3)?;
-        lora(&self.lora)?;
+        policy_lora(&self.lora)?;
         self.optimizer.validate().map_err(|e| e.at("optimizer"))
     }
 }
@@ -461,7 +461,7 @@ impl DpoConfig {
         whole("batch_size", self.batch_size, 1, 4096)?;
         number("beta", self.beta, 1e-6, 1e3)?;
         number("label_smoothing", self.label_smoothing, 0.0, 0.5)?;
-        lora(&self.lora)?;
+        policy_lora(&self.lora)?;
         self.rollout.validate().map_err(|e| e.at("rollout"))?;
         self.optimizer.validate().map_err(|e| e.at("optimizer"))
     }
@@ -470,6 +470,19 @@ impl DpoConfig {
 fn lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
     let checked = config.as_ref().map_or(Ok(()), LoraConfig::validate);
     checked.map_err(|error| error.at("lora"))
+}
+
+/// An adapter of a policy, which must find what it wrote as likely when it learns as when it wrote.
+fn policy_lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
+    lora(config)?;
+    match config {
+        Some(config) if config.dropout > 0.0 => Err(LabError::config(
+            "lora.dropout",
+            "a policy that drops out while it learns is not the one that is compared",
+            "Use a dropout of 0.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn divides(minibatches: usize, answers: usize, of: &str) -> Result<(), LabError> {

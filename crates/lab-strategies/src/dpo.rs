@@ -5,13 +5,13 @@ use crate::preference::{
     Advance, Base, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted,
     compare, drive, end_of_answers, pairs_of_step, read_config, record, resolved,
 };
-use crate::{RunContext, Strategy, TrainingData, in_folder};
+use crate::{RunContext, Strategy, TrainingData};
 use async_trait::async_trait;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
-use lab_model::formats::{CheckpointState, model_folder, read_checkpoint, write_checkpoint};
+use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::optimizer::{AdamW, learning_rate};
 use lab_model::parameters;
 use lab_model::rl::{self, Packed, Sequence};
@@ -103,11 +103,12 @@ impl<'c> PairLearner<'c> {
         let sampler = Sampler::new(&config.rollout, end, run.seed);
         let most = config.report.evaluation_prompts;
         let settings = config.optimizer.training(config.steps);
+        let policy = base.trainable(config.lora.as_ref(), run.seed, &run.device)?;
         let mut created = Self {
             judge: Judge::new(&data, &base, sampler.clone(), most, run)?,
-            optimizer: AdamW::new(&settings, &base.model, &run.device),
+            optimizer: AdamW::new(&settings, &policy, &run.device),
             reference: base.model.valid(),
-            policy: Some(base.model.clone()),
+            policy: Some(policy),
             state: State {
                 config: resolved(config)?,
                 seed: run.seed,
@@ -245,8 +246,6 @@ impl<'c> PairLearner<'c> {
                 .accuracy
                 .map(|value| ("reward_accuracy".into(), value)),
         );
-        let weights = parameters::to_host(&policy).await?;
-        let files = model_folder(&self.base.shape, &self.base.tokenizer, &weights)?;
         Ok(RunResult {
             strategy: run.strategy.clone(),
             stop_reason,
@@ -254,7 +253,7 @@ impl<'c> PairLearner<'c> {
             best_step: self.state.step,
             seconds: run.seconds(),
             metrics,
-            files: in_folder("model", files),
+            files: self.base.files(&policy, self.config.lora.as_ref()).await?,
         })
     }
 }
@@ -393,7 +392,7 @@ impl Learner for PairLearner<'_> {
 
     async fn save(&self, _run: &RunContext) -> Result<Vec<u8>, LabError> {
         let (moments, updates) = self.optimizer.to_host().await?;
-        let policy = parameters::to_host(self.policy_of()?).await?;
+        let policy = parameters::trainable_to_host(self.policy_of()?).await?;
         let groups = HashMap::from([
             ("optimizer".to_owned(), moments),
             ("policy".to_owned(), policy),

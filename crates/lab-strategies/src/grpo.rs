@@ -47,6 +47,7 @@ impl Strategy for GrpoStrategy {
             reward_model: &config.reward_model,
             rollout: &config.rollout,
             report: &config.report,
+            lora: config.lora.as_ref(),
             config: resolved(config)?,
         };
         let name = self.name();

@@ -48,6 +48,7 @@ impl Strategy for RlhfStrategy {
             reward_model: &config.reward_model,
             rollout: &config.rollout,
             report: &config.report,
+            lora: config.lora.as_ref(),
             config: resolved(config)?,
         };
         let name = self.name();

@@ -1,11 +1,12 @@
 //! The model that a strategy starts from.
 
-use crate::RunContext;
+use crate::{RunContext, in_folder};
+use lab_model::burn::tensor::Device;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{read_config, read_weights};
+use lab_model::formats::{adapter_folder, model_folder, read_config, read_weights};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError, ModelConfig, ModelFile};
+use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
 
 /// Model, tokenizer and shape, as the run that this one starts from left them.
 pub(crate) struct Base {
@@ -49,6 +50,39 @@ impl Base {
             tokenizer,
             fingerprint: format!("{:016x}", fnv(weights)),
         })
+    }
+}
+
+impl Base {
+    /// The model to be trained: all of it, or frozen with a new adapter.
+    pub fn trainable(
+        &self,
+        lora: Option<&LoraConfig>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Decoder, LabError> {
+        let model = self.model.clone();
+        match lora {
+            None => Ok(model),
+            Some(config) => model.with_new_adapter(&self.shape, config, seed, device),
+        }
+    }
+
+    /// The files of a trained model: the model as a whole, and its adapter beside it where it has one.
+    pub async fn files(
+        &self,
+        trained: &Decoder,
+        lora: Option<&LoraConfig>,
+    ) -> Result<Vec<ModelFile>, LabError> {
+        let mut files = Vec::new();
+        if let Some(config) = lora {
+            let adapter = trained.adapter(config).await?;
+            files = in_folder("adapter", adapter_folder(&self.shape, &adapter)?);
+        }
+        let weights = parameters::to_host(&trained.clone().merged()).await?;
+        let model = model_folder(&self.shape, &self.tokenizer, &weights)?;
+        files.extend(in_folder("model", model));
+        Ok(files)
     }
 }
 

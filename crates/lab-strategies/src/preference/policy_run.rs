@@ -9,19 +9,19 @@ use super::reward_stage::{RewardStage, RewardState, answers_of, pairs_of_step};
 use super::rollout::Sampler;
 use super::update::{UpdateSettings, UpdateValues, update};
 use super::watch::{Seen, Watch};
-use crate::{RunContext, in_folder};
+use crate::RunContext;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{CheckpointState, model_folder, read_checkpoint, write_checkpoint};
+use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::optimizer::{AdamW, learning_rate};
 use lab_model::parameters;
 use lab_model::rl::{
     PolicyWithValue, ScalarHead, correlation, explained_variance, mean_and_deviation,
 };
 use lab_protocol::{
-    ErrorCode, LabError, OptimizerConfig, ReportConfig, RewardConfig, RewardModelConfig,
-    RolloutConfig, RunInfo, RunResult, StopReason,
+    ErrorCode, LabError, LoraConfig, OptimizerConfig, ReportConfig, RewardConfig,
+    RewardModelConfig, RolloutConfig, RunInfo, RunResult, StopReason,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,6 +67,7 @@ pub(crate) struct Shared<'a> {
     pub reward_model: &'a RewardModelConfig,
     pub rollout: &'a RolloutConfig,
     pub report: &'a ReportConfig,
+    pub lora: Option<&'a LoraConfig>,
     /// The whole of it, with every default filled in.
     pub config: Value,
 }
@@ -146,7 +147,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
         let function = run.reward.clone();
         let reward = RewardStage::new(shared.reward, shared.reward_model, function, &base, run)?;
         let policy = PolicyWithValue {
-            decoder: base.model.clone(),
+            decoder: base.trainable(shared.lora, run.seed, &run.device)?,
             value: ScalarHead::zeros(base.shape.width, &run.device),
         };
         let settings = recipe.optimizer().training(recipe.steps());
@@ -411,7 +412,11 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             .restore(&mut groups, state.reward.clone(), &run.device)?;
         if let Some(tensors) = groups.remove("policy") {
             let policy = self.policy_of()?.clone();
-            self.policy = Some(parameters::from_host(policy, &tensors, &run.device)?);
+            self.policy = Some(parameters::trainable_from_host(
+                policy,
+                &tensors,
+                &run.device,
+            )?);
             let moments = groups.remove("policy_optimizer").unwrap_or_default();
             self.optimizer.load(moments, state.updates, &run.device)?;
         }
@@ -447,8 +452,6 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             record(run, self.state.step, &compared);
             metrics.extend(compared);
         }
-        let weights = parameters::to_host(&policy).await?;
-        let files = model_folder(&self.base.shape, &self.base.tokenizer, &weights)?;
         Ok(RunResult {
             strategy: run.strategy.clone(),
             stop_reason,
@@ -456,7 +459,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             best_step: self.state.step,
             seconds: run.seconds(),
             metrics,
-            files: in_folder("model", files),
+            files: self.base.files(&policy, self.shared.lora).await?,
         })
     }
 }
@@ -524,7 +527,7 @@ impl<R: Recipe> Learner for PolicyRun<'_, R> {
             let (moments, updates) = self.optimizer.to_host().await?;
             state.updates = updates;
             groups.insert("policy_optimizer".into(), moments);
-            let policy = parameters::to_host(self.policy_of()?).await?;
+            let policy = parameters::trainable_to_host(self.policy_of()?).await?;
             groups.insert("policy".into(), policy);
         }
         write_checkpoint(CheckpointState { groups, state })

@@ -36,6 +36,8 @@ pub(crate) struct RewardState {
 pub(crate) struct RewardStage {
     config: RewardModelConfig,
     training: Option<Training>,
+    /// The model once it is trained.
+    trained: Option<RewardModel>,
     scorer: Option<Scorer>,
     pub state: RewardState,
     context: usize,
@@ -60,7 +62,7 @@ impl RewardStage {
             Some(_) => None,
             None => {
                 let model = RewardModel {
-                    trunk: base.model.clone(),
+                    trunk: base.trainable(config.lora.as_ref(), run.seed, &run.device)?,
                     head: ScalarHead::random(base.shape.width, run.seed, &run.device),
                 };
                 let settings = config.optimizer.training(config.steps);
@@ -71,6 +73,7 @@ impl RewardStage {
         Ok(Self {
             config: config.clone(),
             training,
+            trained: None,
             scorer,
             state: RewardState::default(),
             context: base.shape.context,
@@ -234,6 +237,7 @@ impl RewardStage {
             }
         }
         self.state.normalisation = Some((scorer.mean, scorer.deviation));
+        self.trained = Some(training.model);
         self.scorer = Some(Scorer::Model(scorer));
         Ok(())
     }
@@ -248,9 +252,11 @@ impl RewardStage {
             let (moments, updates) = training.optimizer.to_host().await?;
             state.updates = updates;
             groups.insert("reward_optimizer".into(), moments);
-            groups.insert("reward".into(), parameters::to_host(&training.model).await?);
-        } else if let Some(Scorer::Model(scorer)) = &self.scorer {
-            groups.insert("reward".into(), parameters::to_host(&scorer.model).await?);
+        }
+        let trained = self.trained.as_ref();
+        if let Some(model) = self.training.as_ref().map(|t| &t.model).or(trained) {
+            let weights = parameters::trainable_to_host(model).await?;
+            groups.insert("reward".into(), weights);
         }
         Ok(state)
     }
@@ -264,7 +270,8 @@ impl RewardStage {
     ) -> Result<(), LabError> {
         if let Some(training) = &mut self.training {
             let tensors = groups.remove("reward").unwrap_or_default();
-            training.model = parameters::from_host(training.model.clone(), &tensors, device)?;
+            training.model =
+                parameters::trainable_from_host(training.model.clone(), &tensors, device)?;
             match state.normalisation {
                 Some((mean, deviation)) => {
                     self.scorer = Some(Scorer::Model(ModelScorer {
@@ -273,6 +280,7 @@ impl RewardStage {
                         deviation,
                         context: self.context,
                     }));
+                    self.trained = Some(training.model.clone());
                     self.training = None;
                 }
                 None => {
