@@ -75,7 +75,8 @@ impl KnownOptimum {
             tied_head: false,
             ..Default::default()
         };
-        let tokenizer = Tokenizer::for_text(TokenizerKind::Character, &self.alphabet());
+        let tokenizer =
+            Tokenizer::train(TokenizerKind::Character, self.vocabulary, [self.alphabet()])?;
         let model = Decoder::new(&shape, self.vocabulary, seed, device);
         let mut weights = parameters::to_host(&model).await?;
         if let Some(head) = weights.get_mut("head") {

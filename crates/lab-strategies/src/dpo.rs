@@ -3,7 +3,7 @@
 
 use crate::preference::{
     Advance, Base, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted,
-    compare, drive, end_of_answers, pairs_of_step, read_config, record, resolved,
+    compare, drive, pairs_of_step, read_config, read_state, record, resolved, write_state,
 };
 use crate::{RunContext, Strategy, TrainingData};
 use async_trait::async_trait;
@@ -11,7 +11,6 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
-use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::optimizer::{AdamW, learning_rate};
 use lab_model::parameters;
 use lab_model::rl::{self, Packed, Sequence};
@@ -93,7 +92,7 @@ const PAIRS: usize = 16;
 impl<'c> PairLearner<'c> {
     fn new(config: &'c DpoConfig, run: &mut RunContext) -> Result<Self, LabError> {
         let base = Base::load(run)?;
-        let end = end_of_answers(&base.tokenizer, &config.rollout.stop)?;
+        let end = base.end_of_answers(&config.rollout.stop)?;
         let wanted = Wanted {
             pairs: true,
             response_tokens: config.rollout.response_tokens,
@@ -199,7 +198,7 @@ impl<'c> PairLearner<'c> {
     }
 
     fn restore(&mut self, bytes: &[u8], run: &RunContext) -> Result<(), LabError> {
-        let CheckpointState { mut groups, state } = read_checkpoint::<State>(bytes)?;
+        let (mut groups, state) = read_state::<State>(bytes)?;
         let differs = [
             ("configuration", state.config != self.state.config),
             ("seed", state.seed != self.state.seed),
@@ -378,10 +377,7 @@ impl Learner for PairLearner<'_> {
             let prompts: Vec<_> = self.data.prompts.iter().take(report.samples).collect();
             let tokens: Vec<&[u32]> = prompts.iter().map(|p| p.tokens.as_slice()).collect();
             let number = step as u64;
-            let responses = self
-                .sampler
-                .answer(&policy, &tokens, number, &run.device)
-                .await?;
+            let responses = self.sampler.answer(&policy, &tokens, number).await?;
             for (prompt, response) in prompts.iter().zip(&responses) {
                 let text = self.base.tokenizer.decode(&response.tokens);
                 run.sample(step, prompt.text.clone(), text);
@@ -401,7 +397,7 @@ impl Learner for PairLearner<'_> {
             updates,
             ..self.state.clone()
         };
-        write_checkpoint(CheckpointState { groups, state })
+        write_state(groups, &state)
     }
 
     fn policy(&self) -> &Decoder {

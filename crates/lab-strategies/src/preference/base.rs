@@ -3,16 +3,19 @@
 use crate::{RunContext, in_folder};
 use lab_model::burn::tensor::Device;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{adapter_folder, model_folder, read_config, read_weights};
+use lab_model::formats::{BaseModel, adapter_folder, model_folder};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
+use lab_protocol::{LabError, LoraConfig, ModelConfig, ModelFile};
+use std::collections::BTreeMap;
 
 /// Model, tokenizer and shape, as the run that this one starts from left them.
 pub(crate) struct Base {
     pub shape: ModelConfig,
     pub tokenizer: Tokenizer,
     pub model: Decoder,
+    /// The token with which the model ends a text, if it has one.
+    pub end_of_text: Option<u32>,
     /// Tells one base from another.
     pub fingerprint: String,
 }
@@ -26,29 +29,19 @@ impl Base {
                 "Name the strategy whose model is to be improved, e.g. \"from\": \"fine-tune\".",
             ));
         }
-        let config = serde_json::from_slice(file(&run.base, "model/config.json")?).map_err(bad)?;
-        let (shape, vocabulary) = read_config(&config)?;
-        let weights = file(&run.base, "model/model.safetensors")?;
-        let tensors = read_weights(&shape, weights)?;
-        let tokenizer = file(&run.base, "model/tokenizer.json")?;
-        let tokenizer = Tokenizer::from_json(&serde_json::from_slice(tokenizer).map_err(bad)?)?;
-        if tokenizer.vocabulary() != vocabulary {
-            return Err(LabError::new(
-                ErrorCode::InvalidCheckpoint,
-                format!(
-                    "the tokenizer has {} tokens and the model {vocabulary}",
-                    tokenizer.vocabulary()
-                ),
-                "Use the tokenizer.json that was written with the model.",
-            )
-            .at("from"));
-        }
-        let model = Decoder::new(&shape, vocabulary, 0, &run.device);
+        let of_model = |file: &ModelFile| {
+            let name = file.path.strip_prefix("model/")?.to_owned();
+            Some((name, file.bytes.clone()))
+        };
+        let files: BTreeMap<String, Vec<u8>> = run.base.iter().filter_map(of_model).collect();
+        let base = BaseModel::read(&files).map_err(|error| error.at("from"))?;
+        let weights = files.get("model.safetensors").map(Vec::as_slice);
         Ok(Self {
-            model: parameters::from_host(model, &tensors, &run.device)?,
-            shape,
-            tokenizer,
-            fingerprint: format!("{:016x}", fnv(weights)),
+            model: base.decoder(&run.device)?,
+            tokenizer: base.tokenizer().map_err(|error| error.at("from"))?.clone(),
+            end_of_text: base.end_of_text.first().copied(),
+            shape: base.shape,
+            fingerprint: format!("{:016x}", fnv(weights.unwrap_or_default())),
         })
     }
 }
@@ -86,22 +79,6 @@ impl Base {
     }
 }
 
-fn file<'f>(files: &'f [ModelFile], path: &str) -> Result<&'f [u8], LabError> {
-    let found = files.iter().find(|file| file.path == path);
-    found
-        .map(|file| file.bytes.as_slice())
-        .ok_or_else(|| bad(format!("it has no {path}")))
-}
-
-fn bad(what: impl std::fmt::Display) -> LabError {
-    LabError::new(
-        ErrorCode::InvalidCheckpoint,
-        format!("the model to start from cannot be read: {what}"),
-        "Start from a run that ended with a model.",
-    )
-    .at("from")
-}
-
 /// The hash of Fowler, Noll and Vo, with 64 bits.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
@@ -109,20 +86,20 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The token that ends an answer: the text `stop`, which must be one token, or the tokenizer's own.
-pub(crate) fn end_of_answers(tokenizer: &Tokenizer, stop: &str) -> Result<Option<u32>, LabError> {
-    if stop.is_empty() {
-        return Ok(None);
-    }
-    let ids = tokenizer
-        .encode(stop)
-        .map_err(|error| error.at("rollout.stop"))?;
-    match ids[..] {
-        [id] => Ok(Some(id)),
-        _ => Err(LabError::config(
-            "rollout.stop",
-            format!("{stop:?} is {} tokens", ids.len()),
-            "Give a text of one token, e.g. \"\\n\".",
-        )),
+impl Base {
+    /// The token that ends an answer: the text `stop`, which must be one token, or the model's own.
+    pub fn end_of_answers(&self, stop: &str) -> Result<Option<u32>, LabError> {
+        if stop.is_empty() {
+            return Ok(self.end_of_text);
+        }
+        let ids = self.tokenizer.encode(stop);
+        match ids.map_err(|error| error.at("rollout.stop"))?[..] {
+            [id] => Ok(Some(id)),
+            ref ids => Err(LabError::config(
+                "rollout.stop",
+                format!("{stop:?} is {} tokens", ids.len()),
+                "Give a text of one token, e.g. \"\\n\".",
+            )),
+        }
     }
 }

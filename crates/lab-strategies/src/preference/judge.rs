@@ -78,10 +78,7 @@ impl Judge {
         if !self.prompts.is_empty() {
             let asked: Vec<&Prompt> = self.prompts.iter().collect();
             let tokens: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
-            let responses = self
-                .sampler
-                .answer(model, &tokens, DRAWS, &run.device)
-                .await?;
+            let responses = self.sampler.answer(model, &tokens, DRAWS).await?;
             let (sequences, answers) =
                 answers_of(&asked, &responses, &base.tokenizer, self.sampler.end);
             let lengths: usize = answers.iter().map(|answer| answer.tokens).sum();

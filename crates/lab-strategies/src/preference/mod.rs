@@ -3,6 +3,7 @@
 mod base;
 mod data;
 mod driver;
+mod exact;
 mod experience;
 mod judge;
 mod layouts;
@@ -16,7 +17,7 @@ mod watch;
 pub use layouts::{read_preferences, read_prompts};
 pub use reward::{Answer, RewardFunction};
 
-pub(crate) use base::{Base, end_of_answers};
+pub(crate) use base::Base;
 pub(crate) use data::{EncodedPair, PreferenceData, Wanted};
 pub(crate) use driver::{Advance, Learner, drive};
 pub(crate) use experience::{Estimation, Experience};
@@ -27,7 +28,10 @@ pub(crate) use reward_stage::pairs_of_step;
 pub(crate) use rollout::Sampler;
 pub(crate) use update::UpdateSettings;
 
-use lab_protocol::{LabError, StrategyConfig, from_value};
+use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
+use lab_model::parameters::HostTensors;
+use lab_protocol::{ErrorCode, LabError, StrategyConfig, from_value};
+use std::collections::HashMap;
 
 /// A strategy's part of an experiment; what is not given takes its default.
 pub(crate) fn read_config<T: serde::de::DeserializeOwned>(
@@ -39,6 +43,31 @@ pub(crate) fn read_config<T: serde::de::DeserializeOwned>(
         config.config.clone()
     };
     from_value(value).map_err(|error| error.at("config"))
+}
+
+/// A checkpoint of tensors by group and a state.
+pub(crate) fn write_state<S: serde::Serialize>(
+    groups: HashMap<String, HostTensors>,
+    state: &S,
+) -> Result<Vec<u8>, LabError> {
+    let state = exact::pack(resolved(state)?);
+    write_checkpoint(CheckpointState { groups, state })
+}
+
+/// Reads what [`write_state`] wrote.
+pub(crate) fn read_state<S: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+) -> Result<(HashMap<String, HostTensors>, S), LabError> {
+    let CheckpointState { groups, state } = read_checkpoint::<serde_json::Value>(bytes)?;
+    let state = from_value(exact::unpack(state)).map_err(|error| {
+        LabError::new(
+            ErrorCode::InvalidCheckpoint,
+            format!("the checkpoint is of another strategy: {}", error.message),
+            "Continue with the experiment that wrote it.",
+        )
+        .at("checkpoint")
+    })?;
+    Ok((groups, state))
 }
 
 /// A configuration as JSON, with every default filled in.

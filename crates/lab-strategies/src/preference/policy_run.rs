@@ -1,6 +1,6 @@
 //! A run that improves a policy by its own answers: first the reward, then update after update.
 
-use super::base::{Base, end_of_answers};
+use super::base::Base;
 use super::data::{PreferenceData, Prompt, Wanted};
 use super::driver::{Advance, Learner, drive};
 use super::experience::{Experience, Pass};
@@ -9,11 +9,11 @@ use super::reward_stage::{RewardStage, RewardState, answers_of, pairs_of_step};
 use super::rollout::Sampler;
 use super::update::{UpdateSettings, UpdateValues, update};
 use super::watch::{Seen, Watch};
+use super::{read_state, write_state};
 use crate::RunContext;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::optimizer::{AdamW, learning_rate};
 use lab_model::parameters;
 use lab_model::rl::{
@@ -134,7 +134,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
         run: &mut RunContext,
     ) -> Result<Self, LabError> {
         let base = Base::load(run)?;
-        let end = end_of_answers(&base.tokenizer, &shared.rollout.stop)?;
+        let end = base.end_of_answers(&shared.rollout.stop)?;
         let wanted = Wanted {
             pairs: *shared.reward == RewardConfig::Model {},
             response_tokens: shared.rollout.response_tokens,
@@ -240,7 +240,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
         let device = run.device.clone();
         let responses = self
             .sampler
-            .answer(&policy.decoder, &prompts, number as u64, &device)
+            .answer(&policy.decoder, &prompts, number as u64)
             .await?;
         let (sequences, answers) =
             answers_of(&asked, &responses, &self.base.tokenizer, self.sampler.end);
@@ -393,7 +393,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
     }
 
     fn restore(&mut self, bytes: &[u8], run: &RunContext) -> Result<(), LabError> {
-        let CheckpointState { mut groups, state } = read_checkpoint::<State>(bytes)?;
+        let (mut groups, state) = read_state::<State>(bytes)?;
         let differs = [
             ("configuration", state.config != self.state.config),
             ("seed", state.seed != self.state.seed),
@@ -530,7 +530,7 @@ impl<R: Recipe> Learner for PolicyRun<'_, R> {
             let policy = parameters::trainable_to_host(self.policy_of()?).await?;
             groups.insert("policy".into(), policy);
         }
-        write_checkpoint(CheckpointState { groups, state })
+        write_state(groups, &state)
     }
 
     fn policy(&self) -> &Decoder {

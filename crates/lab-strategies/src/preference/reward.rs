@@ -29,7 +29,7 @@ pub(crate) enum Scorer {
     Pattern { expression: Regex, weight: f64 },
     Length { tokens: usize },
     Function(Rc<dyn RewardFunction>),
-    Model(ModelScorer),
+    Model(Box<ModelScorer>),
 }
 
 /// A reward model with the mean and deviation that its rewards are freed of.

@@ -216,7 +216,7 @@ impl RewardStage {
             let count = self.config.normalisation_samples;
             let asked: Vec<&Prompt> = prompts.iter().cycle().take(count).collect();
             let tokens: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
-            let responses = sampler.answer(policy, &tokens, 0, &run.device).await?;
+            let responses = sampler.answer(policy, &tokens, 0).await?;
             let (sequences, _) = answers_of(&asked, &responses, tokenizer, sampler.end);
             let rewards =
                 model_rewards(&scorer.model, &sequences, self.context, &run.device).await?;
@@ -238,7 +238,7 @@ impl RewardStage {
         }
         self.state.normalisation = Some((scorer.mean, scorer.deviation));
         self.trained = Some(training.model);
-        self.scorer = Some(Scorer::Model(scorer));
+        self.scorer = Some(Scorer::Model(Box::new(scorer)));
         Ok(())
     }
 
@@ -274,12 +274,12 @@ impl RewardStage {
                 parameters::trainable_from_host(training.model.clone(), &tensors, device)?;
             match state.normalisation {
                 Some((mean, deviation)) => {
-                    self.scorer = Some(Scorer::Model(ModelScorer {
+                    self.scorer = Some(Scorer::Model(Box::new(ModelScorer {
                         model: training.model.valid(),
                         mean,
                         deviation,
                         context: self.context,
-                    }));
+                    })));
                     self.trained = Some(training.model.clone());
                     self.training = None;
                 }

@@ -1,8 +1,7 @@
 //! Answers sampled from a policy, without filters.
 
-use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
+use lab_model::burn::tensor::Tensor;
 use lab_model::decoder::Decoder;
-use lab_model::dropout::Dropout;
 use lab_model::generate::sample;
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
@@ -47,7 +46,6 @@ impl Sampler {
         model: &Decoder,
         prompts: &[&[u32]],
         step: u64,
-        device: &Device,
     ) -> Result<Vec<Response>, LabError> {
         let mut responses = Vec::with_capacity(prompts.len());
         for (group, prompts) in prompts.chunks(ROWS).enumerate() {
@@ -56,7 +54,7 @@ impl Sampler {
                 Random::new(self.seed, Purpose::Rollouts, (step << 20) | place)
             };
             let randoms = (0..prompts.len()).map(random).collect();
-            responses.extend(self.answer_rows(model, prompts, randoms, device).await?);
+            responses.extend(self.answer_rows(model, prompts, randoms).await?);
         }
         Ok(responses)
     }
@@ -66,61 +64,50 @@ impl Sampler {
         model: &Decoder,
         prompts: &[&[u32]],
         mut randoms: Vec<Random>,
-        device: &Device,
     ) -> Result<Vec<Response>, LabError> {
         let mut responses = vec![Response::default(); prompts.len()];
-        for _ in 0..self.response_tokens {
-            let open: Vec<usize> = (0..prompts.len())
-                .filter(|&row| !responses[row].ended)
-                .collect();
-            if open.is_empty() {
+        let (logits, mut cache) = model.prefill(prompts)?;
+        let mut logits = rows_of(logits).await?;
+        // Which prompt each row of the cache belongs to.
+        let mut rows: Vec<usize> = (0..prompts.len()).collect();
+        for written in 1..=self.response_tokens {
+            let mut next = vec![None; rows.len()];
+            for (place, &row) in rows.iter().enumerate() {
+                let response = &mut responses[row];
+                if response.ended {
+                    continue;
+                }
+                let token = sample(&logits[place], self.temperature, &mut randoms[row]);
+                response.tokens.push(token);
+                response.log_probabilities.push(log_probability(
+                    &logits[place],
+                    token,
+                    self.temperature,
+                ));
+                response.ended = Some(token) == self.end;
+                next[place] = (!response.ended).then_some(token);
+            }
+            let open: Vec<usize> = (0..rows.len()).filter(|&p| next[p].is_some()).collect();
+            if open.is_empty() || written == self.response_tokens {
                 break;
             }
-            let texts: Vec<Vec<u32>> = open
-                .iter()
-                .map(|&row| [prompts[row], responses[row].tokens.as_slice()].concat())
-                .collect();
-            let logits = next_logits(model, &texts, device).await?;
-            for (&row, logits) in open.iter().zip(&logits) {
-                let token = sample(logits, self.temperature, &mut randoms[row]);
-                let response = &mut responses[row];
-                response.tokens.push(token);
-                response
-                    .log_probabilities
-                    .push(log_probability(logits, token, self.temperature));
-                response.ended = Some(token) == self.end;
+            // Rows that have ended cost as much as others: now and then they are left out.
+            if open.len() * 2 <= rows.len() {
+                cache.select(&open);
+                rows = open.iter().map(|&place| rows[place]).collect();
+                next = open.iter().map(|&place| next[place]).collect();
             }
+            logits = rows_of(model.step(&next, &mut cache)?).await?;
         }
         Ok(responses)
     }
 }
 
-/// Logits of what follows each text.
-async fn next_logits(
-    model: &Decoder,
-    texts: &[Vec<u32>],
-    device: &Device,
-) -> Result<Vec<Vec<f32>>, LabError> {
-    let rows = texts.len();
-    let columns = texts.iter().map(Vec::len).max().unwrap_or(1);
-    let mut ids = Vec::with_capacity(rows * columns);
-    let mut last = Vec::with_capacity(rows);
-    for (row, text) in texts.iter().enumerate() {
-        ids.extend(text.iter().map(|&id| id as i32));
-        ids.resize((row + 1) * columns, 0);
-        last.push((row * columns + text.len() - 1) as i32);
-    }
-    let device = device.clone().inner();
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, columns]), &device);
-    let last = Tensor::<1, Int>::from_data(TensorData::new(last, [rows]), &device);
-    let hidden = model.hidden(ids, &mut Dropout::off());
-    let width = hidden.dims()[2];
-    let hidden = hidden.reshape([rows * columns, width]).select(0, last);
-    let logits = model.logits(hidden.reshape([rows, 1, width]));
-    let vocabulary = logits.dims()[2];
-    let values = parameters::read(vec![logits]).await?;
-    let values = values.into_iter().next().unwrap_or_default();
-    Ok(values.chunks(vocabulary).map(<[f32]>::to_vec).collect())
+/// Rows of a matrix on the host.
+async fn rows_of(logits: Tensor<2>) -> Result<Vec<Vec<f32>>, LabError> {
+    let width = logits.dims()[1];
+    let values = parameters::read(vec![logits]).await?.concat();
+    Ok(values.chunks(width).map(<[f32]>::to_vec).collect())
 }
 
 /// Of a token under the softmax of `logits / temperature`.
