@@ -2,12 +2,15 @@
 //! input was wrong, 1: anything else. Errors go to standard error as `code: message (field) — hint`.
 
 mod compare;
+mod convert;
 mod executor;
 mod export;
 mod files;
 mod folder;
 mod host;
+mod models;
 mod run;
+mod tokenizer;
 mod village;
 
 use clap::{Parser, Subcommand};
@@ -25,10 +28,14 @@ struct Arguments {
 enum Subcommands {
     /// Put runs beside each other.
     Compare(compare::Arguments),
+    /// Write a Hugging Face folder or a GGUF file as a Hugging Face folder.
+    Convert(convert::Arguments),
     /// Write runs in other programs' formats.
     Export(export::Arguments),
     /// Run an experiment.
     Run(run::Arguments),
+    /// Make tokenizers.
+    Tokenizer(tokenizer::Arguments),
     /// Write the village of a seed: texts, questions, preferences, documents, and a page about them.
     Village(village::Arguments),
 }
@@ -37,8 +44,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Subcommands::Compare(arguments) => compare::run(arguments),
+        Subcommands::Convert(arguments) => convert::run(arguments),
         Subcommands::Export(arguments) => export::run(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
+        Subcommands::Tokenizer(arguments) => tokenizer::run(arguments),
         Subcommands::Village(arguments) => village::run(arguments),
     };
     match outcome {

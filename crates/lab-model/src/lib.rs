@@ -14,6 +14,7 @@ pub mod formats;
 pub mod generate;
 pub mod kernels;
 pub mod linear;
+pub mod memory;
 pub mod optimizer;
 pub mod parameters;
 pub mod random;

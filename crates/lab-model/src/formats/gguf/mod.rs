@@ -246,7 +246,7 @@ impl<'a> Cursor<'a> {
             other => return Err(bad(format!("it has a list of values of the kind {other}"))),
         };
         match size {
-            Some(size) => drop(self.take(count.checked_mul(size).unwrap_or(u64::MAX))?),
+            Some(size) => drop(self.take(count.saturating_mul(size))?),
             // Each text has a length, so that a large count soon meets the end.
             None => {
                 for _ in 0..count {
