@@ -21,6 +21,35 @@ pub fn upload(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>
     )
 }
 
+/// What a model makes of a micro-batch, summed over the targets that count, still on the device.
+pub struct Sums {
+    /// Negative log-likelihood in nats, `[1]`.
+    pub nll: Tensor<1>,
+    /// Targets that were the likeliest token, `[1]`, where that is asked for. Not differentiable.
+    pub right: Option<Tensor<1>>,
+}
+
+/// Sequences that are run through the model at once.
+pub trait MicroBatch {
+    /// Targets that count.
+    fn tokens(&self) -> usize;
+
+    fn sums(&self, model: &Decoder, device: &Device, dropout: &mut Dropout) -> Sums;
+}
+
+impl MicroBatch for Batch {
+    fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    fn sums(&self, model: &Decoder, device: &Device, dropout: &mut Dropout) -> Sums {
+        Sums {
+            nll: nll_sum(model, self, device, dropout),
+            right: None,
+        }
+    }
+}
+
 /// Sum of the negative log-likelihoods of a batch's targets, `[1]`, in nats. The training loss is this
 /// divided by the number of targets that count.
 pub fn nll_sum(
@@ -35,17 +64,18 @@ pub fn nll_sum(
     kernels::cross_entropy(logits.reshape([rows * columns, vocabulary]), targets).sum()
 }
 
-/// Sum of the negative log-likelihoods of one batch, read to the host.
-pub async fn evaluate_batch(
+/// Nats and, where asked for, right targets of one micro-batch, read to the host.
+pub async fn evaluate_batch<B: MicroBatch>(
     model: &Decoder,
-    batch: &Batch,
+    batch: &B,
     device: &Device,
-) -> Result<f64, LabError> {
-    let sum = nll_sum(model, batch, device, &mut Dropout::off());
-    let values = parameters::read(vec![sum]).await?;
-    Ok(values
-        .first()
-        .and_then(|v| v.first())
-        .copied()
-        .map_or(f64::NAN, f64::from))
+) -> Result<(f64, Option<f64>), LabError> {
+    let sums = batch.sums(model, device, &mut Dropout::off());
+    let tensors = [Some(sums.nll), sums.right].into_iter().flatten().collect();
+    let values = parameters::read(tensors).await?;
+    let value = |index: usize| values.get(index).and_then(|v| v.first()).copied();
+    Ok((
+        value(0).map_or(f64::NAN, f64::from),
+        value(1).map(f64::from),
+    ))
 }

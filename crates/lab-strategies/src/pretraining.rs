@@ -1,22 +1,19 @@
 //! Pretraining: a decoder learns to predict the next token of a text.
 
-use crate::trainer::{self, StepSettings};
-use crate::{Control, RunContext, Strategy, TrainingData, in_folder};
+use crate::trainer::{self, Evaluated, Evaluation, Plan, Task};
+use crate::{RunContext, Strategy, TrainingData, in_folder};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
 use lab_model::decoder::Decoder;
-use lab_model::formats::{CheckpointState, model_folder, read_checkpoint, write_checkpoint};
-use lab_model::optimizer::{AdamW, learning_rate};
+use lab_model::formats::model_folder;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
-    ErrorCode, GenerateRequest, LabError, PretrainingConfig, RunInfo, RunResult, StopReason,
-    StrategyConfig, TokenizerKind, from_value,
+    GenerateRequest, LabError, PretrainingConfig, RunInfo, RunResult, StrategyConfig,
+    TokenizerKind, from_value,
 };
-use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
 
 /// Trains a decoder from random weights on the run's text.
 pub struct PretrainingStrategy {
@@ -119,287 +116,118 @@ impl Strategy for PretrainingStrategy {
             Some((hash, tokenizer, corpus)) if hash == run.data.hash => (tokenizer, corpus),
             _ => self.prepare(&run.data)?,
         };
-        let PretrainingConfig {
-            model: shape,
-            training,
-            ..
-        } = self.config.clone();
-        let device = run.device.clone();
-        let mut model = Decoder::new(&shape, tokenizer.vocabulary(), run.seed, &device);
-        let mut optimizer = AdamW::new(&training, &model, &device);
-        let mut progress = Progress::default();
-        let mut best = model.clone();
-        if let Some(bytes) = run.checkpoint.take() {
-            (model, best, progress) = self.restore(&bytes, model, &mut optimizer, run)?;
-        }
-        run.started(self.info(&model, &tokenizer, &corpus, progress.step)?);
-
-        let windows = |stride, most| {
-            let stride = if stride == 0 { shape.context } else { stride };
-            covering_batches(
-                &corpus.validation,
-                training.batch_size,
-                shape.context,
-                stride,
-                most,
-            )
+        let shape = self.config.model.clone();
+        let model = Decoder::new(&shape, tokenizer.vocabulary(), run.seed, &run.device);
+        let config = serde_json::to_value(&self.config)
+            .map_err(|error| LabError::internal(error.to_string()))?;
+        let task = Pretraining {
+            strategy: self,
+            tokenizer,
+            corpus,
+            config: config.clone(),
         };
-        let watched = windows(shape.context, training.evaluation_windows);
-        let mut stop_reason = StopReason::Completed;
-        let mut loss = f64::NAN;
-        while progress.step < training.steps {
-            match run.control(progress.step).await {
-                Control::Continue => {}
-                Control::Stop => {
-                    stop_reason = StopReason::Stopped;
-                    if progress.step > 0 {
-                        let state = self.save(&model, &best, &optimizer, progress, run).await?;
-                        run.checkpoint(progress.step, state);
-                    }
-                    break;
-                }
-                Control::Checkpoint => {
-                    let state = self.save(&model, &best, &optimizer, progress, run).await?;
-                    run.checkpoint(progress.step, state);
-                    continue;
-                }
-                Control::Generate(request) => {
-                    // A prompt that cannot be read must not end the run.
-                    match trainer::write(&model, &tokenizer, shape.context, &request, run).await {
-                        Ok(text) => run.sample(progress.step, request.prompt, text),
-                        Err(error) if error.code.is_input() => run.warn(error.to_string()),
-                        Err(error) => return Err(error),
-                    }
-                    continue;
-                }
-            }
-
-            run.step_begins();
-            let step = progress.step + 1;
-            let batches: Vec<Batch> = (0..training.gradient_accumulation)
-                .map(|micro| {
-                    corpus.batch(training.batch_size, shape.context, run.seed, step, micro)
-                })
-                .collect();
-            let rate = learning_rate(&training, step);
-            let settings = StepSettings {
-                device: &device,
-                learning_rate: rate,
-                dropout: shape.dropout,
-                seed: run.seed,
-                step,
-            };
-            let (updated, values) =
-                trainer::train_step(model, &mut optimizer, &batches, &settings).await?;
-            model = updated;
-            loss = values.loss;
-            progress.step = step;
-            progress.tokens += values.tokens;
-            let tokens_per_second = run.step_done(step, training.steps, values.tokens);
-            run.record_metrics(
-                step,
-                &[
-                    ("loss", values.loss),
-                    ("perplexity", values.loss.exp()),
-                    ("token_count", progress.tokens as f64),
-                    ("learning_rate", rate),
-                    ("gradient_norm", values.gradient_norm),
-                    ("tokens_per_second", tokens_per_second),
-                ],
-            );
-
-            let last = step == training.steps;
-            let due = |interval: usize| interval > 0 && step.is_multiple_of(interval);
-            if !watched.is_empty()
-                && (due(training.evaluation_interval) || last)
-                && let Some(validation_loss) = trainer::evaluate(&model, &watched, run).await?
-            {
-                run.record_metrics(
-                    step,
-                    &validation_metrics(validation_loss, &corpus, &tokenizer),
-                );
-                if progress.best_loss.is_none_or(|best| validation_loss < best) {
-                    progress.best_loss = Some(validation_loss);
-                    progress.best_step = step;
-                    progress.evaluations_without_gain = 0;
-                    best = model.clone();
-                } else {
-                    progress.evaluations_without_gain += 1;
-                }
-            }
-            if due(training.sample_interval) && training.sample_tokens > 0 {
-                let request =
-                    self.sample_request(&tokenizer, &corpus, run.seed.wrapping_add(step as u64));
-                let text = trainer::write(&model, &tokenizer, shape.context, &request, run).await?;
-                run.sample(step, request.prompt, text);
-            }
-            if due(training.checkpoint_interval) && !last {
-                let state = self.save(&model, &best, &optimizer, progress, run).await?;
-                run.checkpoint(step, state);
-            }
-            run.step_made(step);
-            if training.early_stopping_patience > 0
-                && progress.evaluations_without_gain >= training.early_stopping_patience
-            {
-                stop_reason = StopReason::EarlyStopping;
-                break;
-            }
-        }
-
-        // Without a held-out part, or before its first evaluation, the last weights are the best known.
-        if progress.best_loss.is_none() {
-            best = model;
-            progress.best_step = progress.step;
-        }
-        let mut metrics = BTreeMap::from([("token_count".to_owned(), progress.tokens as f64)]);
-        if loss.is_finite() {
-            metrics.extend([
-                ("loss".to_owned(), loss),
-                ("perplexity".to_owned(), loss.exp()),
-            ]);
-        }
-        // Who stopped the run does not want to wait for the whole part.
-        let stopped = stop_reason == StopReason::Stopped;
-        let judged = if stopped {
-            windows(shape.context, training.evaluation_windows)
-        } else {
-            windows(
-                training.final_evaluation_stride,
-                training.final_evaluation_windows,
-            )
+        let plan = Plan {
+            training: &self.config.training,
+            dropout: shape.dropout,
+            context: shape.context,
+            config,
         };
-        if !judged.is_empty()
-            && let Some(validation_loss) = trainer::evaluate(&best, &judged, run).await?
-        {
-            metrics.extend(
-                validation_metrics(validation_loss, &corpus, &tokenizer)
-                    .map(|(name, value)| (name.to_owned(), value)),
-            );
-            metrics.insert(
-                "validation_tokens".into(),
-                judged.iter().map(|batch| batch.tokens).sum::<usize>() as f64,
-            );
-        }
-        if !stopped && training.sample_tokens > 0 {
-            let request = self.sample_request(
-                &tokenizer,
-                &corpus,
-                run.seed.wrapping_add(progress.step as u64),
-            );
-            let text = trainer::write(&best, &tokenizer, shape.context, &request, run).await?;
-            run.sample(progress.best_step, request.prompt, text);
-        }
-        let weights = parameters::to_host(&best).await?;
+        let trained = trainer::train(&task, &plan, model, run).await?;
+        let weights = parameters::to_host(&trained.model).await?;
+        let files = model_folder(&shape, &task.tokenizer, &weights)?;
         Ok(RunResult {
             strategy: run.strategy.clone(),
-            stop_reason,
-            steps: progress.step,
-            best_step: progress.best_step,
+            stop_reason: trained.stop_reason,
+            steps: trained.steps,
+            best_step: trained.best_step,
             seconds: run.seconds(),
-            metrics,
-            files: in_folder("model", model_folder(&shape, &tokenizer, &weights)?),
+            metrics: trained.metrics,
+            files: in_folder("model", files),
         })
     }
 }
 
-/// Where a run stands; with the weights and moments it is all that a resume needs, since batches,
-/// dropout and samples follow from seed and step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Progress {
-    step: usize,
-    tokens: usize,
-    best_step: usize,
-    best_loss: Option<f64>,
-    evaluations_without_gain: usize,
+/// The text as tokens, and what is made of it.
+struct Pretraining<'a> {
+    strategy: &'a PretrainingStrategy,
+    tokenizer: Tokenizer,
+    corpus: Corpus,
+    config: serde_json::Value,
 }
 
-/// What a checkpoint remembers beside tensors.
-#[derive(Serialize, Deserialize)]
-struct State {
-    progress: Progress,
-    updates: usize,
-    config: PretrainingConfig,
-    seed: u64,
-    data_hash: String,
-}
+impl Task for Pretraining<'_> {
+    type Batch = Batch;
 
-impl PretrainingStrategy {
-    async fn save(
-        &self,
-        model: &Decoder,
-        best: &Decoder,
-        optimizer: &AdamW,
-        progress: Progress,
-        run: &RunContext,
-    ) -> Result<Vec<u8>, LabError> {
-        let (moments, updates) = optimizer.to_host().await?;
-        let groups = HashMap::from([
-            ("model".to_owned(), parameters::to_host(model).await?),
-            ("best".to_owned(), parameters::to_host(best).await?),
-            ("optimizer".to_owned(), moments),
-        ]);
-        let state = State {
-            progress,
-            updates,
-            config: self.config.clone(),
-            seed: run.seed,
-            data_hash: run.data.hash.clone(),
+    /// Windows at random places.
+    fn batches(&self, seed: u64, step: usize) -> Vec<Batch> {
+        let PretrainingConfig {
+            model, training, ..
+        } = &self.strategy.config;
+        (0..training.gradient_accumulation)
+            .map(|micro| {
+                self.corpus
+                    .batch(training.batch_size, model.context, seed, step, micro)
+            })
+            .collect()
+    }
+
+    fn held_out(&self, evaluation: Evaluation) -> Vec<Batch> {
+        let PretrainingConfig {
+            model, training, ..
+        } = &self.strategy.config;
+        let (stride, most) = match evaluation {
+            Evaluation::Watched => (0, training.evaluation_windows),
+            Evaluation::Final => (
+                training.final_evaluation_stride,
+                training.final_evaluation_windows,
+            ),
         };
-        write_checkpoint(CheckpointState { groups, state })
+        let stride = if stride == 0 { model.context } else { stride };
+        covering_batches(
+            &self.corpus.validation,
+            training.batch_size,
+            model.context,
+            stride,
+            most,
+        )
     }
 
-    fn restore(
-        &self,
-        bytes: &[u8],
-        model: Decoder,
-        optimizer: &mut AdamW,
-        run: &RunContext,
-    ) -> Result<(Decoder, Decoder, Progress), LabError> {
-        let CheckpointState { mut groups, state } = read_checkpoint::<State>(bytes)?;
-        let differs = [
-            ("configuration", state.config != self.config),
-            ("seed", state.seed != run.seed),
-            ("text", state.data_hash != run.data.hash),
-        ];
-        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-            return Err(LabError::new(
-                ErrorCode::InvalidCheckpoint,
-                format!("the checkpoint was written with another {what}"),
-                "Continue with the same experiment, seed and text, or start a new run.",
-            )
-            .at("checkpoint"));
-        }
-        let mut group = |name: &str| groups.remove(name).unwrap_or_default();
-        let best = parameters::from_host(model.clone(), &group("best"), &run.device)?;
-        let model = parameters::from_host(model, &group("model"), &run.device)?;
-        optimizer.load(group("optimizer"), state.updates, &run.device)?;
-        Ok((model, best, state.progress))
+    fn loss_metrics(&self, loss: f64, _accuracy: Option<f64>) -> Vec<(&'static str, f64)> {
+        vec![("loss", loss), ("perplexity", loss.exp())]
     }
 
-    fn info(
-        &self,
-        model: &Decoder,
-        tokenizer: &Tokenizer,
-        corpus: &Corpus,
-        first_step: usize,
-    ) -> Result<RunInfo, LabError> {
+    fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)> {
+        validation_metrics(found.loss, &self.corpus, &self.tokenizer).to_vec()
+    }
+
+    fn samples(&self, seed: u64) -> Vec<GenerateRequest> {
+        let Self {
+            tokenizer, corpus, ..
+        } = self;
+        vec![self.strategy.sample_request(tokenizer, corpus, seed)]
+    }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn info(&self, model: &Decoder, first_step: usize) -> RunInfo {
         let PretrainingConfig {
             model: shape,
             training,
             ..
-        } = &self.config;
-        Ok(RunInfo {
-            strategy: self.name().to_owned(),
-            config: serde_json::to_value(&self.config)
-                .map_err(|error| LabError::internal(error.to_string()))?,
+        } = &self.strategy.config;
+        RunInfo {
+            strategy: self.strategy.name().to_owned(),
+            config: self.config.clone(),
             steps: training.steps,
             first_step,
             parameters: model.num_params(),
-            vocabulary: tokenizer.vocabulary(),
-            training_tokens: corpus.training.len(),
-            validation_tokens: corpus.validation.len(),
+            vocabulary: self.tokenizer.vocabulary(),
+            training_tokens: self.corpus.training.len(),
+            validation_tokens: self.corpus.validation.len(),
             tokens_per_step: training.batch_size * training.gradient_accumulation * shape.context,
-        })
+        }
     }
 }
 

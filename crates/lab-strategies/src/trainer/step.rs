@@ -1,12 +1,11 @@
-//! What the strategies that train a language model share: a step, an evaluation, a sample.
+//! A training step, an evaluation, a sample.
 
 use crate::RunContext;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use lab_model::corpus::Batch;
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
-use lab_model::evaluate::{evaluate_batch, nll_sum};
+use lab_model::evaluate::{MicroBatch, evaluate_batch};
 use lab_model::generate::Generation;
 use lab_model::optimizer::AdamW;
 use lab_model::parameters;
@@ -19,7 +18,10 @@ pub struct StepValues {
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub gradient_norm: f64,
+    /// Targets that counted.
     pub tokens: usize,
+    /// Share of them that were the likeliest token, where the batches say so.
+    pub accuracy: Option<f64>,
 }
 
 /// How the step at hand is made.
@@ -35,37 +37,40 @@ pub struct StepSettings<'a> {
 /// One update from the gradients of all micro-batches together, each token weighing the same. The
 /// host waits for the device once, at the end. A loss or gradient that is not finite changes no weight
 /// and is an error.
-pub async fn train_step(
+pub async fn train_step<B: MicroBatch>(
     model: Decoder,
     optimizer: &mut AdamW,
-    batches: &[Batch],
+    batches: &[B],
     settings: &StepSettings<'_>,
 ) -> Result<(Decoder, StepValues), LabError> {
-    let tokens: usize = batches.iter().map(|batch| batch.tokens).sum();
-    let mut sum: Option<(Tensor<1>, Vec<Tensor<1>>)> = None;
+    let tokens: usize = batches.iter().map(MicroBatch::tokens).sum();
+    let mut sum: Option<Sum> = None;
     for (micro, batch) in batches.iter().enumerate() {
         let mut dropout = Dropout::new(settings.dropout, settings.seed, settings.step, micro);
-        let loss = nll_sum(&model, batch, settings.device, &mut dropout) / tokens.max(1) as f32;
+        let sums = batch.sums(&model, settings.device, &mut dropout);
+        let loss = sums.nll / tokens.max(1) as f32;
         let mut gradients = loss.backward();
-        let gradients = parameters::gradients(&model, &mut gradients);
-        let loss = loss.without_autodiff();
+        let part = Sum {
+            gradients: parameters::gradients(&model, &mut gradients),
+            loss: loss.without_autodiff(),
+            right: sums.right,
+        };
         sum = Some(match sum {
-            None => (loss, gradients),
-            Some((total, earlier)) => (
-                total + loss,
-                earlier
-                    .into_iter()
-                    .zip(gradients)
-                    .map(|(a, b)| a + b)
-                    .collect(),
-            ),
+            None => part,
+            Some(earlier) => earlier.plus(part),
         });
     }
-    let Some((loss, gradients)) = sum else {
+    let Some(Sum {
+        loss,
+        right,
+        gradients,
+    }) = sum
+    else {
         return Err(LabError::internal("a step was asked for without a batch"));
     };
     let (model, norm) = optimizer.update(model, gradients, settings.learning_rate);
-    let values = parameters::read(vec![loss, norm]).await?;
+    let tensors = [Some(loss), Some(norm), right];
+    let values = parameters::read(tensors.into_iter().flatten().collect()).await?;
     let value = |index: usize| {
         values
             .get(index)
@@ -87,34 +92,72 @@ pub async fn train_step(
             loss,
             gradient_norm,
             tokens,
+            accuracy: values.get(2).map(|_| value(2) / tokens.max(1) as f64),
         },
     ))
 }
 
-/// Mean loss over batches in nats a token, or `None` if the run was told to stop meanwhile.
-pub async fn evaluate(
+/// What the micro-batches of a step add up to.
+struct Sum {
+    loss: Tensor<1>,
+    right: Option<Tensor<1>>,
+    gradients: Vec<Tensor<1>>,
+}
+
+impl Sum {
+    fn plus(self, other: Self) -> Self {
+        let pairs = self.gradients.into_iter().zip(other.gradients);
+        Self {
+            loss: self.loss + other.loss,
+            right: self.right.zip(other.right).map(|(a, b)| a + b),
+            gradients: pairs.map(|(a, b)| a + b).collect(),
+        }
+    }
+}
+
+/// What an evaluation found.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluated {
+    /// Mean loss in nats a token.
+    pub loss: f64,
+    /// Share of the tokens that were the likeliest, where the batches say so.
+    pub accuracy: Option<f64>,
+    pub tokens: usize,
+}
+
+/// Loss over batches, each token weighing the same, or `None` if the run was told to stop meanwhile.
+pub async fn evaluate<B: MicroBatch>(
     model: &Decoder,
-    batches: &[Batch],
+    batches: &[B],
     run: &mut RunContext,
-) -> Result<Option<f64>, LabError> {
+) -> Result<Option<Evaluated>, LabError> {
     let model = model.valid();
-    let mut nll = 0.0;
+    let (mut nll, mut right) = (0.0, Some(0.0));
     let mut tokens = 0;
     for batch in batches {
-        nll += evaluate_batch(&model, batch, &run.device).await?;
-        tokens += batch.tokens;
+        let (nats, rights) = evaluate_batch(&model, batch, &run.device).await?;
+        nll += nats;
+        right = right.zip(rights).map(|(a, b)| a + b);
+        tokens += batch.tokens();
         if run.breathe().await {
             return Ok(None);
         }
     }
-    Ok(Some(nll / tokens as f64))
+    let share = |sum: f64| sum / tokens as f64;
+    Ok(Some(Evaluated {
+        loss: share(nll),
+        accuracy: right.map(share),
+        tokens,
+    }))
 }
 
-/// A continuation of the request's prompt; what was written so far if the run was told to stop.
+/// A continuation of the request's prompt up to the token `end`; what was written so far if the run was
+/// told to stop.
 pub async fn write(
     model: &Decoder,
     tokenizer: &Tokenizer,
     context: usize,
+    end: Option<u32>,
     request: &GenerateRequest,
     run: &mut RunContext,
 ) -> Result<String, LabError> {
@@ -132,7 +175,11 @@ pub async fn write(
     )?;
     let mut ids = Vec::with_capacity(request.max_tokens);
     while ids.len() < request.max_tokens {
-        ids.push(generation.next().await?);
+        let next = generation.next().await?;
+        if end == Some(next) {
+            break;
+        }
+        ids.push(next);
         if run.breathe().await {
             break;
         }
