@@ -8,6 +8,7 @@ use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::evaluate::{nll_sum, upload};
 use lab_model::formats::{adapter_folder, read_adapter, read_config, read_weights};
+use lab_model::nf4;
 use lab_model::parameters::{self, HostTensor};
 use lab_protocol::{ModelConfig, ModelFile};
 use pollster::block_on;
@@ -216,4 +217,25 @@ fn golden_adapter_folders_written_here_read_back() {
     other.modules.clear();
     other.modules.insert("lm_head".into(), module);
     assert!(attach(&other).message.contains("lm_head"));
+}
+
+#[test]
+fn golden_nf4_codes_and_values_are_those_of_bitsandbytes() {
+    let golden = json("lora-llama-tiny", "nf4.json");
+    let numbers = |key: &str| -> Vec<f32> { serde_json::from_value(golden[key].clone()).unwrap() };
+    let rows = |key: &str| -> Vec<f32> {
+        let rows: Vec<Vec<f32>> = serde_json::from_value(golden[key].clone()).unwrap();
+        rows.concat()
+    };
+    assert_eq!(numbers("codebook"), nf4::CODEBOOK);
+    assert_eq!(golden["block"], nf4::BLOCK);
+    let coded = nf4::Nf4::new(&rows("weights"));
+    assert_eq!(coded.scales, numbers("absmax"));
+    let codes: Vec<usize> = serde_json::from_value(golden["codes"].clone()).unwrap();
+    assert_eq!(coded.indices().collect::<Vec<_>>(), codes);
+    let packed: Vec<u8> =
+        serde_json::from_value(golden["packed_high_nibble_first"].clone()).unwrap();
+    assert_eq!(coded.codes, packed);
+    let found = coded.values(&coded.scales);
+    assert!(largest_difference(&found, &rows("dequantised")) <= 1e-6);
 }

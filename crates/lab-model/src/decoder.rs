@@ -1,8 +1,10 @@
 //! A decoder-only transformer: GPT-2's and Llama's families and what lies between, by configuration.
 
 mod cache;
+mod packed;
 
 pub use cache::KvCache;
+pub use packed::Packing;
 
 use crate::adapter::Layer;
 use crate::dropout::Dropout;
@@ -176,11 +178,12 @@ impl Block {
         }
     }
 
-    pub fn map_linears(self, change: impl Fn(Linear) -> Linear) -> Self {
+    /// Changes its linear layers, in the order of [`Block::linears`].
+    pub fn map_linears(self, mut change: impl FnMut(Linear) -> Linear) -> Self {
         Self {
             qkv: change(self.qkv),
             projection: change(self.projection),
-            gate: self.gate.map(&change),
+            gate: self.gate.map(&mut change),
             up: change(self.up),
             down: change(self.down),
             ..self

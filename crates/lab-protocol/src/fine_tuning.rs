@@ -104,3 +104,16 @@ impl FineTuningConfig {
             .map_err(|error| error.at("training"))
     }
 }
+
+/// An example as the model sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExamplePreview {
+    pub tokens: Vec<PreviewToken>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreviewToken {
+    pub text: String,
+    /// Whether the loss counts it.
+    pub learned: bool,
+}

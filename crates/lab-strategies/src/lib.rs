@@ -1,18 +1,26 @@
 //! The training strategies and the contract they share. A new strategy is a new file and one line in
 //! [`create`].
 
+mod answers;
+mod base;
 mod context;
 mod dpo;
 mod grpo;
 mod preference;
+mod examples;
+mod fine_tuning;
 mod pretraining;
 mod rlhf;
 mod trainer;
 
+pub use answers::{answers, exact_match};
+pub use base::Base;
 pub use context::{Control, Host, RunContext, TrainingData};
 pub use dpo::DpoStrategy;
 pub use grpo::GrpoStrategy;
 pub use preference::{Answer, RewardFunction, read_preferences, read_prompts};
+pub use examples::{Conversation, Examples, preview, read_conversations};
+pub use fine_tuning::FineTuningStrategy;
 pub use pretraining::PretrainingStrategy;
 pub use rlhf::RlhfStrategy;
 pub use trainer::{StepSettings, StepValues, train_step};
@@ -40,10 +48,11 @@ pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
         "rlhf" => Ok(Box::new(RlhfStrategy::new(config)?)),
         "grpo" => Ok(Box::new(GrpoStrategy::new(config)?)),
         "dpo" => Ok(Box::new(DpoStrategy::new(config)?)),
+        "fine_tuning" => Ok(Box::new(FineTuningStrategy::new(config)?)),
         other => Err(LabError::config(
             "strategy",
             format!("there is no strategy \"{other}\""),
-            "Use \"pretraining\", \"rlhf\", \"grpo\" or \"dpo\".",
+            "Use \"pretraining\", \"fine_tuning\", \"rlhf\", \"grpo\" or \"dpo\".",
         )),
     }
 }

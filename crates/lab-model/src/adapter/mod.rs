@@ -12,8 +12,8 @@ use crate::decoder::Decoder;
 use crate::linear::Linear;
 use crate::parameters::{self, HostTensor};
 use crate::random::{Purpose, Random};
-use burn::module::Module;
-use burn::tensor::Device;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor};
 use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig};
 use std::collections::BTreeMap;
 
@@ -36,6 +36,14 @@ pub struct AdapterModule {
     pub magnitude: Option<HostTensor>,
     /// What A·B is multiplied by.
     pub scale: f64,
+}
+
+struct Thaw;
+
+impl ModuleMapper for Thaw {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.set_require_grad(true)
+    }
 }
 
 impl Decoder {
@@ -106,6 +114,11 @@ impl Decoder {
         model
     }
 
+    /// All weights trained again.
+    pub fn trainable(self) -> Self {
+        self.map(&mut Thaw)
+    }
+
     /// Whether there is an adapter.
     pub fn has_adapter(&self) -> bool {
         let mut linears = self.blocks.iter().flat_map(|block| block.linears());
@@ -169,7 +182,7 @@ impl Decoder {
         Ok(model.map_linears(Linear::unmerged))
     }
 
-    fn map_linears(mut self, change: impl Fn(Linear) -> Linear) -> Self {
+    pub(crate) fn map_linears(mut self, change: impl Fn(Linear) -> Linear) -> Self {
         self.blocks = self
             .blocks
             .into_iter()

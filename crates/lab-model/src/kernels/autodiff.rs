@@ -8,7 +8,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, TensorMetadata};
 use burn::tensor::Shape;
 
-use super::backend::{Activation, Heads, Kernels, LabKernels, Rotation};
+use super::backend::{Activation, Heads, Kernels, LabKernels, Nf4Format, Rotation};
 
 /// Defines a backward step: its name, how many parents, what it saved, and the function that gives
 /// each parent's gradient to `grads`.
@@ -120,6 +120,19 @@ step!(FrozenLinearStep, 1, (FloatTensor<B>, bool), |ops,
         grads.register::<B>(node.id, B::k_linear(dy, back, None));
     }
 });
+
+// Kept in 4 bits until then: the floats of one layer at a time are all there ever is.
+step!(
+    Nf4LinearStep,
+    1,
+    (IntTensor<B>, IntTensor<B>, FloatTensor<B>, Nf4Format),
+    |ops, grads, dy, (codes, scales, tables, format)| {
+        if let [Some(node)] = ops.parents {
+            let w = B::k_nf4(codes, scales, tables, format);
+            grads.register::<B>(node.id, B::k_linear(dy, w, None));
+        }
+    }
+);
 
 step!(
     NormStep,
@@ -317,6 +330,30 @@ impl<B: Kernels, C: CheckpointStrategy> LabKernels for Autodiff<B, C> {
             let y = B::k_linear(x, w.clone(), Some(bias));
             ((w, false), y)
         })
+    }
+
+    fn lab_linear_nf4(
+        x: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self> {
+        let ((x, node), tables) = (x.into_parts(), tables.into_primitive());
+        record!(Nf4LinearStep, [node], {
+            let parts = (codes.clone(), scales.clone(), tables.clone());
+            let y = B::lab_linear_nf4(x, parts.0, parts.1, parts.2, format);
+            ((codes, scales, tables, format), y)
+        })
+    }
+
+    fn lab_nf4(
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self> {
+        FloatTensor::<Self>::new(B::k_nf4(codes, scales, tables.into_primitive(), format))
     }
 
     fn lab_norm(

@@ -53,6 +53,22 @@ pub struct Rotation {
     pub inverse: bool,
 }
 
+/// Numbers in a block of NF4, which share a scale.
+pub const NF4_BLOCK: usize = 64;
+/// Scales in a block of them, which share a scale of their own.
+pub const NF4_SCALES: usize = 256;
+
+/// A matrix `[rows, columns]` in NF4 with double quantisation. It comes with three tensors: its codes, the
+/// codes of its scales, and tables, which hold the 16 values of a code, the 256 values of a scale's code,
+/// and the factor of each block of scales.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nf4Format {
+    pub rows: usize,
+    pub columns: usize,
+    /// What is added to each scale.
+    pub mean: f32,
+}
+
 /// The kernels of one backend, forward and backward, none of them recorded by autodiff. Shapes are
 /// those of the public functions; `x [.., d]` means any leading dimensions, treated as rows.
 pub trait Kernels: Backend {
@@ -66,6 +82,13 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
     /// `xᵀ · dy` over all rows: `x [.., in]`, `dy [.., out]`, to `[in, out]`.
     fn k_linear_weight(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// A matrix in NF4 as floats, `[rows, columns]`.
+    fn k_nf4(
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self>;
     /// Sum over all rows: `[.., c]` to `[c]`.
     fn k_sum_rows(x: FloatTensor<Self>) -> FloatTensor<Self>;
     /// Layer norm (`centred`) or RMS norm; also gives `[rows, 2]`: mean and reciprocal deviation.
@@ -204,6 +227,21 @@ pub trait LabKernels: Backend {
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+    /// `x · wᵀ`, the weight being a constant in NF4.
+    fn lab_linear_nf4(
+        x: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self>;
+    /// See [`Kernels::k_nf4`].
+    fn lab_nf4(
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self>;
     /// Norm without bias.
     fn lab_norm(
         x: FloatTensor<Self>,
@@ -275,6 +313,26 @@ impl<B: Kernels> LabKernels for B {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         Self::lab_linear_bias(x, w, bias)
+    }
+
+    fn lab_linear_nf4(
+        x: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self> {
+        let w = B::k_nf4(codes, scales, tables, format);
+        B::k_linear(x, B::float_transpose(w), None)
+    }
+
+    fn lab_nf4(
+        codes: IntTensor<Self>,
+        scales: IntTensor<Self>,
+        tables: FloatTensor<Self>,
+        format: Nf4Format,
+    ) -> FloatTensor<Self> {
+        B::k_nf4(codes, scales, tables, format)
     }
 
     fn lab_norm(

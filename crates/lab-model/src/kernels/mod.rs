@@ -15,6 +15,8 @@ mod decode;
 mod flex;
 pub mod plain;
 
+pub use backend::{NF4_BLOCK, NF4_SCALES, Nf4Format};
+
 pub use decode::{cached_attention, rotate_heads};
 
 use backend::{Activation, Heads, Kernels, LabKernels, Rotation};
@@ -153,6 +155,38 @@ pub fn linear_transposed_frozen(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(Dispatch::lab_linear_frozen(x, weight, true))
+}
+
+/// `x · wᵀ`: `x [b, t, in]`, `w [out, in]` in NF4, a constant that is expanded for this product only.
+pub fn linear_nf4(
+    x: Tensor<3>,
+    codes: Tensor<1, Int>,
+    scales: Tensor<1, Int>,
+    tables: Tensor<1>,
+    format: Nf4Format,
+) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::lab_linear_nf4(
+        x.into_dispatch(),
+        codes.into_dispatch(),
+        scales.into_dispatch(),
+        tables.into_dispatch(),
+        format,
+    ))
+}
+
+/// A matrix in NF4 as floats, `[rows, columns]`.
+pub fn dequantize_nf4(
+    codes: Tensor<1, Int>,
+    scales: Tensor<1, Int>,
+    tables: Tensor<1>,
+    format: Nf4Format,
+) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::lab_nf4(
+        codes.into_dispatch(),
+        scales.into_dispatch(),
+        tables.into_dispatch(),
+        format,
+    ))
 }
 
 /// `(x - mean) / sqrt(variance + eps) · weight + bias` over the last dimension, the variance without

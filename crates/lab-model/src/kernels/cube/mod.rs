@@ -8,6 +8,7 @@ mod embedding;
 mod launch;
 mod loss;
 mod matmul;
+mod nf4;
 mod norm;
 mod optimizer;
 mod reduce;
@@ -17,7 +18,7 @@ use burn::backend::Cube;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::AdamWStep;
-use super::backend::{Activation, Heads, Kernels, Rotation};
+use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
 
 /// Runs the constructors by which the GPU libraries register their parts. In a browser no one else
 /// does so before the first call; and unless the program itself calls them, the linker puts a call
@@ -43,6 +44,15 @@ impl Kernels for Cube {
 
     fn k_linear_weight(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         matmul::linear_weight(x, dy)
+    }
+
+    fn k_nf4(
+        codes: CubeTensor,
+        scales: CubeTensor,
+        tables: CubeTensor,
+        format: Nf4Format,
+    ) -> CubeTensor {
+        nf4::dequantize(codes, scales, tables, format)
     }
 
     fn k_sum_rows(x: CubeTensor) -> CubeTensor {

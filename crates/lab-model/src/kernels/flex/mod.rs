@@ -7,6 +7,7 @@ mod decode;
 mod gemm;
 mod loss;
 mod math;
+mod nf4;
 mod norm;
 mod optimizer;
 mod rows;
@@ -18,7 +19,7 @@ use burn::backend::ops::IntTensorOps;
 use burn::tensor::{IntDType, Shape, TensorData};
 
 use super::AdamWStep;
-use super::backend::{Activation, Heads, Kernels, Rotation};
+use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
 
 /// The tensor with its elements in order, and copied only where they are not.
 fn contiguous(x: FlexTensor) -> FlexTensor {
@@ -71,6 +72,15 @@ impl Kernels for Flex {
 
     fn k_linear_weight(x: FlexTensor, dy: FlexTensor) -> FlexTensor {
         gemm::linear_weight(x, dy)
+    }
+
+    fn k_nf4(
+        codes: FlexTensor,
+        scales: FlexTensor,
+        tables: FlexTensor,
+        format: Nf4Format,
+    ) -> FlexTensor {
+        nf4::dequantize(codes, scales, tables, format)
     }
 
     fn k_sum_rows(x: FlexTensor) -> FlexTensor {

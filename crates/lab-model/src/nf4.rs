@@ -1,0 +1,375 @@
+//! Weights in 4 bits (QLoRA, Dettmers et al. 2023): NF4 in blocks of 64 with one scale each, and the scales
+//! themselves in 8 bits in blocks of 256 (double quantisation); 4.127 bits a weight.
+
+use crate::decoder::Decoder;
+use crate::kernels;
+use crate::linear::Linear;
+use crate::parameters;
+use burn::module::Module;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use lab_protocol::{ErrorCode, LabError};
+
+pub use crate::kernels::{NF4_BLOCK as BLOCK, NF4_SCALES as SCALES};
+
+/// The values that 4 bits stand for: quantiles of the normal distribution, as bitsandbytes has them.
+pub const CODEBOOK: [f32; 16] = [
+    -1.0,
+    -0.696_192_8,
+    -0.525_073_05,
+    -0.394_917_5,
+    -0.284_441_38,
+    -0.184_773_43,
+    -0.091_050_036,
+    0.0,
+    0.079_580_3,
+    0.160_930_2,
+    0.246_112_3,
+    0.337_915_24,
+    0.440_709_83,
+    0.562_617,
+    0.722_956_84,
+    1.0,
+];
+
+/// Numbers in 4 bits, on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nf4 {
+    /// Numbers in all.
+    pub length: usize,
+    /// Two numbers a byte, the first in the high half.
+    pub codes: Vec<u8>,
+    /// Largest magnitude of each block.
+    pub scales: Vec<f32>,
+}
+
+impl Nf4 {
+    /// The nearest of the 16 values for each number divided by its block's largest magnitude; halfway
+    /// between two, the lower.
+    pub fn new(values: &[f32]) -> Self {
+        let mut codes = vec![0; values.len().div_ceil(2)];
+        let mut scales = Vec::with_capacity(values.len().div_ceil(BLOCK));
+        for (number, block) in values.chunks(BLOCK).enumerate() {
+            let scale = block.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            scales.push(scale);
+            for (index, value) in block.iter().enumerate() {
+                let code = if scale > 0.0 {
+                    nearest(&CODEBOOK, value / scale)
+                } else {
+                    nearest(&CODEBOOK, 0.0)
+                };
+                let place = number * BLOCK + index;
+                codes[place / 2] |= (code as u8) << if place % 2 == 0 { 4 } else { 0 };
+            }
+        }
+        Self {
+            length: values.len(),
+            codes,
+            scales,
+        }
+    }
+
+    /// Index into the codebook of each number.
+    pub fn indices(&self) -> impl Iterator<Item = usize> {
+        (0..self.length).map(|place| {
+            let byte = self.codes[place / 2];
+            usize::from(if place % 2 == 0 { byte >> 4 } else { byte & 15 })
+        })
+    }
+
+    /// The numbers that are left, with these scales or with those of the second quantisation.
+    pub fn values(&self, scales: &[f32]) -> Vec<f32> {
+        let value = |(place, index): (usize, usize)| CODEBOOK[index] * scales[place / BLOCK];
+        self.indices().enumerate().map(value).collect()
+    }
+}
+
+/// Scales in 8 bits: their distance from the mean, in blocks of 256 by their largest distance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scales {
+    pub codes: Vec<u8>,
+    pub largest: Vec<f32>,
+    pub mean: f32,
+}
+
+impl Scales {
+    pub fn new(scales: &[f32]) -> Self {
+        let sum: f64 = scales.iter().map(|&scale| f64::from(scale)).sum();
+        let mean = (sum / scales.len().max(1) as f64) as f32;
+        let map = dynamic_map();
+        let mut codes = Vec::with_capacity(scales.len());
+        let mut largest = Vec::with_capacity(scales.len().div_ceil(SCALES));
+        for block in scales.chunks(SCALES) {
+            let most = block
+                .iter()
+                .fold(0.0f32, |most, x| most.max((x - mean).abs()));
+            largest.push(most);
+            codes.extend(block.iter().map(|scale| {
+                let distance = if most > 0.0 {
+                    (scale - mean) / most
+                } else {
+                    0.0
+                };
+                nearest(&map, distance) as u8
+            }));
+        }
+        Self {
+            codes,
+            largest,
+            mean,
+        }
+    }
+
+    pub fn values(&self) -> Vec<f32> {
+        let map = dynamic_map();
+        let value = |(place, &code): (usize, &u8)| {
+            map[usize::from(code)] * self.largest[place / SCALES] + self.mean
+        };
+        self.codes.iter().enumerate().map(value).collect()
+    }
+}
+
+/// The 256 values of the dynamic 8-bit format (Dettmers 2016): seven decades, each with twice as many
+/// steps as the one below.
+pub fn dynamic_map() -> Vec<f32> {
+    let mut map = vec![0.0f32, 1.0];
+    for exponent in 0..7 {
+        let items = 1usize << exponent;
+        let decade = 10f64.powi(exponent - 6);
+        let step = 0.9 / items as f64;
+        for item in 0..items {
+            let mean = 0.1 + step * (item as f64 + 0.5);
+            map.push((decade * mean) as f32);
+            map.push((-decade * mean) as f32);
+        }
+    }
+    map.sort_by(f32::total_cmp);
+    map
+}
+
+/// Index of the value of a rising list that is nearest; halfway between two, the lower.
+fn nearest(list: &[f32], value: f32) -> usize {
+    let above = |pair: &[f32]| value > (pair[0] + pair[1]) / 2.0;
+    list.windows(2).take_while(|pair| above(pair)).count()
+}
+
+/// A matrix `[out, in]` in 4 bits on the device.
+#[derive(Clone, Debug)]
+pub struct Quantized {
+    /// Eight codes in each, in the order of [`Nf4::codes`]' bytes.
+    codes: Tensor<1, Int>,
+    /// Four 8-bit scales in each.
+    scales: Tensor<1, Int>,
+    /// The 16 values, the 256 values, then the largest distance of each block of scales.
+    tables: Tensor<1>,
+    format: kernels::Nf4Format,
+}
+
+impl Quantized {
+    /// Quantises `[in, out]` numbers, along the inputs of each output.
+    pub fn new(values: &[f32], [input, output]: [usize; 2], device: &Device) -> Self {
+        let transposed: Vec<f32> = (0..input * output)
+            .map(|place| values[place % input * output + place / input])
+            .collect();
+        let coded = Nf4::new(&transposed);
+        let scales = Scales::new(&coded.scales);
+        let device = device.clone().inner();
+        let words = |bytes: &[u8]| {
+            let words: Vec<i32> = bytes
+                .chunks(4)
+                .map(|bytes| {
+                    let mut word = [0; 4];
+                    word[..bytes.len()].copy_from_slice(bytes);
+                    i32::from_le_bytes(word)
+                })
+                .collect();
+            let count = words.len();
+            Tensor::from_data(TensorData::new(words, [count]), (&device, DType::I32))
+        };
+        let mut tables = CODEBOOK.to_vec();
+        tables.extend(dynamic_map());
+        tables.extend(&scales.largest);
+        let count = tables.len();
+        Self {
+            codes: words(&coded.codes),
+            scales: words(&scales.codes),
+            tables: Tensor::from_data(TensorData::new(tables, [count]), &device),
+            format: kernels::Nf4Format {
+                rows: output,
+                columns: input,
+                mean: scales.mean,
+            },
+        }
+    }
+
+    /// Numbers that come in and go out.
+    pub fn dims(&self) -> [usize; 2] {
+        [self.format.columns, self.format.rows]
+    }
+
+    /// x·Wᵀ of `[batch, time, in]`, the weight being a constant that is expanded for this product only.
+    pub fn product(&self, x: Tensor<3>) -> Tensor<3> {
+        kernels::linear_nf4(
+            x,
+            self.codes.clone(),
+            self.scales.clone(),
+            self.tables.clone(),
+            self.format,
+        )
+    }
+
+    /// The weight as floats, `[in, out]`.
+    pub fn dense(&self) -> Tensor<2> {
+        kernels::dequantize_nf4(
+            self.codes.clone(),
+            self.scales.clone(),
+            self.tables.clone(),
+            self.format,
+        )
+        .transpose()
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> usize {
+        4 * (self.codes.dims()[0] + self.scales.dims()[0] + self.tables.dims()[0])
+    }
+}
+
+impl Decoder {
+    /// The model frozen, its linear layers (but for the head) in 4 bits. An adapter is taken off first.
+    pub async fn quantized(self, device: &Device) -> Result<Self, LabError> {
+        let mut model = self.without_adapter();
+        let mut blocks = Vec::with_capacity(model.blocks.len());
+        for block in model.blocks {
+            let mut quantized = Vec::new();
+            for linear in block.linears() {
+                quantized.push(quantize(linear, device).await?);
+            }
+            let mut quantized = quantized.into_iter();
+            blocks.push(
+                block.map_linears(|linear| match quantized.next().flatten() {
+                    Some(quantized) => linear.with_quantized(quantized),
+                    None => linear,
+                }),
+            );
+        }
+        model.blocks = blocks;
+        Ok(model)
+    }
+
+    /// The model with floats for what is in 4 bits: those that it computes with.
+    pub fn dequantized(self) -> Self {
+        self.map_linears(|linear| match linear.quantized() {
+            Some(_) => {
+                let weight = linear.dense();
+                linear.with_dense(weight)
+            }
+            None => linear,
+        })
+    }
+
+    /// All numbers of the model, those in 4 bits included.
+    pub fn parameter_count(&self) -> usize {
+        let quantized = self
+            .quantized_layers()
+            .map(|layer| layer.dims().iter().product::<usize>());
+        self.num_params() + quantized.sum::<usize>()
+    }
+
+    /// Bytes of the weights.
+    pub fn weight_bytes(&self) -> usize {
+        let quantized = self.quantized_layers().map(Quantized::bytes);
+        self.num_params() * size_of::<f32>() + quantized.sum::<usize>()
+    }
+
+    fn quantized_layers(&self) -> impl Iterator<Item = &Quantized> {
+        let linears = self.blocks.iter().flat_map(|block| block.linears());
+        linears.filter_map(Linear::quantized)
+    }
+}
+
+/// A layer's weight in 4 bits; none if it is already.
+async fn quantize(linear: &Linear, device: &Device) -> Result<Option<Quantized>, LabError> {
+    if linear.quantized().is_some() {
+        return Ok(None);
+    }
+    let dims = linear.dims();
+    let [input, output] = dims;
+    let weight = linear.dense().reshape([input * output]);
+    let values = parameters::read(vec![weight]).await?;
+    let values = values.into_iter().next().unwrap_or_default();
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(LabError::new(
+            ErrorCode::InvalidCheckpoint,
+            "a weight of the base is not a finite number, and cannot be put into 4 bits",
+            "Start from a model whose training did not fail.",
+        ));
+    }
+    Ok(Some(Quantized::new(&values, dims, device)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_dynamic_map_has_256_values_between_its_ends() {
+        let map = dynamic_map();
+        assert_eq!(map.len(), 256);
+        assert!(map.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(map.contains(&0.0) && map[255] == 1.0);
+        assert!((map[254] - 0.992_968_75).abs() < 1e-6, "{}", map[254]);
+    }
+
+    #[test]
+    fn the_mean_error_on_normal_numbers_is_the_known_one() {
+        let mut random = crate::random::Random::new(5, crate::random::Purpose::Weights, 0);
+        let values = random.normal(1 << 20, 1.0);
+        let coded = Nf4::new(&values);
+        let found = coded.values(&coded.scales);
+        let errors = values
+            .iter()
+            .zip(&found)
+            .map(|(a, b)| f64::from((a - b).abs()));
+        let mean = errors.sum::<f64>() / values.len() as f64;
+        assert!((mean - 0.0728).abs() < 2e-4, "{mean}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_number_is_further_off_than_half_the_widest_gap(values in prop::collection::vec(-3.0f32..3.0, 1..700)) {
+            let coded = Nf4::new(&values);
+            let scales = Scales::new(&coded.scales);
+            let doubly = scales.values();
+            let once = coded.values(&coded.scales);
+            let twice = coded.values(&doubly);
+            for (place, value) in values.iter().enumerate() {
+                let scale = coded.scales[place / BLOCK];
+                let bound = 0.151_904 * scale + 1e-6;
+                prop_assert!((value - once[place]).abs() <= bound);
+                let moved = (scale - doubly[place / BLOCK]).abs();
+                prop_assert!((value - twice[place]).abs() <= bound + moved);
+            }
+            let bytes = coded.codes.len() + scales.codes.len() + 4 * scales.largest.len() + 4;
+            prop_assert!(bytes * 8 <= 5 * values.len() + 72);
+        }
+
+        #[test]
+        fn the_device_has_the_same_numbers(input in 1usize..40, output in 1usize..40, seed in 0u64..1000) {
+            let mut random = crate::random::Random::new(seed, crate::random::Purpose::Weights, 0);
+            let values = random.normal(input * output, 0.5);
+            let device = Device::flex();
+            let quantized = Quantized::new(&values, [input, output], &device);
+            let found = pollster::block_on(parameters::read(vec![quantized.dense().reshape([input * output])])).unwrap().remove(0);
+            let transposed: Vec<f32> = (0..input * output).map(|p| values[p % input * output + p / input]).collect();
+            let coded = Nf4::new(&transposed);
+            let expected = coded.values(&Scales::new(&coded.scales).values());
+            for i in 0..input {
+                for o in 0..output {
+                    let (a, b) = (found[i * output + o], expected[o * input + i]);
+                    prop_assert!((a - b).abs() <= 1e-6, "{} {}", a, b);
+                }
+            }
+        }
+    }
+}

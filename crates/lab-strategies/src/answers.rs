@@ -1,0 +1,96 @@
+//! Answers to many prompts at once, the likeliest word by word, and how many of the village's are right.
+
+use crate::RunContext;
+use lab_model::burn::tensor::Tensor;
+use lab_model::decoder::Decoder;
+use lab_model::parameters;
+use lab_model::tokenizer::Tokenizer;
+use lab_protocol::LabError;
+use lab_village::{Question, score};
+
+/// Rows that are answered together.
+const ROWS: usize = 32;
+
+/// The likeliest continuation of each prompt, up to `end`, a full context or `most` tokens. `None` if the
+/// run was told to stop meanwhile. `model` is without autodiff.
+pub async fn answers(
+    model: &Decoder,
+    tokenizer: &Tokenizer,
+    prompts: &[String],
+    end: u32,
+    most: usize,
+    run: &mut RunContext,
+) -> Result<Option<Vec<String>>, LabError> {
+    let encoded = prompts
+        .iter()
+        .map(|prompt| tokenizer.encode(prompt))
+        .collect::<Result<Vec<_>, _>>()?;
+    // Prompts of like length together: little is computed for padding.
+    let mut order: Vec<usize> = (0..encoded.len()).collect();
+    order.sort_by_key(|&index| encoded[index].len());
+    let mut found = vec![String::new(); prompts.len()];
+    for indices in order.chunks(ROWS) {
+        let rows: Vec<&[u32]> = indices.iter().map(|&index| &encoded[index][..]).collect();
+        let (logits, mut cache) = model.prefill(&rows)?;
+        let mut written: Vec<Vec<u32>> = vec![Vec::new(); rows.len()];
+        let mut last = likeliest(logits).await?;
+        let mut open = vec![true; rows.len()];
+        for _ in 0..most {
+            let mut next = Vec::with_capacity(rows.len());
+            for (row, &token) in last.iter().enumerate() {
+                open[row] &= token != end && cache.lengths()[row] < model.context();
+                if open[row] {
+                    written[row].push(token);
+                }
+                next.push(open[row].then_some(token));
+            }
+            if !open.contains(&true) {
+                break;
+            }
+            last = likeliest(model.step(&next, &mut cache)?).await?;
+            if run.breathe().await {
+                return Ok(None);
+            }
+        }
+        for (&index, ids) in indices.iter().zip(&written) {
+            found[index] = tokenizer.decode(ids);
+        }
+    }
+    Ok(Some(found))
+}
+
+/// The largest of each row of logits.
+async fn likeliest(logits: Tensor<2>) -> Result<Vec<u32>, LabError> {
+    let [rows, width] = logits.dims();
+    let values = parameters::read(vec![logits.reshape([rows * width])]).await?;
+    let values = values.into_iter().next().unwrap_or_default();
+    let largest = |row: &[f32]| {
+        let mut best = 0;
+        for (index, value) in row.iter().enumerate() {
+            if *value > row[best] {
+                best = index;
+            }
+        }
+        best as u32
+    };
+    Ok(values.chunks_exact(width).map(largest).collect())
+}
+
+/// Share of the village's questions that are answered right, character for character or as an accepted
+/// sentence. `None` if the run was told to stop meanwhile.
+pub async fn exact_match(
+    model: &Decoder,
+    tokenizer: &Tokenizer,
+    questions: &[Question],
+    end: u32,
+    run: &mut RunContext,
+) -> Result<Option<f64>, LabError> {
+    let prompts: Vec<String> = questions.iter().map(Question::prompt).collect();
+    match answers(model, tokenizer, &prompts, end, ANSWER, run).await? {
+        Some(outputs) => Ok(Some(score(questions, &outputs, run.seed)?.exact.value)),
+        None => Ok(None),
+    }
+}
+
+/// Tokens that an answer of the village may have.
+const ANSWER: usize = 40;

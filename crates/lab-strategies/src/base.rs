@@ -1,0 +1,83 @@
+//! The model that a strategy starts from: what the run before it left, an adapter included.
+
+use crate::RunContext;
+use lab_model::chat::ChatTemplate;
+use lab_model::decoder::Decoder;
+use lab_model::formats::{BaseModel, read_adapter};
+use lab_model::tokenizer::Tokenizer;
+use lab_protocol::{ErrorCode, LabError, ModelConfig, ModelFile};
+
+/// A model, its tokenizer and its shape.
+pub struct Base {
+    pub shape: ModelConfig,
+    pub model: Decoder,
+    pub tokenizer: Tokenizer,
+    pub chat_template: Option<ChatTemplate>,
+    /// Whether an adapter was merged into the weights, so that they are no longer those of the files.
+    pub merged: bool,
+    /// The files of `model/`, by their names in it.
+    pub files: Vec<ModelFile>,
+}
+
+impl Base {
+    /// Reads the model of the run's base; an adapter beside it becomes part of its weights.
+    pub fn load(run: &RunContext) -> Result<Self, LabError> {
+        if run.base.is_empty() {
+            return Err(LabError::config(
+                "from",
+                "there is no model to start from",
+                "Name the strategy whose model is to be trained further, e.g. \"from\": \"pretrain\".",
+            ));
+        }
+        let place = |error: LabError| error.at("from");
+        let files = folder(&run.base, "model/");
+        let base = BaseModel::read(&files[..]).map_err(place)?;
+        let tokenizer = base.tokenizer().map_err(place)?.clone();
+        let mut model = base.decoder(&run.device).map_err(place)?;
+        let adapter = folder(&run.base, "adapter/");
+        let merged = !adapter.is_empty();
+        if merged {
+            let adapter = read_adapter(&base.shape, &adapter).map_err(place)?;
+            model = model
+                .with_adapter(&base.shape, &adapter, &run.device)
+                .map_err(place)?
+                .merged()
+                .trainable();
+        }
+        Ok(Self {
+            shape: base.shape,
+            model,
+            tokenizer,
+            chat_template: base.chat_template,
+            merged,
+            files,
+        })
+    }
+
+    /// The token that ends an answer: the tokenizer's own end of text, else a new line.
+    pub fn end(&self) -> Result<u32, LabError> {
+        let line = || match self.tokenizer.encode("\n").ok()?[..] {
+            [id] => Some(id),
+            _ => None,
+        };
+        self.tokenizer.end_of_text().or_else(line).ok_or_else(|| {
+            LabError::new(
+                ErrorCode::InvalidData,
+                "the tokenizer has no token that could end an answer: neither an end of text nor a new line",
+                "Pretrain on a text with several lines, or with the byte tokenizer.",
+            )
+            .at("from")
+        })
+    }
+}
+
+/// The files of a folder, under their names in it.
+fn folder(files: &[ModelFile], path: &str) -> Vec<ModelFile> {
+    let inside = |file: &ModelFile| {
+        file.path.strip_prefix(path).map(|name| ModelFile {
+            path: name.to_owned(),
+            bytes: file.bytes.clone(),
+        })
+    };
+    files.iter().filter_map(inside).collect()
+}
