@@ -5,7 +5,7 @@ pub mod python;
 use async_trait::async_trait;
 use lab_orchestrator::{Host, device, prepare};
 use lab_protocol::{
-    BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, RunResult,
+    BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -101,12 +101,19 @@ pub fn run(
     host: Rc<TestHost>,
     checkpoint: Option<Vec<u8>>,
 ) -> Result<RunResult, LabError> {
-    let prepared = prepare(
-        experiment,
-        &experiment.strategies[0].name,
-        text.to_owned(),
-        Vec::new(),
-    )?;
+    run_from(experiment, text, Vec::new(), host, checkpoint)
+}
+
+/// [`run`] from the files of another run.
+pub fn run_from(
+    experiment: &ExperimentConfig,
+    text: &str,
+    base: Vec<ModelFile>,
+    host: Rc<TestHost>,
+    checkpoint: Option<Vec<u8>>,
+) -> Result<RunResult, LabError> {
+    let strategy = &experiment.strategies[0].name;
+    let prepared = prepare(experiment, strategy, text.to_owned(), base)?;
     pollster::block_on(async {
         let device = device::open(BackendChoice::Cpu).await?;
         prepared

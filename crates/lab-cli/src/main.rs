@@ -9,6 +9,7 @@ mod files;
 mod folder;
 mod host;
 mod models;
+mod merge;
 mod run;
 mod tokenizer;
 mod village;
@@ -32,6 +33,8 @@ enum Subcommands {
     Convert(convert::Arguments),
     /// Write runs in other programs' formats.
     Export(export::Arguments),
+    /// Put an adapter into its model's weights.
+    Merge(merge::Arguments),
     /// Run an experiment.
     Run(run::Arguments),
     /// Make tokenizers.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Subcommands::Compare(arguments) => compare::run(arguments),
         Subcommands::Convert(arguments) => convert::run(arguments),
         Subcommands::Export(arguments) => export::run(arguments),
+        Subcommands::Merge(arguments) => merge::run(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Tokenizer(arguments) => tokenizer::run(arguments),
         Subcommands::Village(arguments) => village::run(arguments),

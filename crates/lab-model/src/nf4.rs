@@ -281,6 +281,11 @@ impl Decoder {
         self.num_params() * size_of::<f32>() + quantized.sum::<usize>()
     }
 
+    /// Whether some of it is in 4 bits.
+    pub fn is_quantized(&self) -> bool {
+        self.quantized_layers().next().is_some()
+    }
+
     fn quantized_layers(&self) -> impl Iterator<Item = &Quantized> {
         let linears = self.blocks.iter().flat_map(|block| block.linears());
         linears.filter_map(Linear::quantized)

@@ -3,7 +3,8 @@
 use crate::RunContext;
 use lab_model::chat::ChatTemplate;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{BaseModel, read_adapter};
+use lab_model::formats::{BaseModel, WeightType, read_adapter};
+use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError, ModelConfig, ModelFile};
 
@@ -13,15 +14,15 @@ pub struct Base {
     pub model: Decoder,
     pub tokenizer: Tokenizer,
     pub chat_template: Option<ChatTemplate>,
-    /// Whether an adapter was merged into the weights, so that they are no longer those of the files.
-    pub merged: bool,
-    /// The files of `model/`, by their names in it.
+    /// The model as a folder, by the files' names in it.
     pub files: Vec<ModelFile>,
+    /// What the folder of a model made from this one needs beside its weights.
+    rest: BaseModel,
 }
 
 impl Base {
     /// Reads the model of the run's base; an adapter beside it becomes part of its weights.
-    pub fn load(run: &RunContext) -> Result<Self, LabError> {
+    pub async fn load(run: &RunContext) -> Result<Self, LabError> {
         if run.base.is_empty() {
             return Err(LabError::config(
                 "from",
@@ -30,28 +31,39 @@ impl Base {
             ));
         }
         let place = |error: LabError| error.at("from");
-        let files = folder(&run.base, "model/");
-        let base = BaseModel::read(&files[..]).map_err(place)?;
+        let mut files = folder(&run.base, "model/");
+        let mut base = BaseModel::read(&files[..]).map_err(place)?;
         let tokenizer = base.tokenizer().map_err(place)?.clone();
         let mut model = base.decoder(&run.device).map_err(place)?;
         let adapter = folder(&run.base, "adapter/");
-        let merged = !adapter.is_empty();
-        if merged {
+        if !adapter.is_empty() {
             let adapter = read_adapter(&base.shape, &adapter).map_err(place)?;
-            model = model
+            if adapter.quantized_base {
+                model = model.quantized(&run.device).await?;
+            }
+            let adapted = model
                 .with_adapter(&base.shape, &adapter, &run.device)
-                .map_err(place)?
-                .merged()
-                .trainable();
+                .map_err(place)?;
+            base.weights = parameters::to_host(&adapted.merged().dequantized()).await?;
+            model = base.decoder(&run.device)?;
+            files = base.folder(WeightType::F32)?;
         }
+        base.weights.clear();
         Ok(Self {
-            shape: base.shape,
+            shape: base.shape.clone(),
             model,
             tokenizer,
-            chat_template: base.chat_template,
-            merged,
+            chat_template: base.chat_template.clone(),
             files,
+            rest: base,
         })
+    }
+
+    /// The folder of this model with other weights.
+    pub async fn folder(&self, model: &Decoder) -> Result<Vec<ModelFile>, LabError> {
+        let mut base = self.rest.clone();
+        base.weights = parameters::to_host(model).await?;
+        base.folder(WeightType::F32)
     }
 
     /// The token that ends an answer: the tokenizer's own end of text, else a new line.

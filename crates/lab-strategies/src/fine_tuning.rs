@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::examples::{Example, ExampleBatch, examples_of_batch};
-use lab_model::formats::{adapter_folder, model_folder};
+use lab_model::formats::adapter_folder;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
@@ -50,21 +50,13 @@ impl FineTuningStrategy {
 
     /// The result as folders: `model/`, and `adapter/` where only that was trained.
     async fn files(&self, base: Base, trained: &Decoder) -> Result<Vec<ModelFile>, LabError> {
-        let (shape, tokenizer) = (&base.shape, &base.tokenizer);
         if self.config.method == FineTuningMethod::Full {
-            let weights = parameters::to_host(trained).await?;
-            let files = model_folder(shape, tokenizer, &weights)?;
-            return Ok(in_folder("model", files));
+            return Ok(in_folder("model", base.folder(trained).await?));
         }
         let adapter = trained.adapter(&self.config.lora).await?;
-        let model = if base.merged {
-            let weights = parameters::to_host(&base.model).await?;
-            model_folder(shape, tokenizer, &weights)?
-        } else {
-            base.files.clone()
-        };
-        let mut files = in_folder("model", model);
-        files.extend(in_folder("adapter", adapter_folder(shape, &adapter)?));
+        let adapter_files = adapter_folder(&base.shape, &adapter)?;
+        let mut files = in_folder("model", base.files);
+        files.extend(in_folder("adapter", adapter_files));
         Ok(files)
     }
 }
@@ -81,7 +73,7 @@ impl Strategy for FineTuningStrategy {
     }
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let base = Base::load(run)?;
+        let base = Base::load(run).await?;
         let examples = Examples::new(&run.data, &base, self.config.too_long)?;
         if let Some(warning) = examples.too_long.warning(base.shape.context) {
             run.warn(warning);

@@ -12,8 +12,8 @@ use crate::decoder::Decoder;
 use crate::linear::Linear;
 use crate::parameters::{self, HostTensor};
 use crate::random::{Purpose, Random};
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor};
+use burn::module::Module;
+use burn::tensor::Device;
 use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub struct Adapter {
     pub config: LoraConfig,
     /// By the path of the linear layer in the model's file.
     pub modules: BTreeMap<String, AdapterModule>,
+    /// Whether it was trained on a base in 4 bits.
+    pub quantized_base: bool,
 }
 
 /// The change of one linear layer.
@@ -36,14 +38,6 @@ pub struct AdapterModule {
     pub magnitude: Option<HostTensor>,
     /// What A·B is multiplied by.
     pub scale: f64,
-}
-
-struct Thaw;
-
-impl ModuleMapper for Thaw {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.set_require_grad(true)
-    }
 }
 
 impl Decoder {
@@ -114,11 +108,6 @@ impl Decoder {
         model
     }
 
-    /// All weights trained again.
-    pub fn trainable(self) -> Self {
-        self.map(&mut Thaw)
-    }
-
     /// Whether there is an adapter.
     pub fn has_adapter(&self) -> bool {
         let mut linears = self.blocks.iter().flat_map(|block| block.linears());
@@ -155,6 +144,7 @@ impl Decoder {
         Ok(Adapter {
             config: config.clone(),
             modules,
+            quantized_base: self.is_quantized(),
         })
     }
 

@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const PREFIX: &str = "base_model.model.";
 const CONFIG: &str = "adapter_config.json";
+/// What the weights' metadata say of the base that the adapter was trained on.
+const BASE: &str = "llm-labs-base";
+const NF4: &str = "nf4";
 const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// The folder of an adapter of a model of this shape.
@@ -49,7 +52,10 @@ pub fn adapter_folder(shape: &ModelConfig, adapter: &Adapter) -> Result<Vec<Mode
         "rank_pattern": pattern(adapter, |module| json!(module.a.shape.last()), &json!(rank)),
         "alpha_pattern": {}, "modules_to_save": null, "layers_to_transform": null, "layers_pattern": null,
     });
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let mut metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    if adapter.quantized_base {
+        metadata.insert(BASE.to_owned(), NF4.to_owned());
+    }
     Ok(vec![
         json_file(CONFIG, &config),
         ModelFile {
@@ -97,7 +103,7 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
     let json: Value =
         serde_json::from_slice(file(CONFIG)?).map_err(|error| bad(format!("{CONFIG}: {error}")))?;
     let config = read_config(&json)?;
-    let (mut tensors, _) = safetensors::read(file(WEIGHTS)?)?;
+    let (mut tensors, metadata) = safetensors::read(file(WEIGHTS)?)?;
 
     let mut modules = BTreeMap::new();
     for target in targets(shape) {
@@ -148,7 +154,11 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
     if modules.is_empty() {
         return Err(bad("it changes no layer".into()));
     }
-    Ok(Adapter { config, modules })
+    Ok(Adapter {
+        config,
+        modules,
+        quantized_base: metadata.get(BASE).is_some_and(|base| base == NF4),
+    })
 }
 
 fn read_config(json: &Value) -> Result<LoraConfig, LabError> {

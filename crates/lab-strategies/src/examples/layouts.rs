@@ -1,5 +1,6 @@
 //! Conversations from JSONL, JSON and CSV, in the layouts that are in use.
 
+use super::csv;
 use super::json::Unique;
 use lab_model::chat::ChatMessage;
 use lab_protocol::{ErrorCode, LabError, PromptResponsePair};
@@ -99,32 +100,39 @@ fn rows(text: &str) -> Result<Vec<Row>, LabError> {
 
 /// Rows are counted after the one with the names.
 fn csv_rows(text: &str) -> Result<Vec<Row>, LabError> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
-    let names = reader
-        .headers()
-        .map_err(|error| bad(error.to_string()))?
-        .clone();
+    let mut records = csv::records(text).into_iter();
+    let names = match records.next() {
+        Some(names) => names.map_err(bad)?,
+        None => return Ok(Vec::new()),
+    };
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|other| other == name) {
             return Err(bad(format!("two columns are called \"{name}\"")));
         }
     }
-    if !names.iter().any(|name| PROMPTS.contains(&name)) {
+    if !names.iter().any(|name| PROMPTS.contains(&name.as_str())) {
+        let names: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
         return Err(bad(format!(
             "it is no JSON, and as CSV none of its columns ({}) is a prompt",
-            names.iter().take(8).collect::<Vec<_>>().join(", ")
+            names.join(", ")
         )));
     }
-    let row = |record: Result<csv::StringRecord, csv::Error>| {
-        let record = record.map_err(|error| error.to_string())?;
-        let entries = names.iter().zip(record.iter());
-        Ok(Value::Object(
-            entries
-                .map(|(name, text)| (name.to_owned(), Value::from(text)))
-                .collect(),
-        ))
+    let row = |record: Result<Vec<String>, String>| {
+        let record = record?;
+        if record.len() != names.len() {
+            return Err(format!(
+                "it has {} fields, and there are {} columns",
+                record.len(),
+                names.len()
+            ));
+        }
+        let entries = names
+            .iter()
+            .cloned()
+            .zip(record.into_iter().map(Value::from));
+        Ok(Value::Object(entries.collect()))
     };
-    Ok((1..).zip(reader.records().map(row)).collect())
+    Ok((1..).zip(records.map(row)).collect())
 }
 
 fn conversations(value: &Value, row: usize) -> Result<Vec<Conversation>, String> {

@@ -1,5 +1,6 @@
 //! Examples to fine-tune on: from the village or from the user's rows to tokens.
 
+mod csv;
 mod json;
 mod layouts;
 

@@ -1,0 +1,77 @@
+//! `lab merge`.
+
+use crate::files;
+use lab_model::formats::{BaseModel, WeightType, read_adapter};
+use lab_model::parameters;
+use lab_orchestrator::device;
+use lab_protocol::{BackendChoice, LabError, ModelFile};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder of the model: config.json, model.safetensors, tokenizer.json.
+    #[arg(long)]
+    model: PathBuf,
+    /// Folder of the adapter: adapter_config.json, adapter_model.safetensors.
+    #[arg(long)]
+    adapter: PathBuf,
+    /// Folder for the model with the adapter in its weights, of 32-bit floats.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), LabError> {
+    if arguments.out.join("config.json").exists() {
+        return Err(LabError::config(
+            "out",
+            format!("{} already holds a model", arguments.out.display()),
+            "Name another folder.",
+        ));
+    }
+    let mut base = BaseModel::read(&folder(&arguments.model, "model")?[..])
+        .map_err(|error| error.at("model"))?;
+    let adapter = read_adapter(&base.shape, &folder(&arguments.adapter, "adapter")?)?;
+    if adapter.quantized_base {
+        eprintln!(
+            "warning: the adapter was trained on a base in 4 bits; it is merged into the floats that those 4 bits stand for, not into those of {}",
+            arguments.model.display()
+        );
+    }
+    base.weights = pollster::block_on(async {
+        let device = device::open(BackendChoice::Cpu).await?;
+        let mut model = base.decoder(&device)?;
+        if adapter.quantized_base {
+            model = model.quantized(&device).await?;
+        }
+        let model = model.with_adapter(&base.shape, &adapter, &device)?;
+        parameters::to_host(&model.merged().dequantized()).await
+    })?;
+    for file in base.folder(WeightType::F32)? {
+        files::write(&arguments.out.join(&file.path), &file.bytes)?;
+    }
+    println!(
+        "{}: the model with {} adapted layers in its weights",
+        arguments.out.display(),
+        adapter.modules.len()
+    );
+    Ok(())
+}
+
+/// The files of a folder, without those in folders of it.
+fn folder(path: &Path, field: &str) -> Result<Vec<ModelFile>, LabError> {
+    let entries = std::fs::read_dir(path).map_err(|error| {
+        LabError::config(
+            field,
+            format!("{} cannot be read: {error}", path.display()),
+            "Give the path of a folder that exists and may be read.",
+        )
+    })?;
+    let mut found = Vec::new();
+    for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
+        found.push(ModelFile {
+            path: entry.file_name().to_string_lossy().into_owned(),
+            bytes: files::read(&entry.path(), field)?,
+        });
+    }
+    Ok(found)
+}
