@@ -62,7 +62,7 @@ pub(crate) async fn drive(
                 let (policy, base) = (learner.policy(), learner.base());
                 let context = base.shape.context;
                 // A prompt that cannot be read must not end the run.
-                match trainer::write(policy, &base.tokenizer, context, &request, run).await {
+                match trainer::write(policy, &base.tokenizer, context, None, &request, run).await {
                     Ok(text) => run.sample(step, request.prompt, text),
                     Err(error) if error.code.is_input() => run.warn(error.to_string()),
                     Err(error) => return Err(error),

@@ -108,7 +108,7 @@ impl Judge {
         }
         let (mut nll, mut tokens) = (0.0, 0);
         for batch in &self.windows {
-            nll += evaluate_batch(model, batch, &run.device).await?;
+            nll += evaluate_batch(model, batch, &run.device).await?.0;
             tokens += batch.tokens;
             if run.breathe().await {
                 return Ok(None);
