@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
-use lab_model::formats::{model_folder, read_config, read_weights};
+use lab_model::formats::{model_folder, read_adapter, read_config, read_weights};
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
 use lab_model::tokenizer::Tokenizer;
@@ -215,7 +215,18 @@ impl KnownOptimum {
         let (shape, vocabulary) = read_config(&config)?;
         let weights = read_weights(&shape, file("model/model.safetensors")?)?;
         let model = Decoder::new(&shape, vocabulary, 0, device);
-        Ok(parameters::from_host(model, &weights, device)?.valid())
+        let model = parameters::from_host(model, &weights, device)?;
+        let of_adapter = |file: &ModelFile| {
+            let name = file.path.strip_prefix("adapter/")?.to_owned();
+            let bytes = file.bytes.clone();
+            Some(ModelFile { path: name, bytes })
+        };
+        let adapter: Vec<ModelFile> = files.iter().filter_map(of_adapter).collect();
+        if adapter.is_empty() {
+            return Ok(model.valid());
+        }
+        let adapter = read_adapter(&shape, &adapter)?;
+        Ok(model.with_adapter(&shape, &adapter, device)?.valid())
     }
 }
 

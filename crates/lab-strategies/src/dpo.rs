@@ -1,9 +1,10 @@
 //! Direct preference optimisation (Rafailov et al. 2023): the policy learns from pairs of answers at once,
 //! without a reward model and without samples of its own.
 
+use crate::base::Base;
 use crate::preference::{
-    Advance, Base, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted,
-    compare, drive, pairs_of_step, read_config, read_state, record, resolved, write_state,
+    Advance, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted, compare,
+    drive, fingerprint, pairs_of_step, read_config, read_state, record, resolved, write_state,
 };
 use crate::{RunContext, Strategy, TrainingData};
 use async_trait::async_trait;
@@ -47,7 +48,7 @@ impl Strategy for DpoStrategy {
     }
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let mut learner = PairLearner::new(&self.config, run)?;
+        let mut learner = PairLearner::new(&self.config, run).await?;
         run.started(learner.info(self.name()));
         if let Some(left_out) = learner.data.left_out() {
             run.warn(left_out);
@@ -90,8 +91,8 @@ struct State {
 const PAIRS: usize = 16;
 
 impl<'c> PairLearner<'c> {
-    fn new(config: &'c DpoConfig, run: &mut RunContext) -> Result<Self, LabError> {
-        let base = Base::load(run)?;
+    async fn new(config: &'c DpoConfig, run: &mut RunContext) -> Result<Self, LabError> {
+        let base = Base::load(run).await?;
         let end = base.end_of_answers(&config.rollout.stop)?;
         let wanted = Wanted {
             pairs: true,
@@ -102,7 +103,7 @@ impl<'c> PairLearner<'c> {
         let sampler = Sampler::new(&config.rollout, end, run.seed);
         let most = config.report.evaluation_prompts;
         let settings = config.optimizer.training(config.steps);
-        let policy = base.trainable(config.lora.as_ref(), run.seed, &run.device)?;
+        let policy = base.to_train(config.lora.as_ref(), run.seed, &run.device)?;
         let mut created = Self {
             judge: Judge::new(&data, &base, sampler.clone(), most, run)?,
             optimizer: AdamW::new(&settings, &policy, &run.device),
@@ -112,7 +113,7 @@ impl<'c> PairLearner<'c> {
                 config: resolved(config)?,
                 seed: run.seed,
                 data_hash: run.data.hash.clone(),
-                base: base.fingerprint.clone(),
+                base: fingerprint(&run.base),
                 ..Default::default()
             },
             config,
@@ -252,7 +253,10 @@ impl<'c> PairLearner<'c> {
             best_step: self.state.step,
             seconds: run.seconds(),
             metrics,
-            files: self.base.files(&policy, self.config.lora.as_ref()).await?,
+            files: self
+                .base
+                .trained_files(&policy, self.config.lora.as_ref())
+                .await?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The loop that all of them share: hear commands, make a step, report, keep.
 
-use super::base::Base;
+use crate::base::Base;
 use crate::{Control, RunContext, trainer};
 use async_trait::async_trait;
 use lab_model::decoder::Decoder;

@@ -1,11 +1,11 @@
 //! What a policy is worth on what is held out: answers to new questions, and the language it came from.
 
-use super::base::Base;
 use super::data::{PreferenceData, Prompt};
 use super::reward::Scorer;
 use super::reward_stage::answers_of;
 use super::rollout::Sampler;
 use crate::RunContext;
+use crate::base::Base;
 use lab_model::corpus::{Batch, covering_batches};
 use lab_model::decoder::Decoder;
 use lab_model::evaluate::evaluate_batch;

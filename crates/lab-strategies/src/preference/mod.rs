@@ -17,7 +17,7 @@ mod watch;
 pub use layouts::{read_preferences, read_prompts};
 pub use reward::{Answer, RewardFunction};
 
-pub(crate) use base::Base;
+pub(crate) use base::fingerprint;
 pub(crate) use data::{EncodedPair, PreferenceData, Wanted};
 pub(crate) use driver::{Advance, Learner, drive};
 pub(crate) use experience::{Estimation, Experience};

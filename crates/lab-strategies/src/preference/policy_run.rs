@@ -1,6 +1,6 @@
 //! A run that improves a policy by its own answers: first the reward, then update after update.
 
-use super::base::Base;
+use super::base::fingerprint;
 use super::data::{PreferenceData, Prompt, Wanted};
 use super::driver::{Advance, Learner, drive};
 use super::experience::{Experience, Pass};
@@ -11,6 +11,7 @@ use super::update::{UpdateSettings, UpdateValues, update};
 use super::watch::{Seen, Watch};
 use super::{read_state, write_state};
 use crate::RunContext;
+use crate::base::Base;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
@@ -79,7 +80,7 @@ pub(crate) async fn run_recipe<R: Recipe>(
     name: &'static str,
     run: &mut RunContext,
 ) -> Result<RunResult, LabError> {
-    let mut policy_run = PolicyRun::new(recipe, shared, name, run)?;
+    let mut policy_run = PolicyRun::new(recipe, shared, name, run).await?;
     run.started(policy_run.info());
     if let Some(left_out) = policy_run.data.left_out() {
         run.warn(left_out);
@@ -127,13 +128,13 @@ struct State {
 }
 
 impl<'c, R: Recipe> PolicyRun<'c, R> {
-    fn new(
+    async fn new(
         recipe: R,
         shared: Shared<'c>,
         name: &'static str,
         run: &mut RunContext,
     ) -> Result<Self, LabError> {
-        let base = Base::load(run)?;
+        let base = Base::load(run).await?;
         let end = base.end_of_answers(&shared.rollout.stop)?;
         let wanted = Wanted {
             pairs: *shared.reward == RewardConfig::Model {},
@@ -147,7 +148,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
         let function = run.reward.clone();
         let reward = RewardStage::new(shared.reward, shared.reward_model, function, &base, run)?;
         let policy = PolicyWithValue {
-            decoder: base.trainable(shared.lora, run.seed, &run.device)?,
+            decoder: base.to_train(shared.lora, run.seed, &run.device)?,
             value: ScalarHead::zeros(base.shape.width, &run.device),
         };
         let settings = recipe.optimizer().training(recipe.steps());
@@ -160,7 +161,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
                 config: shared.config.clone(),
                 seed: run.seed,
                 data_hash: run.data.hash.clone(),
-                base: base.fingerprint.clone(),
+                base: fingerprint(&run.base),
                 ..Default::default()
             },
             shown: Vec::new(),
@@ -459,7 +460,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             best_step: self.state.step,
             seconds: run.seconds(),
             metrics,
-            files: self.base.files(&policy, self.shared.lora).await?,
+            files: self.base.trained_files(&policy, self.shared.lora).await?,
         })
     }
 }

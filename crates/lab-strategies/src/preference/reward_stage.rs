@@ -1,12 +1,12 @@
 //! The reward: a rule that is there from the beginning, or a model that first learns it from preferences.
 
-use super::base::Base;
 use super::data::{EncodedPair, PreferenceData, Prompt};
 use super::driver::Advance;
 use super::experience::{shuffled, upload};
 use super::reward::{Answer, ModelScorer, RewardFunction, Scorer, model_rewards};
 use super::rollout::{Response, Sampler};
 use crate::RunContext;
+use crate::base::Base;
 use burn::module::Module;
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
@@ -62,7 +62,7 @@ impl RewardStage {
             Some(_) => None,
             None => {
                 let model = RewardModel {
-                    trunk: base.trainable(config.lora.as_ref(), run.seed, &run.device)?,
+                    trunk: base.to_train(config.lora.as_ref(), run.seed, &run.device)?,
                     head: ScalarHead::random(base.shape.width, run.seed, &run.device),
                 };
                 let settings = config.optimizer.training(config.steps);
