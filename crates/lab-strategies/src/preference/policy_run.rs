@@ -5,9 +5,10 @@ use super::data::{PreferenceData, Prompt, Wanted};
 use super::driver::{Advance, Learner, drive};
 use super::experience::{Experience, Pass};
 use super::judge::{Judge, Judgement, compare};
+use super::report::{Measured, metrics, record, sums_of_differences};
 use super::reward_stage::{RewardStage, RewardState, answers_of, pairs_of_step};
 use super::rollout::Sampler;
-use super::update::{UpdateSettings, UpdateValues, update};
+use super::update::{UpdateSettings, update};
 use super::watch::{Seen, Watch};
 use super::{read_state, write_state};
 use crate::RunContext;
@@ -17,9 +18,7 @@ use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::optimizer::{AdamW, learning_rate};
 use lab_model::parameters;
-use lab_model::rl::{
-    PolicyWithValue, ScalarHead, correlation, explained_variance, mean_and_deviation,
-};
+use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
 use lab_protocol::{
     ErrorCode, LabError, LoraConfig, OptimizerConfig, ReportConfig, RewardConfig,
     RewardModelConfig, RolloutConfig, RunInfo, RunResult, StopReason,
@@ -310,8 +309,14 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             lengths: &lengths,
             ended,
             rate,
+            coefficient: self.recipe.kl_coefficient(),
+            episodes: self.state.episodes,
+            seconds: run.seconds(),
         };
-        let found = self.metrics(&experience, &values, measured, run);
+        let mut found = metrics(&experience, &values, &measured);
+        let accuracy = self.reward.state.accuracy;
+        let accuracy = accuracy.or(self.reward.state.training_accuracy);
+        found.extend(accuracy.map(|value| ("reward_accuracy", value)));
         let kl = mean_and_deviation(&kl).0;
         self.recipe.adapt(kl, sequences.len());
         self.state.kl_coefficient = self.recipe.kl_coefficient();
@@ -330,67 +335,6 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             tokens,
             values: found,
         })
-    }
-
-    fn metrics(
-        &self,
-        experience: &Experience,
-        values: &UpdateValues,
-        measured: Measured,
-        run: &RunContext,
-    ) -> Vec<(&'static str, f64)> {
-        let coefficient = self.recipe.kl_coefficient();
-        let non_score = -coefficient * measured.kl;
-        let surprise = |row: &[f64]| -row.iter().sum::<f64>();
-        let entropies: Vec<f64> = experience
-            .per_sequence(&experience.old)
-            .map(surprise)
-            .collect();
-        let everything = vec![true; experience.tokens()];
-        let explained = explained_variance(&experience.values, &experience.returns, &everything);
-        let average = |of: &[f64]| mean_and_deviation(of).0;
-        let mut found = vec![
-            ("ppo_loss", values.loss),
-            ("average_reward", average(measured.rewards)),
-            ("objective/kl", measured.kl),
-            ("objective/entropy", average(&entropies)),
-            ("objective/non_score_reward", non_score),
-            ("objective/rlhf_reward", measured.scores + non_score),
-            ("objective/scores", measured.scores),
-            ("policy/approxkl_avg", values.approximate_kl),
-            ("policy/clipfrac_avg", values.clip_fraction),
-            ("policy/entropy_avg", values.entropy),
-            ("loss/policy_avg", values.policy_loss),
-            ("loss/value_avg", values.value_loss),
-            ("val/clipfrac_avg", values.value_clip_fraction),
-            ("val/ratio", values.ratio),
-            ("val/ratio_var", values.ratio_variance),
-            ("val/first_ratio", values.first.0),
-            ("val/first_approxkl", values.first.1),
-            ("val/first_clipfrac", values.first.2),
-            ("val/num_eos_tokens", measured.ended as f64),
-            ("val/minibatches", values.minibatches as f64),
-            ("val/cut_short", f64::from(u8::from(values.cut_short))),
-            ("val/sampling_error", experience.sampling_error),
-            ("lr", measured.rate),
-            ("eps", self.state.episodes as f64 / run.seconds().max(1e-3)),
-            ("episode", self.state.episodes as f64),
-            ("kl_coef", coefficient),
-            ("grad_norm", values.gradient_norm),
-            ("response_length", average(measured.lengths)),
-            (
-                "reward_length_correlation",
-                correlation(measured.rewards, measured.lengths),
-            ),
-        ];
-        found.extend(explained.map(|value| ("explained_variance", value)));
-        let accuracy = self
-            .reward
-            .state
-            .accuracy
-            .or(self.reward.state.training_accuracy);
-        found.extend(accuracy.map(|value| ("reward_accuracy", value)));
-        found
     }
 
     fn restore(&mut self, bytes: &[u8], run: &RunContext) -> Result<(), LabError> {
@@ -465,16 +409,6 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
     }
 }
 
-/// What an update measured beside its losses.
-struct Measured<'a> {
-    kl: f64,
-    scores: f64,
-    rewards: &'a [f64],
-    lengths: &'a [f64],
-    ended: usize,
-    rate: f64,
-}
-
 #[async_trait(?Send)]
 impl<R: Recipe> Learner for PolicyRun<'_, R> {
     fn progress(&self) -> (usize, usize) {
@@ -542,25 +476,5 @@ impl<R: Recipe> Learner for PolicyRun<'_, R> {
 
     fn base(&self) -> &Base {
         &self.base
-    }
-}
-
-/// Divergence of each sequence from the reference, estimated by its tokens.
-pub(crate) fn sums_of_differences(experience: &Experience) -> Vec<f64> {
-    let rows = experience
-        .per_sequence(&experience.old)
-        .zip(experience.per_sequence(&experience.reference));
-    rows.map(|(old, reference)| old.iter().zip(reference).map(|(p, q)| p - q).sum())
-        .collect()
-}
-
-/// Reports an evaluation.
-pub(crate) fn record(run: &RunContext, step: usize, found: &Judgement) {
-    let values: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
-    if !values.is_empty() {
-        run.record_metrics(step, &values);
     }
 }
