@@ -156,6 +156,8 @@ impl KnownOptimum {
             kl: 0.0,
             kl_to_optimum: 0.0,
         };
+        // What the policy writes next, of the latest beginning of each length.
+        let mut next: Vec<Vec<f64>> = vec![Vec::new(); length];
         for first in (0..beginnings).step_by(ROWS) {
             let rows = ROWS.min(beginnings - first);
             // The prompt, then the digits of the beginning's number.
@@ -176,12 +178,11 @@ impl KnownOptimum {
             for (row, logits) in logits.chunks(length * vocabulary).enumerate() {
                 let mut beginning = 0.0;
                 for (place, logits) in logits.chunks(vocabulary).enumerate() {
-                    let next = log_softmax(logits);
                     // A beginning shorter than the row stands in many rows, and counts in the first.
-                    let counts = (place..length - 1).all(|later| digit(row, later) == 0);
-                    if counts {
+                    if (place..length - 1).all(|later| digit(row, later) == 0) {
+                        next[place] = log_softmax(logits);
                         let probability = f64::exp(beginning);
-                        for (token, log_probability) in next.iter().enumerate() {
+                        for (token, log_probability) in next[place].iter().enumerate() {
                             let share = probability * log_probability.exp();
                             let best = if token == 1 {
                                 best_rewarded
@@ -194,7 +195,8 @@ impl KnownOptimum {
                         }
                     }
                     if place < length - 1 {
-                        beginning += next.get(digit(row, place)).copied().unwrap_or(0.0);
+                        let written = next[place].get(digit(row, place));
+                        beginning += written.copied().unwrap_or(0.0);
                     }
                 }
             }
