@@ -1,15 +1,18 @@
 //! The whole page, top to bottom.
 
+use crate::compare::CompareSection;
 use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;
-use crate::experiment_panel::{ExperimentCard, load_example};
+use crate::experiment_panel::load_example;
 use crate::field::FormError;
+use crate::history_panel::HistorySection;
 use crate::lab::Lab;
 use crate::live::LiveSection;
+use crate::pipeline::Pipeline;
 use crate::result_panel::ResultPanel;
 use crate::run_bar::RunBar;
+use crate::share::{follow_address, open_address};
 use crate::shortcuts::{self, ShortcutHelp};
-use crate::strategy_card::StrategyCard;
 use crate::theme::ThemeButton;
 use lab_protocol::{BackendChoice, DataSource};
 use leptos::prelude::*;
@@ -30,6 +33,7 @@ pub fn App() -> impl IntoView {
     shortcuts::listen(lab);
     warn_before_leaving(lab);
     fetch_named_text(lab);
+    follow_address(lab);
     spawn_local(open(lab));
 
     view! {
@@ -50,12 +54,11 @@ pub fn App() -> impl IntoView {
         <main>
             <RunBar/>
             <ErrorPanel/>
-            <section class="pipeline" aria-label="Experiment">
-                <ExperimentCard/>
-                <Strategies/>
-            </section>
+            <Pipeline/>
             <ResultPanel/>
+            <CompareSection/>
             <LiveSection/>
+            <HistorySection/>
         </main>
         <footer>
             <p>
@@ -63,18 +66,6 @@ pub fn App() -> impl IntoView {
             </p>
             <ShortcutHelp/>
         </footer>
-    }
-}
-
-/// One card for each strategy of the experiment, in order.
-#[component]
-fn Strategies() -> impl IntoView {
-    let strategies = use_lab().form.strategies;
-    move || {
-        let cards = strategies.get().into_iter().enumerate();
-        cards
-            .map(|(index, form)| view! { <StrategyCard index form/> })
-            .collect_view()
     }
 }
 
@@ -92,7 +83,9 @@ fn Logo() -> impl IntoView {
 /// Brings the page into its first state: the worker starts while the quick start is loaded.
 async fn open(lab: Lab) {
     lab.start_worker(BackendChoice::Auto);
-    load_example(lab, "quickstart").await;
+    if !open_address(lab).await {
+        load_example(lab, "quickstart").await;
+    }
     if let Err(error) = lab.data.fetch_list().await {
         lab.store.fail_with(error);
     }

@@ -1,11 +1,15 @@
-// The loss curve. uPlot (loaded by index.html as a classic script) draws; this chooses colours from the
+// The chart. uPlot (loaded by index.html as a classic script) draws; this chooses colours from the
 // style sheet, formats the axes, and follows the size of its place and the colours of the page.
 
-const SERIES = [
-  { label: "Training", swatch: "raw", width: 1 },
-  { label: "Smoothed", swatch: "smooth", width: 2.5 },
-  { label: "Validation", swatch: "validation", width: 2, dash: [7, 5], points: true },
-];
+// How a line is drawn, by what it shows.
+const ROLES = {
+  raw: { width: 1, swatch: "raw" },
+  main: { width: 2.5, swatch: "smooth" },
+  validation: { width: 2, swatch: "validation" },
+};
+
+// Strategies are told apart by these as well as by colour; chart.rs draws the legend's.
+const DASHES = [[], [9, 4], [2, 3], [11, 3, 2, 3]];
 
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
@@ -26,7 +30,7 @@ function gaps(column) {
   return Array.from(column, (value) => (Number.isNaN(value) ? null : value));
 }
 
-export class LossChart {
+export class Chart {
   constructor(host) {
     this.host = host;
     this.last = null;
@@ -44,18 +48,20 @@ export class LossChart {
     this.theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   }
 
-  // `columns`: x, training, smoothed, validation. `axis`: a key of AXES.
-  draw(axis, log, columns) {
-    this.last = [axis, log, columns];
-    const data = [columns[0], gaps(columns[1]), gaps(columns[2]), gaps(columns[3])];
-    const kind = `${axis} ${log}`;
+  // `lines`: the fields of `Line` in curves.rs. `columns`: x, then one for each line. `axis`: a key of AXES.
+  draw(axis, log, lines, columns) {
+    this.last = [axis, log, lines, columns];
+    const data = [columns[0], ...columns.slice(1).map(gaps)];
+    const kind = JSON.stringify([axis, log, lines]);
     if (kind === this.kind && this.plot) {
       this.plot.setData(data);
       return;
     }
     this.kind = kind;
     this.plot?.destroy();
-    this.plot = new globalThis.uPlot(this.options(axis, log), data, this.host);
+    this.plot = new globalThis.uPlot(this.options(axis, log, lines), data, this.host);
+    // Only now is it known how high the values under the cursor stand.
+    this.plot.setSize(this.size());
   }
 
   destroy() {
@@ -77,21 +83,28 @@ export class LossChart {
     return getComputedStyle(element ?? this.host).color;
   }
 
-  options(axis, log) {
+  series({ label, role, place, alone, points }) {
+    const { width, swatch } = ROLES[role];
+    const stroke = this.colour(alone ? `.swatch.${swatch}` : `.run-${place % 6}`);
+    const dash = alone ? (role === "validation" ? [7, 5] : []) : DASHES[place % DASHES.length];
+    return {
+      label,
+      width: alone || role !== "validation" ? width : 1.25,
+      dash,
+      stroke,
+      alpha: !alone && role === "raw" ? 0.35 : 1,
+      spanGaps: true,
+      points: { show: points, size: 6, fill: stroke },
+      value: (_, value) => (value == null ? "–" : +value.toPrecision(4)),
+    };
+  }
+
+  options(axis, log, lines) {
     const { label, format } = AXES[axis];
     const ink = this.colour(".legend");
     const grid = { stroke: this.colour(".plot"), width: 1 };
     const font = `12px ${getComputedStyle(this.host).fontFamily}`;
     const ticks = { ...grid, size: 4 };
-    const series = SERIES.map(({ label, swatch, width, dash, points }) => ({
-      label,
-      width,
-      dash,
-      stroke: this.colour(`.swatch.${swatch}`),
-      spanGaps: true,
-      points: { show: Boolean(points), size: 6, fill: this.colour(`.swatch.${swatch}`) },
-      value: (_, value) => (value == null ? "–" : value.toFixed(3)),
-    }));
     return {
       ...this.size(),
       padding: [12, 12, 0, 0],
@@ -109,7 +122,7 @@ export class LossChart {
           values: (_, splits) => splits.map((value) => (value == null ? "" : +value.toPrecision(3))),
         },
       ],
-      series: [{ label, value: (_, value) => (value == null ? "–" : format(value)) }, ...series],
+      series: [{ label, value: (_, value) => (value == null ? "–" : format(value)) }, ...lines.map((line) => this.series(line))],
     };
   }
 }

@@ -6,6 +6,7 @@ use lab_protocol::{DataSource, ErrorCode, LabError, from_json, text_from_bytes};
 use leptos::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// An entry of `data/texts.json`, the list of the built-in texts.
@@ -34,6 +35,8 @@ pub struct DataState {
     fetched: RwSignal<BTreeMap<String, Result<Arc<str>, LabError>>>,
     /// The text that the form names; none while it is being fetched.
     pub text: Memo<Option<Result<Arc<str>, LabError>>>,
+    /// Tells texts apart.
+    pub mark: Memo<u64>,
 }
 
 impl DataState {
@@ -56,12 +59,21 @@ impl DataState {
                 }
             })),
         });
+        let mark = Memo::new(move |_| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            text.with(|text| match text {
+                Some(Ok(text)) => text.hash(&mut hasher),
+                _ => 0.hash(&mut hasher),
+            });
+            hasher.finish()
+        });
         Self {
             built_in,
             pasted,
             file,
             fetched,
             text,
+            mark,
         }
     }
 
@@ -112,6 +124,20 @@ impl DataState {
         form.user_name.set(file.name());
         form.source.set(DataSource::User);
         Ok(())
+    }
+
+    /// Sets the user's own text, as it was given earlier.
+    pub fn set_own(&self, form: ExperimentForm, name: String, text: Arc<str>) {
+        if name.is_empty() {
+            self.file.set(None);
+            self.pasted.set(text.to_string());
+        } else {
+            self.file.set(Some(UserFile {
+                name: name.clone(),
+                text,
+            }));
+        }
+        form.user_name.set(name);
     }
 
     /// Forgets the user's file; what is pasted counts again.

@@ -79,7 +79,7 @@ fn ErrorCard(problem: Problem) -> impl IntoView {
 fn label(offer: Offer, chosen: BackendChoice) -> String {
     let on_cpu = |backend| backend == BackendChoice::Cpu && chosen != BackendChoice::Cpu;
     match offer {
-        Offer::Continue { step, backend } if on_cpu(backend) => {
+        Offer::Continue { step, backend, .. } if on_cpu(backend) => {
             format!("Continue from step {step} on the CPU")
         }
         Offer::Continue { step, .. } => format!("Continue from step {step}"),

@@ -1,7 +1,8 @@
 //! The experiment as a form: one signal a field, and the way between form and configuration.
 
-use crate::format::{escape, unescape};
-use crate::settings::{self, Kind, Setting, StrategyKind};
+use crate::kinds::{self, Base, StrategyKind};
+use crate::strategy_form::number;
+pub use crate::strategy_form::{StrategyForm, shown};
 use lab_protocol::{
     BackendChoice, DataSource, ExperimentConfig, LabError, SCHEMA_VERSION, from_value,
 };
@@ -27,14 +28,6 @@ pub struct ExperimentForm {
     pub strategies: RwSignal<Vec<StrategyForm>>,
 }
 
-/// A strategy's fields: `values[i]` belongs to `kind.settings[i]`.
-#[derive(Clone)]
-pub struct StrategyForm {
-    pub name: String,
-    pub kind: &'static StrategyKind,
-    pub values: Vec<RwSignal<String>>,
-}
-
 impl ExperimentForm {
     pub fn new() -> Self {
         Self {
@@ -53,24 +46,28 @@ impl ExperimentForm {
 
     /// Fills the form. Nothing of it changes when the experiment cannot be shown.
     pub fn load(&self, experiment: ExperimentConfig) -> Result<(), LabError> {
-        if experiment.strategies.len() != 1 {
+        if experiment.strategies.is_empty() {
             return Err(LabError::config(
                 "strategies",
-                format!(
-                    "the experiment has {} strategies",
-                    experiment.strategies.len()
-                ),
-                "This page runs experiments of one strategy.",
+                "the experiment has no strategy",
+                "Add at least one.",
             ));
         }
-        let mut forms = Vec::new();
+        experiment.order()?;
+        let mut forms: Vec<StrategyForm> = Vec::new();
+        let mut bases = Vec::new();
         for (index, strategy) in experiment.strategies.into_iter().enumerate() {
             let field = format!("strategies[{index}]");
-            let kind = settings::kind(&strategy.strategy)
+            let kind = kinds::kind(&strategy.strategy)
                 .ok_or_else(|| unknown_kind(&strategy.strategy).at(&field))?;
             let config = (kind.resolve)(absent_as_empty(strategy.config))
                 .map_err(|e| e.at(&format!("{field}.config")))?;
             forms.push(StrategyForm::new(strategy.name, kind, &config));
+            bases.push(strategy.from);
+        }
+        for (form, from) in forms.iter().zip(bases) {
+            let named = |base: &&StrategyForm| Some(base.name.get_untracked()) == from;
+            form.from.set(forms.iter().find(named).map(|base| base.key));
         }
         self.name.set(experiment.name);
         self.description.set(experiment.description);
@@ -90,6 +87,40 @@ impl ExperimentForm {
 
     /// The experiment that the form describes, checked; every field is read reactively.
     pub fn build(&self, backend: BackendChoice) -> Result<ExperimentConfig, LabError> {
+        let forms = self.strategies.get();
+        let strategies: Vec<Value> = forms.iter().map(|form| self.value_of(form)).collect();
+        let mut value = Map::new();
+        value.insert("schema".to_owned(), json!(SCHEMA_VERSION));
+        value.insert("name".to_owned(), json!(self.name.get()));
+        value.insert("description".to_owned(), json!(self.description.get()));
+        insert_number(&mut value, "seed", &self.seed.get());
+        value.insert("backend".to_owned(), json!(backend));
+        value.insert("data".to_owned(), self.data_value());
+        value.insert("strategies".to_owned(), Value::Array(strategies));
+
+        let experiment: ExperimentConfig = from_value(Value::Object(value))?;
+        experiment.validate()?;
+        experiment
+            .data
+            .validate()
+            .map_err(|error| error.at("data"))?;
+        for (index, (strategy, form)) in experiment.strategies.iter().zip(&forms).enumerate() {
+            let field = format!("strategies[{index}].config");
+            (form.kind.check)(strategy.config.clone()).map_err(|error| error.at(&field))?;
+            if form.kind.base == Base::Needed && strategy.from.is_none() {
+                return Err(LabError::config(
+                    "from",
+                    format!("\"{}\" has no model to start from", strategy.name),
+                    "Choose the strategy whose model it starts from.",
+                )
+                .at(&format!("strategies[{index}]")));
+            }
+        }
+        Ok(experiment)
+    }
+
+    /// The experiment's data; every field is read reactively.
+    pub fn data_value(&self) -> Value {
         let source = self.source.get();
         let name = match source {
             DataSource::BuiltIn => self.built_in.get(),
@@ -107,128 +138,88 @@ impl ExperimentForm {
             "validation_fraction",
             &self.validation_fraction.get(),
         );
-        let forms = self.strategies.get();
-        let strategies: Vec<Value> = forms.iter().map(StrategyForm::value).collect();
-        let mut value = Map::new();
-        value.insert("schema".to_owned(), json!(SCHEMA_VERSION));
-        value.insert("name".to_owned(), json!(self.name.get()));
-        value.insert("description".to_owned(), json!(self.description.get()));
-        insert_number(&mut value, "seed", &self.seed.get());
-        value.insert("backend".to_owned(), json!(backend));
-        value.insert("data".to_owned(), Value::Object(data));
-        value.insert("strategies".to_owned(), Value::Array(strategies));
+        Value::Object(data)
+    }
 
-        let experiment: ExperimentConfig = from_value(Value::Object(value))?;
-        experiment.validate()?;
-        experiment
-            .data
-            .validate()
-            .map_err(|error| error.at("data"))?;
-        for (index, (strategy, form)) in experiment.strategies.iter().zip(&forms).enumerate() {
-            let field = format!("strategies[{index}].config");
-            (form.kind.check)(strategy.config.clone()).map_err(|error| error.at(&field))?;
+    fn value_of(&self, form: &StrategyForm) -> Value {
+        let mut value = json!({
+            "name": form.name.get(),
+            "strategy": form.kind.id,
+            "config": form.config(),
+        });
+        if let Some(base) = form.from.get().and_then(|key| self.strategy(key)) {
+            value["from"] = json!(base.name.get());
         }
-        Ok(experiment)
-    }
-}
-
-impl StrategyForm {
-    fn new(name: String, kind: &'static StrategyKind, config: &Value) -> Self {
-        let values = kind
-            .settings
-            .iter()
-            .map(|setting| {
-                RwSignal::new(shown(
-                    config.pointer(&setting.pointer()).unwrap_or(&Value::Null),
-                ))
-            })
-            .collect();
-        Self { name, kind, values }
+        value
     }
 
-    fn value(&self) -> Value {
-        let mut config = Value::Object(Map::new());
-        for (setting, value) in self.kind.settings.iter().zip(&self.values) {
-            if let Some(value) = typed(setting, &value.get()) {
-                put(&mut config, setting.path, value);
+    pub fn strategy(&self, key: usize) -> Option<StrategyForm> {
+        let found = |forms: &Vec<StrategyForm>| forms.iter().find(|form| form.key == key).cloned();
+        self.strategies.with_untracked(found)
+    }
+
+    /// Key of the strategy that this one starts from.
+    pub fn base_of(&self, key: usize) -> Option<usize> {
+        self.strategy(key)?.from.get_untracked()
+    }
+
+    /// The strategies that this one can start from: all that do not start from it.
+    pub fn bases_for(&self, key: usize) -> Vec<StrategyForm> {
+        let starts_from_it = |form: &StrategyForm| {
+            let mut at = Some(form.key);
+            // As many steps as there are strategies reach the end of every line.
+            for _ in 0..=self.strategies.with(Vec::len) {
+                if at == Some(key) {
+                    return true;
+                }
+                at = at.and_then(|at| self.strategy(at)?.from.get());
+            }
+            false
+        };
+        let mut forms = self.strategies.get();
+        forms.retain(|form| !starts_from_it(form));
+        forms
+    }
+
+    /// Adds a strategy of this kind, which starts from the last one if it starts from any.
+    pub fn add(&self, kind: &'static StrategyKind) -> Result<StrategyForm, LabError> {
+        let config = (kind.resolve)(Value::Object(Map::new()))?;
+        let taken: Vec<_> = self
+            .strategies
+            .with_untracked(|forms| forms.iter().map(|form| form.name.get_untracked()).collect());
+        let numbered = (2..).map(|number| format!("{}-{number}", kind.name));
+        let name = std::iter::once(kind.name.to_owned())
+            .chain(numbered)
+            .find(|name| !taken.contains(name))
+            .unwrap_or_default();
+        let form = StrategyForm::new(name, kind, &config);
+        if kind.base != Base::Never {
+            let last = self
+                .strategies
+                .with_untracked(|forms| forms.last().map(|form| form.key));
+            form.from.set(last);
+        }
+        self.strategies.update(|forms| forms.push(form.clone()));
+        Ok(form)
+    }
+
+    /// Takes a strategy away; what started from it starts from what that started from.
+    pub fn remove(&self, key: usize) {
+        let base = self.base_of(key);
+        for form in self.strategies.get_untracked() {
+            if form.from.get_untracked() == Some(key) {
+                form.from.set(base);
             }
         }
-        json!({ "name": self.name, "strategy": self.kind.id, "config": config })
+        self.strategies
+            .update(|forms| forms.retain(|form| form.key != key));
     }
-
-    /// What the folded card says.
-    pub fn headline(&self) -> String {
-        let parts = self
-            .kind
-            .settings
-            .iter()
-            .zip(&self.values)
-            .filter(|(setting, _)| {
-                let number = matches!(setting.kind, Kind::Whole(..) | Kind::Number(..));
-                number && setting.group == settings::Group::Main
-            });
-        let words: Vec<_> = parts
-            .map(|(setting, value)| format!("{} {}", setting.label.to_lowercase(), value.get()))
-            .collect();
-        words.join(" · ")
-    }
-}
-
-/// A field's text for a value of a configuration.
-pub fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => escape(text),
-        Value::Null => String::new(),
-        Value::Number(number) => {
-            let text = number.to_string();
-            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-        }
-        other => other.to_string(),
-    }
-}
-
-/// The value that a field's text means; none where the field is empty, which means the default.
-fn typed(setting: &Setting, text: &str) -> Option<Value> {
-    match setting.kind {
-        Kind::Text => Some(Value::String(unescape(text))),
-        Kind::Choice(_) => Some(Value::String(text.to_owned())),
-        Kind::Switch => Some(Value::Bool(text == "true")),
-        Kind::Whole(..) | Kind::WholeUpTo(..) | Kind::Number(..) => number(text),
-    }
-}
-
-/// A number as JSON; what is none stays text, for the check to refuse.
-fn number(text: &str) -> Option<Value> {
-    let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    let parsed = serde_json::from_str::<Value>(text)
-        .ok()
-        .filter(Value::is_number);
-    // `.5` and `5.` are numbers to a person, though not in JSON.
-    let parsed = parsed.or_else(|| {
-        text.parse::<f64>()
-            .ok()
-            .map(Value::from)
-            .filter(Value::is_number)
-    });
-    Some(parsed.unwrap_or_else(|| Value::String(text.to_owned())))
 }
 
 fn insert_number(map: &mut Map<String, Value>, key: &str, text: &str) {
     if let Some(value) = number(text) {
         map.insert(key.to_owned(), value);
     }
-}
-
-/// Puts `value` at a dotted path, making the objects on the way.
-fn put(target: &mut Value, path: &str, value: Value) {
-    let mut place = target;
-    for key in path.split('.') {
-        place = &mut place[key];
-    }
-    *place = value;
 }
 
 fn absent_as_empty(config: Value) -> Value {
@@ -240,7 +231,7 @@ fn absent_as_empty(config: Value) -> Value {
 }
 
 fn unknown_kind(id: &str) -> LabError {
-    let known: Vec<_> = settings::KINDS.iter().map(|kind| kind.id).collect();
+    let known: Vec<_> = kinds::KINDS.iter().map(|kind| kind.id).collect();
     LabError::config(
         "strategy",
         format!("this page knows no strategy called \"{id}\""),
@@ -261,25 +252,21 @@ mod tests {
 
     fn field(form: &ExperimentForm, path: &str) -> RwSignal<String> {
         let strategy = &form.strategies.get()[0];
-        let index = strategy
-            .kind
-            .settings
-            .iter()
-            .position(|setting| setting.path == path)
-            .unwrap();
-        strategy.values[index]
+        strategy.value_at(path).unwrap()
     }
 
     const QUICKSTART: &str = include_str!("../experiments/quickstart.json");
+    const FINE_TUNING: &str = include_str!("../experiments/fine-tuning.json");
     const NANOGPT: &str = include_str!("../experiments/nanogpt-cpu.json");
 
     #[test]
     fn the_examples_come_back_from_the_form_as_they_are() {
-        for text in [QUICKSTART, NANOGPT] {
+        for text in [QUICKSTART, NANOGPT, FINE_TUNING] {
             let resolved = |mut experiment: ExperimentConfig| {
-                let strategy = &mut experiment.strategies[0];
-                let kind = settings::kind(&strategy.strategy).unwrap();
-                strategy.config = (kind.resolve)(strategy.config.take()).unwrap();
+                for strategy in &mut experiment.strategies {
+                    let kind = kinds::kind(&strategy.strategy).unwrap();
+                    strategy.config = (kind.resolve)(strategy.config.take()).unwrap();
+                }
                 experiment
             };
             let built = loaded(text).build(BackendChoice::Auto).unwrap();
@@ -332,7 +319,9 @@ mod tests {
         let form = loaded(NANOGPT);
         field(&form, "training.steps").set("  ".to_owned());
         let built = form.build(BackendChoice::Cpu).unwrap();
-        let config = (settings::KINDS[0].resolve)(built.strategies[0].config.clone()).unwrap();
+        let config =
+            (kinds::kind("pretraining").unwrap().resolve)(built.strategies[0].config.clone())
+                .unwrap();
         assert_eq!(config["training"]["steps"], 500);
         assert_eq!(built.backend, BackendChoice::Cpu);
     }
@@ -353,15 +342,5 @@ mod tests {
         let error = form.load(from_json(&unknown).unwrap()).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("strategies[0].strategy"));
         assert!(form.build(BackendChoice::Auto).is_ok());
-    }
-
-    #[test]
-    fn numbers_are_read_as_people_write_them() {
-        assert_eq!(number(" 3e-4 "), Some(json!(3e-4)));
-        assert_eq!(number(".5"), Some(json!(0.5)));
-        assert_eq!(number("12"), Some(json!(12)));
-        assert_eq!(number("NaN"), Some(Value::String("NaN".into())));
-        assert_eq!(number("1,5"), Some(Value::String("1,5".into())));
-        assert_eq!(number(" "), None);
     }
 }

@@ -6,14 +6,16 @@ use crate::field::{Field, unfolded};
 use crate::lab::Lab;
 use crate::platform;
 use crate::settings::Kind;
+use crate::share::ShareButton;
 use lab_protocol::{BackendChoice, ExperimentConfig, from_json, text_from_bytes};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 /// The example experiments, by their file in `experiments/`.
-const EXAMPLES: [(&str, &str); 2] = [
+const EXAMPLES: [(&str, &str); 3] = [
     ("quickstart", "Quick start"),
     ("nanogpt-cpu", "nanoGPT on a CPU"),
+    ("fine-tuning", "Fine-tuning in a village"),
 ];
 
 static SEED: Kind = Kind::Whole(0, usize::MAX);
@@ -23,13 +25,15 @@ static FRACTION: Kind = Kind::Number(0.0, 0.9);
 pub async fn load_example(lab: Lab, name: &str) {
     let path = format!("experiments/{name}.json");
     match platform::fetch(&path).await {
-        Ok(bytes) => take(lab, bytes),
+        Ok(bytes) => {
+            take(lab, bytes);
+        }
         Err(error) => lab.store.fail_with(error),
     }
 }
 
 /// Fills the form with an experiment's file, or shows why it cannot be.
-fn take(lab: Lab, bytes: Vec<u8>) {
+pub fn take(lab: Lab, bytes: Vec<u8>) -> bool {
     let experiment = text_from_bytes(bytes).and_then(|text| from_json::<ExperimentConfig>(&text));
     let loaded = experiment.and_then(|experiment| {
         let backend = experiment.backend;
@@ -38,11 +42,16 @@ fn take(lab: Lab, bytes: Vec<u8>) {
     match loaded {
         Ok(backend) => {
             lab.store.input_changed();
+            lab.forget();
             if backend != BackendChoice::Auto && backend != lab.store.backend.get_untracked() {
                 lab.start_worker(backend);
             }
+            true
         }
-        Err(error) => lab.store.fail_with(error),
+        Err(error) => {
+            lab.store.fail_with(error);
+            false
+        }
     }
 }
 
@@ -70,13 +79,15 @@ pub fn ExperimentCard() -> impl IntoView {
         };
         spawn_local(async move {
             match platform::read_file(&file).await {
-                Ok(bytes) => take(lab, bytes),
+                Ok(bytes) => {
+                    take(lab, bytes);
+                }
                 Err(error) => lab.store.fail_with(error),
             }
         });
     };
     view! {
-        <details class="card step-card" open=open on:toggle=toggled>
+        <details class="card step-card experiment" open=open on:toggle=toggled>
             <summary>
                 <h2>"Experiment"</h2>
                 <span class="headline">{move || headline(lab)}</span>
@@ -95,6 +106,7 @@ pub fn ExperimentCard() -> impl IntoView {
                         "Load experiment…"
                         <input type="file" accept=".json,application/json" class="visually-hidden" on:change=load_file/>
                     </label>
+                    <ShareButton/>
                 </div>
                 <p class="lead">{move || form.description.get()}</p>
                 <DataPanel/>

@@ -56,7 +56,7 @@ pub fn Field(
     let shown_error =
         move || error().map(|error| format!("{} {}", sentence(&error.message), error.hint));
     view! {
-        <div class="field" class:invalid=invalid class:switch=matches!(kind, Kind::Switch)>
+        <div class="field" class:invalid=invalid class:switch=matches!(kind, Kind::Switch | Kind::Part)>
             <label class="field-label" for=id.clone()>{label}</label>
             <Control id described invalid kind value/>
             <p class="field-help" id=help_id>{help} <span class="field-range">{range}</span></p>
@@ -80,15 +80,23 @@ fn Control(
             <input type="number" step="1" id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
-        Kind::Number(..) | Kind::Text => view! {
-            <input type="text" inputmode=if matches!(kind, Kind::Text) { "text" } else { "decimal" } autocomplete="off" spellcheck="false"
+        Kind::Number(..) | Kind::Text | Kind::List => view! {
+            <input type="text" inputmode=if matches!(kind, Kind::Number(..)) { "decimal" } else { "text" } autocomplete="off" spellcheck="false"
                 id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
-        Kind::Switch => view! {
+        Kind::Switch | Kind::Part => view! {
             <input type="checkbox" id=id aria-describedby=described aria-invalid=wrong
                 prop:checked=move || value.get() == "true"
                 on:change=move |event| value.set(event_target_checked(&event).to_string())/>
+        }
+        .into_any(),
+        Kind::Maybe(neither) => view! {
+            <select id=id aria-describedby=described aria-invalid=wrong prop:value=value on:change=type_in>
+                <option value="">{*neither}</option>
+                <option value="true">"On"</option>
+                <option value="false">"Off"</option>
+            </select>
         }
         .into_any(),
         Kind::Choice(choices) => view! {
@@ -109,6 +117,7 @@ pub fn range(setting: &Setting, default: &str) -> String {
             .map_or(default.to_owned(), |(_, title)| (*title).to_owned())
     };
     match &setting.kind {
+        Kind::Whole(..) | Kind::Number(..) if default.is_empty() => "Empty is none".to_owned(),
         Kind::Whole(low, high) if *high >= 1 << 31 => format!("{low} or more, default {default}"),
         Kind::Whole(low, high) => format!(
             "{low} to {}, default {default}",
@@ -126,10 +135,13 @@ pub fn range(setting: &Setting, default: &str) -> String {
             )
         }
         Kind::Number(low, high) => format!("{low} to {high}, default {default}"),
-        Kind::Switch => format!("Default {}", if default == "true" { "on" } else { "off" }),
+        Kind::Switch | Kind::Part => {
+            format!("Default {}", if default == "true" { "on" } else { "off" })
+        }
+        Kind::Maybe(neither) => format!("Default {}", neither.to_lowercase()),
         Kind::Choice(choices) => format!("Default {}", default_of(choices)),
-        Kind::Text if default.is_empty() => "Default empty".to_owned(),
-        Kind::Text => format!("Default {default}"),
+        Kind::Text | Kind::List if default.is_empty() => "Default empty".to_owned(),
+        Kind::Text | Kind::List => format!("Default {default}"),
     }
 }
 

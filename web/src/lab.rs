@@ -1,16 +1,17 @@
 //! What the user wants: the worker started, an experiment run, a run paused and stopped. What the worker
-//! reports is in `reports`.
+//! reports is in `reports`, which strategy comes next in `queue`.
 
 use crate::data::DataState;
-use crate::experiment::ExperimentForm;
+use crate::experiment::{ExperimentForm, StrategyForm};
 use crate::platform;
+use crate::queue::{Entry, Session};
 use crate::reports::Unseen;
-use crate::store::{Offer, Phase, Run, Store};
-use crate::worker::Connection;
-use js_sys::Uint8Array;
+use crate::runs::Phase;
+use crate::store::{Offer, Store};
+use crate::worker::{Cargo, Connection};
 use lab_protocol::{BackendChoice, Command, GenerateRequest, LabError};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The page's controller, with all its state. Copy: everything in it lives as long as the page.
@@ -28,20 +29,17 @@ pub(crate) struct Inner {
     pub connection: Option<Connection>,
     /// Counts workers, so that a message of one that was ended is not taken for its successor's.
     generation: usize,
-    pub checkpoint: Option<Saved>,
-    /// A start that waits for the worker to be ready.
-    pub waiting: Option<(Command, Option<Uint8Array>)>,
-    runs: usize,
+    /// A command that waits for the worker to be ready.
+    pub waiting: Option<(Command, Cargo)>,
+    /// The strategies whose turn is still to come.
+    pub queue: VecDeque<Entry>,
+    pub session: Option<Session>,
+    pub runs: usize,
+    /// Names the experiment as it was opened, in what is kept.
+    pub book: String,
     pub samples: usize,
     /// What has come since it was last shown.
     pub unseen: Unseen,
-}
-
-/// The state of the last checkpoint.
-#[derive(Clone)]
-pub(crate) struct Saved {
-    pub step: usize,
-    pub state: Uint8Array,
 }
 
 impl Lab {
@@ -83,53 +81,6 @@ impl Lab {
         }
     }
 
-    /// Runs the experiment of the form.
-    pub fn run(&self) {
-        let store = self.store;
-        if store.phase.get_untracked().is_active() {
-            return;
-        }
-        store.problem.set(None);
-        let experiment = untrack(|| self.form.build(store.backend.get_untracked()));
-        let (experiment, text) =
-            match experiment.and_then(|experiment| Ok((experiment, self.data.ready()?))) {
-                Ok(ready) => ready,
-                Err(error) => return self.refuse(error),
-            };
-        let Some(strategy) = experiment
-            .strategies
-            .first()
-            .map(|strategy| strategy.name.clone())
-        else {
-            return;
-        };
-        let mut id = String::new();
-        self.inner.update_value(|inner| {
-            inner.runs += 1;
-            inner.checkpoint = None;
-            id = format!("run-{}", inner.runs);
-        });
-        store.clear_run();
-        store.can_write.set(false);
-        store.run.set(Some(Run {
-            id,
-            experiment,
-            strategy,
-            text: text.clone(),
-            data_hash: None,
-            device: None,
-        }));
-        self.start(None);
-        spawn_local(async move {
-            let hash = platform::sha256(&text).await;
-            store.run.update(|run| {
-                if let Some(run) = run.as_mut().filter(|run| run.text == text) {
-                    run.data_hash = hash;
-                }
-            });
-        });
-    }
-
     /// Shows an error of the input and moves to the field that it names.
     pub fn refuse(&self, error: LabError) {
         let field = error.field.clone();
@@ -145,49 +96,34 @@ impl Lab {
         self.store.problem.set(None);
         match offer {
             Offer::Restart { backend } => self.start_worker(backend),
-            Offer::Continue { backend, .. } => {
+            Offer::Continue { key, backend, .. } => {
                 if backend != self.store.backend.get_untracked() {
                     self.start_worker(backend);
                 }
-                let saved = self.inner.with_value(|inner| inner.checkpoint.clone());
-                self.start(saved);
+                self.resume(key);
             }
         }
     }
 
-    /// Sends the start of the current run, or keeps it until the worker is ready.
-    fn start(&self, saved: Option<Saved>) {
+    /// Lets go of what was run: the form holds another experiment now.
+    pub fn forget(&self) {
         let store = self.store;
-        let Some(run) = store.run.get_untracked() else {
-            return;
-        };
-        // The last worker may be gone, and its error dismissed.
-        if !store.alive.get_untracked() {
-            self.start_worker(store.backend.get_untracked());
-        }
-        store.phase.set(Phase::Starting);
-        let command = Command::Start {
-            run: run.id,
-            experiment: run.experiment,
-            strategy: run.strategy,
-            text: run.text.to_string(),
-            base: Vec::new(),
-            checkpoint: None,
-        };
-        let state = saved.map(|saved| saved.state);
-        if store.device.with_untracked(Option::is_some) {
-            self.send(&command, state.as_ref());
-        } else {
-            self.inner
-                .update_value(|inner| inner.waiting = Some((command, state)));
-        }
+        store.phase.set(Phase::Idle);
+        store.current.set(None);
+        store.chosen.set(None);
+        store.topic.set(None);
+        store.notice.set(None);
+        self.inner.update_value(|inner| {
+            inner.session = None;
+            inner.book = platform::new_id();
+        });
     }
 
     /// Pauses a running run, resumes a paused one.
     pub fn pause_or_resume(&self) {
         match self.store.phase.get_untracked() {
             Phase::Running => {
-                self.store.phase.set(Phase::Pausing);
+                self.set_phase(Phase::Pausing);
                 self.command(|run| Command::Pause { run });
             }
             Phase::Paused => self.command(|run| Command::Resume { run }),
@@ -202,16 +138,18 @@ impl Lab {
         }
     }
 
+    /// Ends the run under way, and lets those that wait go.
     pub fn stop(&self) {
-        let phase = self.store.phase;
+        self.empty_queue();
         let waiting = self
             .inner
             .try_update_value(|inner| inner.waiting.take())
             .flatten();
+        let phase = self.store.phase.get_untracked();
         if waiting.is_some() {
-            phase.set(Phase::Idle);
-        } else if phase.get_untracked().is_active() && phase.get_untracked() != Phase::Stopping {
-            phase.set(Phase::Stopping);
+            self.set_phase(Phase::Idle);
+        } else if phase.is_active() && phase != Phase::Stopping {
+            self.set_phase(Phase::Stopping);
             self.command(|run| Command::Stop { run });
         }
     }
@@ -223,22 +161,45 @@ impl Lab {
         self.command(|run| Command::Generate { run, request });
     }
 
-    fn command(&self, command: impl FnOnce(String) -> Command) {
-        if let Some(run) = self
-            .store
-            .run
-            .with_untracked(|run| run.as_ref().map(|run| run.id.clone()))
-        {
-            self.send(&command(run), None);
+    /// The strategy that is being run, or was last.
+    pub fn current(&self) -> Option<StrategyForm> {
+        let key = self.store.current.get_untracked()?;
+        self.form.strategy(key)
+    }
+
+    /// The strategy that the user looks at: the chosen one, or the one that is being run, or the first.
+    pub fn shown(&self) -> Option<StrategyForm> {
+        let chosen = self.store.chosen.get().or(self.store.current.get());
+        self.form.strategies.with(|strategies| {
+            let found = strategies.iter().find(|form| Some(form.key) == chosen);
+            found.or(strategies.first()).cloned()
+        })
+    }
+
+    /// The phase of the run under way, which is also the experiment's.
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.store.phase.set(phase);
+        if let Some(current) = self.current() {
+            current.run.phase.set(phase);
         }
     }
 
-    pub(crate) fn send(&self, command: &Command, checkpoint: Option<&Uint8Array>) {
+    fn command(&self, command: impl FnOnce(String) -> Command) {
+        let run = self.current().and_then(|form| {
+            let run = form.run.run;
+            run.with_untracked(|run| run.as_ref().map(|run| run.id.clone()))
+        });
+        if let Some(run) = run {
+            self.send(&command(run), &Cargo::default());
+        }
+    }
+
+    pub(crate) fn send(&self, command: &Command, cargo: &Cargo) {
         let sent = self.inner.with_value(|inner| {
             inner
                 .connection
                 .as_ref()
-                .map(|worker| worker.send(command, checkpoint))
+                .map(|worker| worker.send(command, cargo))
         });
         if let Some(Err(error)) = sent {
             self.worker_broke(error);

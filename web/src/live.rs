@@ -1,38 +1,37 @@
-//! What is seen of a run while it goes on: metrics, the loss curve, samples.
+//! What is seen of a run while it goes on: metrics, curves, samples.
 
 use crate::app::use_lab;
-use crate::chart::{ChartCard, SMOOTHING};
+use crate::chart::{ChartCard, SMOOTHING, Stroke, topic};
+use crate::experiment::StrategyForm;
 use crate::format::metric;
+use crate::lab::Lab;
+use crate::metrics;
+use crate::runs::Phase;
 use crate::samples::SamplesCard;
-use crate::store::Phase;
 use crate::write_box::WriteBox;
 use leptos::prelude::*;
 
-/// A metric's name in the records, its title, and what it means.
-const TILES: [(&str, &str, &str); 6] = [
-    ("loss", "Loss", "nats a token, last step"),
-    ("perplexity", "Perplexity", "tokens it hesitates between"),
-    ("validation_loss", "Validation loss", "on held-out text"),
-    ("bits_per_byte", "Bits per byte", "on held-out text"),
-    ("learning_rate", "Learning rate", "of the last step"),
-    ("gradient_norm", "Gradient norm", "before clipping"),
-];
-
 #[component]
 pub fn LiveSection() -> impl IntoView {
-    let store = use_lab().store;
-    // Stays once it is there: a second run takes the place of the first.
-    let started =
-        Memo::new(move |before| before == Some(&true) || store.info.with(Option::is_some));
+    let lab = use_lab();
+    let started = Memo::new(move |_| {
+        let began = |form: &StrategyForm| form.run.info.with(Option::is_some);
+        lab.form.strategies.get().iter().any(began)
+    });
+    // Kept through the moment between two runs.
+    let started = Memo::new(move |before: Option<&bool>| {
+        started.get() || (before == Some(&true) && lab.store.phase.get().is_active())
+    });
     view! {
         <Show when=move || started.get() fallback=Welcome>
             <section class="live" aria-label="Live results">
+                <Tabs/>
                 <Tiles/>
                 <div class="live-columns">
                     <ChartCard/>
                     <div class="writing">
                         <SamplesCard/>
-                        <Show when=move || store.can_write.get()>
+                        <Show when=move || can_write(lab)>
                             <WriteBox/>
                         </Show>
                     </div>
@@ -57,25 +56,70 @@ fn Welcome() -> impl IntoView {
     }
 }
 
+/// Whether the model that is looked at is under way and can be asked to write.
+fn can_write(lab: Lab) -> bool {
+    let current = lab.store.current.get();
+    lab.store.can_write.get() && lab.shown().is_some_and(|form| Some(form.key) == current)
+}
+
+/// Which strategy is looked at, where there are several.
+#[component]
+fn Tabs() -> impl IntoView {
+    let lab = use_lab();
+    let forms = lab.form.strategies;
+    let shown = Memo::new(move |_| lab.shown().map(|form| form.key));
+    let tab = move |(place, form): (usize, StrategyForm)| {
+        let key = form.key;
+        view! {
+            <label class="segment">
+                <input type="radio" name="strategy" prop:checked=move || shown.get() == Some(key)
+                    on:change=move |_| { lab.store.chosen.set(Some(key)); lab.store.topic.set(None); }/>
+                <span><Stroke place/>{form.name}</span>
+            </label>
+        }
+    };
+    let ran = move || {
+        let forms = forms.get().into_iter().enumerate();
+        forms.filter(|(_, form)| form.kind.runs).collect::<Vec<_>>()
+    };
+    view! {
+        <Show when=move || 1 < ran().len()>
+            <div class="segments tabs" role="radiogroup" aria-label="Strategy">{move || ran().into_iter().map(tab).collect_view()}</div>
+        </Show>
+    }
+}
+
+/// The latest values of the strategy that is looked at; each chooses what the chart shows.
 #[component]
 fn Tiles() -> impl IntoView {
-    let store = use_lab().store;
-    let tile = move |(name, title, help): (&'static str, &'static str, &'static str)| {
+    let lab = use_lab();
+    let shown = Memo::new(move |_| lab.shown());
+    let charted = Memo::new(move |_| topic(lab));
+    let tile = move |name: &'static str| {
         let value = Memo::new(move |_| {
-            store.revision.get();
-            store.log.with_value(|log| log.latest(name)).map(metric)
+            let run = shown.get()?.run;
+            run.revision.get();
+            run.log.with_value(|log| log.latest(name)).map(metric)
         });
+        let pressed = move || charted.with(|topic| topic == metrics::topic(name));
+        let chart = move |_| lab.store.topic.set(Some(metrics::topic(name).to_owned()));
         view! {
-            <div class="tile" class:empty=move || value.with(Option::is_none)>
-                <dt>{title}</dt>
+            <div class="tile" class:empty=move || value.with(Option::is_none) class:charted=pressed>
+                <dt>
+                    <button type="button" class="tile-button" aria-pressed=move || pressed().to_string() on:click=chart>{metrics::title(name)}</button>
+                </dt>
                 <dd>
                     <span class="tile-value" data-metric=name>{move || value.get().unwrap_or_else(|| "–".to_owned())}</span>
-                    <span class="tile-help">{help}</span>
+                    <span class="tile-help">{metrics::help(name)}</span>
                 </dd>
             </div>
         }
     };
-    view! { <dl class="tiles">{TILES.map(tile).collect_view()}</dl> }
+    view! {
+        <dl class="tiles">
+            {move || shown.get().map(|form| form.kind.tiles.iter().copied().map(tile).collect_view())}
+        </dl>
+    }
 }
 
 /// Seconds between two readings of the chart's summary, for those who hear the page.
@@ -84,12 +128,16 @@ const EVERY: f64 = 20.0;
 /// Tells a screen reader where the run stands: when that changes, and now and then in between.
 #[component]
 fn Announcer() -> impl IntoView {
-    let store = use_lab().store;
+    let lab = use_lab();
+    let store = lab.store;
     let text = RwSignal::new(String::new());
     let last = StoredValue::new((Phase::Idle, 0.0));
     Effect::new(move || {
         let phase = store.phase.get();
-        store.revision.get();
+        let current = store.current.get().and_then(|key| lab.form.strategy(key));
+        if let Some(form) = &current {
+            form.run.revision.get();
+        }
         let now = crate::platform::now() as f64 / 1000.0;
         let (before, since) = last.get_value();
         if phase == before && (phase != Phase::Running || now - since < EVERY) {
@@ -101,15 +149,24 @@ fn Announcer() -> impl IntoView {
             Phase::Paused => "Paused.",
             Phase::Finished => "Finished.",
             Phase::Failed => "Ended by an error.",
-            Phase::Idle | Phase::Starting | Phase::Pausing | Phase::Stopping => return,
+            Phase::Idle
+            | Phase::Waiting
+            | Phase::Starting
+            | Phase::Pausing
+            | Phase::Stopping
+            | Phase::Skipped => return,
         };
-        let summary = store.log.with_value(|log| {
-            if log.is_empty() {
-                String::new()
-            } else {
-                log.summary(SMOOTHING)
-            }
+        let summary = current.map(|form| {
+            let topic = form.kind.tiles.first().copied().unwrap_or("loss");
+            form.run.log.with_value(|log| {
+                if log.is_empty() {
+                    String::new()
+                } else {
+                    log.summary(topic, SMOOTHING)
+                }
+            })
         });
+        let summary = summary.unwrap_or_default();
         text.set(format!("{word} {summary}"));
     });
     view! { <p class="visually-hidden" aria-live="polite" id="announcer">{text}</p> }

@@ -2,30 +2,47 @@
 //! the page talks through `lab-protocol` only.
 
 mod app;
+mod base_card;
+mod base_model;
 mod chart;
 mod chart_table;
+mod compare;
+mod curves;
 mod data;
 mod data_panel;
 mod device;
 mod errors;
 mod experiment;
 mod experiment_panel;
+mod export;
 mod field;
+mod fine_tuning_settings;
 mod format;
+mod history;
+mod history_panel;
+mod kinds;
 mod lab;
 mod live;
+mod metrics;
+mod pipeline;
 mod platform;
+mod preference_settings;
 mod pretraining_settings;
+mod queue;
 mod reports;
 mod result_panel;
 mod run_bar;
 mod run_log;
+mod runs;
 mod samples;
 mod settings;
+mod share;
 mod shortcuts;
 mod store;
 mod strategy_card;
+mod strategy_form;
 mod theme;
+mod training_settings;
 mod worker;
 mod write_box;
 

@@ -12,8 +12,19 @@ pub fn now() -> u64 {
     js_sys::Date::now() as u64
 }
 
+/// An id that no other page has given.
+pub fn new_id() -> String {
+    let random = (js_sys::Math::random() * 1e9) as u64;
+    format!("{}-{random}", now())
+}
+
 /// Fetches a file of this site.
 pub async fn fetch(path: &str) -> Result<Vec<u8>, LabError> {
+    fetch_bytes(path).await.map(|bytes| bytes.to_vec())
+}
+
+/// The same, left in JavaScript's memory.
+pub async fn fetch_bytes(path: &str) -> Result<Uint8Array, LabError> {
     let failed = |what: String| {
         LabError::new(
             ErrorCode::Io,
@@ -33,7 +44,7 @@ pub async fn fetch(path: &str) -> Result<Vec<u8>, LabError> {
         Err(error) => Err(error),
     };
     buffer
-        .map(|buffer| Uint8Array::new(&buffer).to_vec())
+        .map(|buffer| Uint8Array::new(&buffer))
         .map_err(|_| failed("the answer broke off".to_owned()))
 }
 
@@ -42,13 +53,23 @@ pub async fn read_file(file: &File) -> Result<Vec<u8>, LabError> {
     JsFuture::from(file.array_buffer())
         .await
         .map(|buffer| Uint8Array::new(&buffer).to_vec())
-        .map_err(|_| {
-            LabError::new(
-                ErrorCode::Io,
-                format!("\"{}\" could not be read", file.name()),
-                "Choose the file again; it may have been moved or changed.",
-            )
-        })
+        .map_err(|_| unreadable(file))
+}
+
+/// The same, left in JavaScript's memory.
+pub async fn file_bytes(file: &File) -> Result<Uint8Array, LabError> {
+    JsFuture::from(file.array_buffer())
+        .await
+        .map(|buffer| Uint8Array::new(&buffer))
+        .map_err(|_| unreadable(file))
+}
+
+fn unreadable(file: &File) -> LabError {
+    LabError::new(
+        ErrorCode::Io,
+        format!("\"{}\" could not be read", file.name()),
+        "Choose the file again; it may have been moved or changed.",
+    )
 }
 
 /// Offers bytes to the user as a file.

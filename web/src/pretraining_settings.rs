@@ -1,13 +1,13 @@
-//! The settings of pretraining, as its card shows them.
+//! The settings of pretraining beyond those of training, as its card shows them.
 
-use crate::settings::Group::{Evaluation, Main, Model, Optimiser, Samples};
-use crate::settings::Kind::{Choice, Number, Switch, Text, Whole, WholeUpTo};
-use crate::settings::{ABOVE_ZERO, ANY, Setting, setting};
+use crate::settings::Group::{Evaluation, Main, Model};
+use crate::settings::Kind::{Choice, Maybe, Number, Switch, Whole, WholeUpTo};
+use crate::settings::{ABOVE_ZERO, Setting, only, setting};
 
 /// The largest width of a layer.
 const MAX_SIZE: usize = 16_384;
 
-/// One entry for each key of `PretrainingConfig`.
+/// One entry for each key of `PretrainingConfig` but those of `training`.
 pub const PRETRAINING: &[Setting] = &[
     setting(
         Main,
@@ -39,42 +39,25 @@ pub const PRETRAINING: &[Setting] = &[
     ),
     setting(
         Main,
-        "training.steps",
-        "Steps",
-        Whole(1, 10_000_000),
-        "Updates of the weights.",
-    ),
-    setting(
-        Main,
-        "training.batch_size",
-        "Batch",
-        Whole(1, 4096),
-        "Pieces of text in a step.",
-    ),
-    setting(
-        Main,
-        "training.learning_rate",
-        "Learning rate",
-        Number(0.0, 10.0),
-        "How far a step moves the weights, at most.",
-    ),
-    setting(
-        Main,
         "tokenizer",
         "Tokens",
         Choice(&[
             ("character", "Characters"),
             ("byte", "Bytes"),
-            ("bpe", "Byte pairs"),
+            ("bpe", "Pieces of words"),
         ]),
         "What the text is cut into.",
     ),
-    setting(
-        Model,
-        "vocabulary",
-        "Vocabulary",
-        Whole(257, 262_144),
-        "The most tokens that byte pairs learn; other kinds follow from the text.",
+    only(
+        "tokenizer",
+        &["bpe"],
+        setting(
+            Main,
+            "vocabulary",
+            "Vocabulary",
+            Whole(257, 262_144),
+            "The most pieces that are learned from the text.",
+        ),
     ),
     setting(
         Model,
@@ -153,105 +136,24 @@ pub const PRETRAINING: &[Setting] = &[
     ),
     setting(
         Model,
+        "model.attention_bias",
+        "Attention biases",
+        Maybe("As biases"),
+        "The same for the attention alone.",
+    ),
+    setting(
+        Model,
+        "model.mlp_bias",
+        "MLP biases",
+        Maybe("As biases"),
+        "The same for the MLP alone.",
+    ),
+    setting(
+        Model,
         "model.tied_head",
         "Tied head",
         Switch,
         "The output layer reuses the token vectors.",
-    ),
-    setting(
-        Optimiser,
-        "training.schedule",
-        "Schedule",
-        Choice(&[
-            ("cosine", "Cosine"),
-            ("linear", "Linear"),
-            ("constant", "Constant"),
-        ]),
-        "How the learning rate falls.",
-    ),
-    setting(
-        Optimiser,
-        "training.minimum_learning_rate",
-        "Lowest rate",
-        Number(0.0, 10.0),
-        "Where the schedule ends.",
-    ),
-    setting(
-        Optimiser,
-        "training.warmup_steps",
-        "Warm-up steps",
-        Whole(0, ANY),
-        "Steps in which the rate rises from 0.",
-    ),
-    setting(
-        Optimiser,
-        "training.decay_steps",
-        "Decay steps",
-        Whole(0, ANY),
-        "Step at which the schedule ends; 0 is the last.",
-    ),
-    setting(
-        Optimiser,
-        "training.gradient_accumulation",
-        "Micro-batches",
-        Whole(1, 4096),
-        "Batches whose gradients are summed in a step.",
-    ),
-    setting(
-        Optimiser,
-        "training.gradient_clip",
-        "Gradient clip",
-        Number(0.0, 1e6),
-        "Largest norm of the gradient; 0 is no limit.",
-    ),
-    setting(
-        Optimiser,
-        "training.weight_decay",
-        "Weight decay",
-        Number(0.0, 10.0),
-        "Pull of the matrices towards 0.",
-    ),
-    setting(
-        Optimiser,
-        "training.beta1",
-        "Beta 1",
-        Number(0.0, 0.999_999),
-        "Memory of AdamW's mean.",
-    ),
-    setting(
-        Optimiser,
-        "training.beta2",
-        "Beta 2",
-        Number(0.0, 0.999_999),
-        "Memory of AdamW's variance.",
-    ),
-    setting(
-        Optimiser,
-        "training.epsilon",
-        "Epsilon",
-        Number(ABOVE_ZERO, 1.0),
-        "Keeps AdamW from dividing by 0.",
-    ),
-    setting(
-        Evaluation,
-        "training.evaluation_interval",
-        "Evaluate every",
-        Whole(0, ANY),
-        "Steps between evaluations; 0 is at the end only.",
-    ),
-    setting(
-        Evaluation,
-        "training.evaluation_windows",
-        "Windows",
-        Whole(0, ANY),
-        "Pieces of held-out text in an evaluation; 0 is all.",
-    ),
-    setting(
-        Evaluation,
-        "training.final_evaluation_windows",
-        "Windows at the end",
-        Whole(0, ANY),
-        "The same for the evaluation that makes the result; 0 is all.",
     ),
     setting(
         Evaluation,
@@ -259,47 +161,5 @@ pub const PRETRAINING: &[Setting] = &[
         "Stride at the end",
         WholeUpTo(0, "the context"),
         "Tokens from one of those windows to the next; 0 is the context, so that none overlap.",
-    ),
-    setting(
-        Evaluation,
-        "training.early_stopping_patience",
-        "Patience",
-        Whole(0, ANY),
-        "Evaluations without progress before it stops; 0 is never.",
-    ),
-    setting(
-        Evaluation,
-        "training.checkpoint_interval",
-        "Checkpoint every",
-        Whole(0, ANY),
-        "Steps between states to continue from; 0 is none.",
-    ),
-    setting(
-        Samples,
-        "training.sample_interval",
-        "Sample every",
-        Whole(0, ANY),
-        "Steps between samples; 0 is at the end only.",
-    ),
-    setting(
-        Samples,
-        "training.sample_prompt",
-        "Prompt",
-        Text,
-        "What samples begin with; \\n is a new line, as is nothing.",
-    ),
-    setting(
-        Samples,
-        "training.sample_tokens",
-        "Length",
-        Whole(0, 100_000),
-        "Tokens in a sample.",
-    ),
-    setting(
-        Samples,
-        "training.sample_temperature",
-        "Temperature",
-        Number(0.0, 100.0),
-        "Low is careful, high is wild; 0 takes the likeliest.",
     ),
 ];

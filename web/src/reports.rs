@@ -1,11 +1,17 @@
 //! What the worker reports, turned into state.
 
-use crate::lab::{Lab, Saved};
+use crate::experiment::StrategyForm;
+use crate::history;
+use crate::lab::Lab;
 use crate::platform;
-use crate::store::{Offer, Phase, Problem, Sample};
-use crate::worker::Message;
-use lab_protocol::{BackendChoice, DeviceInfo, ErrorCode, Event, LabError, LogLevel, Progress};
+use crate::runs::{Phase, RunState, Sample, Saved};
+use crate::store::{Offer, Problem};
+use crate::worker::{Files, Message};
+use lab_protocol::{
+    BackendChoice, DeviceInfo, ErrorCode, Event, LabError, LogLevel, Progress, RunResult,
+};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use std::time::Duration;
 
 /// Events are shown at most this often, so that a fast run does not keep the page busy drawing.
@@ -24,52 +30,76 @@ impl Lab {
     pub(crate) fn receive(&self, message: Message) {
         match message {
             Message::Broken(error) => self.worker_broke(error),
-            Message::Checkpoint { run, step, state } if self.is_current(&run) => {
-                self.inner
-                    .update_value(|inner| inner.checkpoint = Some(Saved { step, state }));
+            Message::Checkpoint { run, step, state } => {
+                if let Some(current) = self.of(&run) {
+                    current.checkpoint.set_value(Some(Saved { step, state }));
+                }
             }
-            Message::Checkpoint { .. } => {}
+            Message::Finished { run, result, files } => {
+                if let Some(current) = self.of(&run) {
+                    self.finished(current, result, files);
+                }
+            }
             Message::Event(event) => self.handle(event),
         }
     }
 
-    fn is_current(&self, id: &str) -> bool {
-        self.store
-            .run
-            .with_untracked(|run| run.as_ref().is_some_and(|run| run.id == id))
+    /// The run under way, if it has this id.
+    fn of(&self, id: &str) -> Option<RunState> {
+        let run = self.current()?.run;
+        let same =
+            |known: &Option<crate::runs::Run>| known.as_ref().is_some_and(|run| run.id == id);
+        run.run.with_untracked(same).then_some(run)
     }
 
     fn handle(&self, event: Event) {
-        let store = self.store;
-        if let Some(run) = event_run(&event)
-            && !self.is_current(run)
-        {
-            return;
-        }
         match event {
             Event::Ready(device) => self.ready(device),
+            Event::Failed { run: None, error } => self.worker_broke(error),
+            Event::Log {
+                level: LogLevel::Warning,
+                message,
+            } => {
+                // A prompt that the model cannot read is answered by a warning.
+                self.store.asked.set(None);
+                self.store.notice.set(Some(message));
+            }
+            Event::Log {
+                level: LogLevel::Info,
+                message,
+            } => leptos::logging::log!("{message}"),
+            other => {
+                if let Some(run) = event_run(&other).and_then(|id| self.of(id)) {
+                    self.handle_of(run, other);
+                }
+            }
+        }
+    }
+
+    /// An event of the run under way.
+    fn handle_of(&self, run: RunState, event: Event) {
+        let store = self.store;
+        match event {
             Event::Started { info, .. } => {
-                store.log.update_value(|log| {
+                run.log.update_value(|log| {
                     log.begin(info.tokens_per_step, info.first_step, platform::now())
                 });
-                store
-                    .samples
+                run.samples
                     .update(|samples| samples.retain(|sample| sample.step <= info.first_step));
-                store.info.set(Some(info));
+                run.info.set(Some(info));
                 store.can_write.set(true);
-                store.run.update(|run| {
+                run.run.update(|run| {
                     if let Some(run) = run {
                         run.device = store.device.get_untracked();
                     }
                 });
                 // A stop may have been asked for in the meantime.
                 if store.phase.get_untracked() == Phase::Starting {
-                    store.phase.set(Phase::Running);
+                    self.set_phase(Phase::Running);
                 }
             }
             Event::Metrics { records, .. } => {
-                store
-                    .log
+                run.log
                     .update_value(|log| records.iter().for_each(|record| log.push(record)));
                 self.show_soon(|unseen| unseen.records = true);
             }
@@ -79,52 +109,50 @@ impl Lab {
             Event::Sample {
                 step, prompt, text, ..
             } => self.sample(step, prompt, text),
-            // The worker's checkpoints come as `Message::Checkpoint`.
-            Event::Checkpoint { .. } => {}
             Event::Paused { .. } => {
-                store.log.update_value(|log| log.pause(platform::now()));
+                run.log.update_value(|log| log.pause(platform::now()));
                 if store.phase.get_untracked() != Phase::Stopping {
-                    store.phase.set(Phase::Paused);
+                    self.set_phase(Phase::Paused);
                 }
                 self.show();
             }
             Event::Resumed { .. } => {
-                store.log.update_value(|log| log.resume(platform::now()));
+                run.log.update_value(|log| log.resume(platform::now()));
                 if store.phase.get_untracked() != Phase::Stopping {
-                    store.phase.set(Phase::Running);
+                    self.set_phase(Phase::Running);
                 }
             }
-            Event::Finished { result, .. } => {
-                self.show();
-                store.result.set(Some(result));
-                store.phase.set(Phase::Finished);
-                self.model_gone();
-            }
-            Event::Failed { run: None, error } => self.worker_broke(error),
-            Event::Failed { error, .. } => self.run_failed(error),
-            Event::Log {
-                level: LogLevel::Warning,
-                message,
-            } => {
-                // A prompt that the model cannot read is answered by a warning.
-                store.asked.set(None);
-                store.notice.set(Some(message));
-            }
-            Event::Log {
-                level: LogLevel::Info,
-                message,
-            } => leptos::logging::log!("{message}"),
+            Event::Failed { error, .. } => self.run_failed(run, error),
+            // Checkpoints and results come with their bytes apart, as messages of their own; the rest
+            // belongs to no run.
+            Event::Checkpoint { .. }
+            | Event::Finished { .. }
+            | Event::Ready(_)
+            | Event::Log { .. } => {}
         }
+    }
+
+    fn finished(&self, run: RunState, result: RunResult, files: Files) {
+        self.show();
+        run.result.set(Some(result));
+        run.files.set_value(files);
+        run.checkpoint.set_value(None);
+        run.phase.set(Phase::Finished);
+        self.model_gone();
+        if let Some(form) = self.current() {
+            spawn_local(history::keep(*self, form));
+        }
+        self.next();
     }
 
     fn ready(&self, device: DeviceInfo) {
         self.store.device.set(Some(device));
-        if let Some((command, state)) = self
+        if let Some((command, cargo)) = self
             .inner
             .try_update_value(|inner| inner.waiting.take())
             .flatten()
         {
-            self.send(&command, state.as_ref());
+            self.send(&command, &cargo);
         }
     }
 
@@ -172,19 +200,22 @@ impl Lab {
             .inner
             .try_update_value(|inner| std::mem::take(&mut inner.unseen))
             .unwrap_or_default();
+        let Some(run) = self.current().map(|form| form.run) else {
+            return;
+        };
         if let Some(progress) = unseen.progress {
-            self.store.progress.set(Some(progress));
+            run.progress.set(Some(progress));
         }
         if !unseen.samples.is_empty() {
-            self.store.add_samples(unseen.samples);
+            run.add_samples(unseen.samples);
         }
         if unseen.records {
-            self.store.revision.update(|revision| *revision += 1);
+            run.revision.update(|revision| *revision += 1);
         }
     }
 
     /// An error of a run in a worker that lives on, or of the device under it.
-    fn run_failed(&self, error: LabError) {
+    fn run_failed(&self, run: RunState, error: LabError) {
         if matches!(error.code, ErrorCode::DeviceLost | ErrorCode::OutOfMemory) {
             return self.worker_broke(error);
         }
@@ -194,9 +225,24 @@ impl Lab {
             return self.store.asked.set(None);
         }
         self.show();
-        self.store.phase.set(Phase::Failed);
+        self.note_failure(run, &error);
         self.model_gone();
-        self.refuse(error);
+        self.next();
+        if self.store.phase.get_untracked().is_active() {
+            self.store.fail_with(error);
+        } else {
+            self.refuse(error);
+        }
+    }
+
+    fn note_failure(&self, run: RunState, error: &LabError) {
+        run.error.set(Some(error.clone()));
+        run.phase.set(Phase::Failed);
+        self.inner.update_value(|inner| {
+            if let Some(session) = &mut inner.session {
+                session.failed = true;
+            }
+        });
     }
 
     /// The worker keeps no model beyond its run: none can be asked to write.
@@ -212,23 +258,29 @@ impl Lab {
         let store = self.store;
         let chosen = store.backend.get_untracked();
         let device = store.device.get_untracked();
-        if store.phase.get_untracked().is_active() {
+        let active = store.phase.get_untracked().is_active();
+        let current = self.current();
+        if let Some(form) = current.as_ref().filter(|_| active) {
             store.phase.set(Phase::Failed);
+            self.note_failure(form.run, &error);
         }
-        let saved = self.inner.try_update_value(|inner| {
+        self.inner.update_value(|inner| {
             inner.waiting = None;
             inner.connection = None;
-            inner.checkpoint.as_ref().map(|saved| saved.step)
+        });
+        let saved = current.as_ref().and_then(|form| {
+            let step = form.run.checkpoint.get_value()?.step;
+            Some((form.key, step))
         });
         let on_cpu = device.as_ref().map_or(chosen, |device| device.backend) == BackendChoice::Cpu;
-        let continues = saved
-            .flatten()
-            .filter(|_| store.result.with_untracked(Option::is_none));
+        let failed = |form: &StrategyForm| form.run.phase.get_untracked() == Phase::Failed;
+        let continues = saved.filter(|_| current.as_ref().is_some_and(failed));
         // A worker that never was ready would only fail again: starting it is left to the user.
         let restarts = device.is_some();
         let mut offers = Vec::new();
-        if let Some(step) = continues {
+        if let Some((key, step)) = continues {
             offers.push(Offer::Continue {
+                key,
                 step,
                 backend: chosen,
             });
@@ -238,7 +290,8 @@ impl Lab {
         }
         if !on_cpu {
             offers.push(match continues {
-                Some(step) => Offer::Continue {
+                Some((key, step)) => Offer::Continue {
+                    key,
                     step,
                     backend: BackendChoice::Cpu,
                 },
@@ -252,6 +305,12 @@ impl Lab {
         store.can_write.set(false);
         if restarts {
             self.start_worker(chosen);
+            // What does not start from the run that broke is run all the same.
+            if active {
+                self.next();
+            }
+        } else {
+            self.empty_queue();
         }
         store.problem.set(Some(Problem { error, offers }));
     }

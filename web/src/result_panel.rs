@@ -1,36 +1,53 @@
 //! The end of a run: what came out, and what can be taken home.
 
 use crate::app::use_lab;
+use crate::experiment::StrategyForm;
 use crate::format::{bytes, count, duration, metric};
-use crate::lab::Lab;
 use crate::platform;
-use crate::store::Phase;
+use crate::runs::{Phase, RunState};
+use js_sys::Uint8Array;
 use lab_protocol::{LabError, RunResult, SCHEMA_VERSION, StopReason};
 use leptos::prelude::*;
 
 #[component]
 pub fn ResultPanel() -> impl IntoView {
     let lab = use_lab();
-    let store = lab.store;
     // A run that failed leaves its metrics, though no model.
     let shown = Memo::new(move |_| {
-        store.revision.get();
-        let recorded = !store.log.with_value(|log| log.is_empty());
-        matches!(store.phase.get(), Phase::Finished | Phase::Failed) && recorded
+        let form = lab.shown()?;
+        form.run.revision.get();
+        let recorded = !form.run.log.with_value(|log| log.is_empty());
+        let ended = matches!(form.run.phase.get(), Phase::Finished | Phase::Failed);
+        let idle = !lab.store.phase.get().is_active();
+        (ended && idle && recorded).then_some(form)
     });
+    move || shown.get().map(|form| view! { <Outcome form/> })
+}
+
+/// The outcome of one strategy.
+#[component]
+fn Outcome(form: StrategyForm) -> impl IntoView {
+    let lab = use_lab();
+    let run = form.run;
+    let several = move || lab.form.strategies.with(Vec::len) > 1;
+    let title = move || {
+        if several() {
+            format!("Result of {}", form.name.get())
+        } else {
+            "Result".to_owned()
+        }
+    };
     view! {
-        <Show when=move || shown.get()>
-            <section class="card result" aria-labelledby="result-title">
-                <h2 id="result-title">"Result"</h2>
-                <p>{move || store.result.with(|result| result.as_ref().map_or_else(|| unfinished(lab), told))}</p>
-                <ul class="downloads" aria-label="Downloads">
-                    <Download name="metrics.jsonl" help="Every step's metrics"
-                        make=move || Ok(store.log.with_value(|log| log.jsonl()).into_bytes())/>
-                    <Download name="run.json" help="Configuration, seed, device, data" make=move || run_record(lab)/>
-                    {move || model_files(lab)}
-                </ul>
-            </section>
-        </Show>
+        <section class="card result" aria-labelledby="result-title">
+            <h2 id="result-title">{title}</h2>
+            <p>{move || run.result.with(|result| result.as_ref().map_or_else(|| unfinished(run), told))}</p>
+            <ul class="downloads" aria-label="Downloads">
+                <Download name="metrics.jsonl" help="Every step's metrics"
+                    make=move || Ok(run.log.with_value(|log| log.jsonl()).into_bytes())/>
+                <Download name="run.json" help="Configuration, seed, device, data" make=move || run_record(run)/>
+                {move || model_files(run)}
+            </ul>
+        </section>
     }
 }
 
@@ -60,9 +77,8 @@ fn told(result: &RunResult) -> String {
     text
 }
 
-fn unfinished(lab: Lab) -> String {
-    let steps = lab
-        .store
+fn unfinished(run: RunState) -> String {
+    let steps = run
         .progress
         .with(|progress| progress.as_ref().map_or(0, |progress| progress.step));
     format!(
@@ -71,25 +87,22 @@ fn unfinished(lab: Lab) -> String {
     )
 }
 
-fn model_files(lab: Lab) -> impl IntoView {
-    let files: Vec<_> = lab.store.result.with(|result| {
-        let files = result.iter().flat_map(|result| &result.files);
-        files
-            .map(|file| (file.path.clone(), file.bytes.len()))
-            .collect()
-    });
-    let link = move |(index, (path, size)): (usize, (String, usize))| {
+fn model_files(run: RunState) -> impl IntoView {
+    run.result.track();
+    let files = run.files.get_value().0.into_iter();
+    let link = |(path, content): (String, Uint8Array)| {
         let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
-        let make = move || {
-            lab.store.result.with_untracked(|result| {
-                let file = result.as_ref().and_then(|result| result.files.get(index));
-                file.map(|file| file.bytes.clone())
-                    .ok_or_else(|| LabError::internal("the file is gone"))
-            })
+        let folder = path.split('/').next().unwrap_or_default();
+        let what = if folder == "adapter" {
+            "Adapter"
+        } else {
+            "Model"
         };
-        view! { <Download name=name help=format!("Model, {}", bytes(size)) make/> }
+        let help = format!("{what}, {}", bytes(content.length() as usize));
+        let content = StoredValue::new_local(content);
+        view! { <Download name help make=move || Ok(content.with_value(Uint8Array::to_vec))/> }
     };
-    files.into_iter().enumerate().map(link).collect_view()
+    files.map(link).collect_view()
 }
 
 #[component]
@@ -121,9 +134,9 @@ fn Download(
 }
 
 /// `run.json`: everything that is needed to make the run again, as the terminal program writes it.
-fn run_record(lab: Lab) -> Result<Vec<u8>, LabError> {
-    let store = lab.store;
-    let run = store
+pub fn run_record(run: RunState) -> Result<Vec<u8>, LabError> {
+    let info = run.info;
+    let run = run
         .run
         .get_untracked()
         .ok_or_else(|| LabError::internal("there is no run"))?;
@@ -135,7 +148,7 @@ fn run_record(lab: Lab) -> Result<Vec<u8>, LabError> {
         "strategy": run.strategy,
         "experiment": run.experiment,
         "backend": ran_on.map(|device| device.backend),
-        "config": store.info.with_untracked(|info| info.as_ref().map(|info| info.config.clone())),
+        "config": info.with_untracked(|info| info.as_ref().map(|info| info.config.clone())),
         "data_hash": run.data_hash,
         "seed": run.experiment.seed,
     });

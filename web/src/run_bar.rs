@@ -1,9 +1,10 @@
 //! The one big button, the run's progress, and what can be done with a run under way.
 
 use crate::app::use_lab;
+use crate::experiment::StrategyForm;
 use crate::format::{count, duration, rate};
 use crate::lab::Lab;
-use crate::store::Phase;
+use crate::runs::{Phase, RunState};
 use leptos::prelude::*;
 
 #[component]
@@ -36,15 +37,23 @@ fn PrimaryButton() -> impl IntoView {
             Phase::Starting | Phase::Pausing | Phase::Stopping
         )
     };
+    let outdated = Memo::new(move |_| lab.outdated().len());
+    let rest = move || match outdated.get() {
+        0 => "Run again",
+        some if some < ran(lab).len() => "Run the rest",
+        _ if phase.get() == Phase::Failed => "Run again",
+        _ => "Run",
+    };
     let (label, key) = (
         move || match phase.get() {
-            Phase::Idle => "Run",
             Phase::Starting => "Starting…",
             Phase::Running => "Pause",
             Phase::Pausing => "Pausing…",
             Phase::Paused => "Resume",
             Phase::Stopping => "Stopping…",
-            Phase::Finished | Phase::Failed => "Run again",
+            Phase::Idle | Phase::Waiting | Phase::Finished | Phase::Failed | Phase::Skipped => {
+                rest()
+            }
         },
         move || if phase.get().is_active() { "P" } else { "R" },
     );
@@ -64,9 +73,9 @@ fn PrimaryButton() -> impl IntoView {
 /// What the big button does now.
 pub fn press_primary(lab: Lab) {
     match lab.store.phase.get_untracked() {
-        Phase::Idle | Phase::Finished | Phase::Failed => lab.run(),
         Phase::Running | Phase::Paused => lab.pause_or_resume(),
-        Phase::Starting | Phase::Pausing | Phase::Stopping => {}
+        phase if phase.is_active() => {}
+        _ => lab.run(),
     }
 }
 
@@ -93,10 +102,28 @@ fn OtherButtons() -> impl IntoView {
     }
 }
 
+/// The strategies that the worker runs.
+fn ran(lab: Lab) -> Vec<StrategyForm> {
+    let mut forms = lab.form.strategies.get();
+    forms.retain(|form| form.kind.runs);
+    forms
+}
+
+/// The strategy under way, or the last.
+fn current(lab: Lab) -> Option<StrategyForm> {
+    let key = lab.store.current.get()?;
+    lab.form
+        .strategies
+        .get()
+        .into_iter()
+        .find(|form| form.key == key)
+}
+
 /// Where the run stands, in a few words.
 fn status(lab: Lab) -> String {
     let store = lab.store;
-    let progress = store.progress.get();
+    let current = current(lab);
+    let progress = current.as_ref().and_then(|form| form.run.progress.get());
     let at = |word: &str| match &progress {
         Some(progress) => format!(
             "{word}step {} of {}",
@@ -105,26 +132,56 @@ fn status(lab: Lab) -> String {
         ),
         None => format!("{word}first step"),
     };
-    match store.phase.get() {
-        Phase::Idle if store.device.with(Option::is_none) && store.alive.get() => {
-            "Getting ready…".to_owned()
+    let forms = ran(lab);
+    let phase = store.phase.get();
+    let text = match phase {
+        Phase::Idle | Phase::Waiting | Phase::Skipped => {
+            return if store.device.with(Option::is_none) && store.alive.get() {
+                "Getting ready…".to_owned()
+            } else {
+                "Ready when you are.".to_owned()
+            };
         }
-        Phase::Idle => "Ready when you are.".to_owned(),
         Phase::Starting => "Building the model…".to_owned(),
         Phase::Running | Phase::Pausing => sentence(at("")),
         Phase::Paused => at("Paused at "),
         Phase::Stopping => "Finishing the step and the last evaluation…".to_owned(),
-        Phase::Finished => match store
-            .result
-            .with(|result| result.as_ref().map(|result| (result.steps, result.seconds)))
-        {
-            Some((steps, seconds)) => {
-                format!("Done: {} steps in {}.", count(steps), duration(seconds))
-            }
-            None => "Done.".to_owned(),
-        },
-        Phase::Failed => at("Ended by an error at "),
+        Phase::Finished | Phase::Failed if forms.len() > 1 => return told(&forms),
+        Phase::Finished => {
+            let result = current.and_then(|form| form.run.result.get());
+            return result.map_or("Done.".to_owned(), |result| {
+                let (steps, seconds) = (count(result.steps), duration(result.seconds));
+                format!("Done: {steps} steps in {seconds}.")
+            });
+        }
+        Phase::Failed => return at("Ended by an error at "),
+    };
+    match current {
+        Some(form) if forms.len() > 1 => format!("{} · {text}", form.name.get()),
+        _ => text,
     }
+}
+
+/// How an experiment of several strategies has ended.
+fn told(forms: &[StrategyForm]) -> String {
+    let of = |phase: Phase| {
+        forms
+            .iter()
+            .filter(|form| form.run.phase.get() == phase)
+            .count()
+    };
+    let parts = [
+        (of(Phase::Finished), "done"),
+        (of(Phase::Failed), "failed"),
+        (of(Phase::Skipped), "skipped"),
+        (of(Phase::Idle), "not run"),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    format!("{} strategies: {}.", forms.len(), parts.join(", "))
 }
 
 fn sentence(text: String) -> String {
@@ -136,14 +193,16 @@ fn sentence(text: String) -> String {
 
 /// Time left and speed while it runs; the model's size before its first step.
 fn facts(lab: Lab) -> String {
-    let store = lab.store;
     if !matches!(
-        store.phase.get(),
+        lab.store.phase.get(),
         Phase::Running | Phase::Pausing | Phase::Paused
     ) {
         return String::new();
     }
-    match store.progress.get() {
+    let Some(run) = current(lab).map(|form| form.run) else {
+        return String::new();
+    };
+    match run.progress.get() {
         Some(progress) => {
             format!(
                 "{} left · {} tokens/s",
@@ -151,7 +210,7 @@ fn facts(lab: Lab) -> String {
                 rate(progress.tokens_per_second)
             )
         }
-        None => store.info.with(|info| {
+        None => run.info.with(|info| {
             info.as_ref().map_or(String::new(), |info| {
                 format!("{} parameters", count(info.parameters))
             })
@@ -161,23 +220,20 @@ fn facts(lab: Lab) -> String {
 
 #[component]
 fn ProgressBar() -> impl IntoView {
-    let store = use_lab().store;
-    let shown = move || store.phase.get() != Phase::Idle;
-    let value = move || {
-        store
-            .progress
-            .with(|progress| progress.as_ref().map_or(0, |progress| progress.step))
-    };
-    let max = move || {
-        let known = store
-            .progress
-            .with(|progress| progress.as_ref().map(|progress| progress.steps));
-        known
-            .or_else(|| store.info.with(|info| info.as_ref().map(|info| info.steps)))
-            .unwrap_or(1)
-            .max(1)
-    };
+    let lab = use_lab();
+    let shown = move || lab.store.phase.get() != Phase::Idle;
+    let steps = Memo::new(move |_| current(lab).map_or((0, 1), |form| steps(form.run)));
     view! {
-        <progress class:away=move || !shown() aria-label="Steps done" value=value max=max></progress>
+        <progress class:away=move || !shown() aria-label="Steps done" value=move || steps.get().0 max=move || steps.get().1></progress>
+    }
+}
+
+/// Steps done and steps in all, at least one.
+pub fn steps(run: RunState) -> (usize, usize) {
+    let progress = run.progress.get();
+    let known = || run.info.with(|info| info.as_ref().map(|info| info.steps));
+    match progress {
+        Some(progress) => (progress.step, progress.steps.max(1)),
+        None => (0, known().unwrap_or(1).max(1)),
     }
 }

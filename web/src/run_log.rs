@@ -1,5 +1,6 @@
-//! The metrics of a run as the page keeps them: every record for export, the plotted ones as columns.
+//! The metrics of a run as the page keeps them: every record for export, every metric as a column.
 
+use crate::metrics;
 use lab_protocol::MetricRecord;
 use std::collections::BTreeMap;
 
@@ -17,17 +18,19 @@ struct Point {
     step: usize,
     /// Since the first record, pauses left out.
     seconds: f64,
-    loss: f64,
+    value: f64,
 }
 
-/// A point of the chart, ready to draw or to put in a table. A loss that is not there is NaN.
+/// A point of a chart, ready to draw or to put in a table. A value that is not there is NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     pub step: usize,
     pub tokens: f64,
     pub seconds: f64,
-    pub loss: f64,
+    /// What was measured in training.
+    pub value: f64,
     pub smoothed: f64,
+    /// The same, measured on held-out data.
     pub validation: f64,
 }
 
@@ -45,8 +48,7 @@ impl Row {
 pub struct RunLog {
     tokens_per_step: usize,
     lines: Vec<(usize, String)>,
-    training: Vec<Point>,
-    validation: Vec<Point>,
+    series: BTreeMap<String, Vec<Point>>,
     latest: BTreeMap<String, f64>,
     first_timestamp: Option<u64>,
     paused_at: Option<u64>,
@@ -64,12 +66,14 @@ impl RunLog {
     pub fn begin(&mut self, tokens_per_step: usize, first_step: usize, now: u64) {
         self.tokens_per_step = tokens_per_step;
         self.lines.retain(|(step, _)| *step <= first_step);
-        self.training.retain(|point| point.step <= first_step);
-        self.validation.retain(|point| point.step <= first_step);
-        if let (Some(start), Some(last)) = (self.first_timestamp, self.training.last()) {
+        for points in self.series.values_mut() {
+            points.retain(|point| point.step <= first_step);
+        }
+        let kept = self.series.values().filter_map(|points| points.last());
+        let elapsed = kept.map(|point| point.seconds).reduce(f64::max);
+        if let (Some(start), Some(elapsed)) = (self.first_timestamp, elapsed) {
             // The time between the last kept record and now was spent on what is lost.
-            let elapsed = (last.seconds * 1000.0) as u64;
-            self.paused_ms = now.saturating_sub(start + elapsed);
+            self.paused_ms = now.saturating_sub(start + (elapsed * 1000.0) as u64);
         } else {
             self.first_timestamp = Some(now);
             self.paused_ms = 0;
@@ -93,25 +97,23 @@ impl RunLog {
             .paused_at
             .map_or(record.timestamp, |paused| paused.min(record.timestamp));
         let seconds = now.saturating_sub(start + self.paused_ms) as f64 / 1000.0;
-        let point = |loss: f64| Point {
-            step: record.step,
-            seconds,
-            loss,
-        };
-        if let Some(&loss) = record.values.get("loss").filter(|loss| loss.is_finite()) {
-            self.training.push(point(loss));
-        }
-        if let Some(&loss) = record
-            .values
-            .get("validation_loss")
-            .filter(|loss| loss.is_finite())
-        {
-            // A step's evaluation counts once, the last time it is reported.
-            self.validation.retain(|known| known.step != record.step);
-            self.validation.push(point(loss));
-        }
-        for (name, value) in &record.values {
-            self.latest.insert(name.clone(), *value);
+        for (name, &value) in &record.values {
+            if value.is_finite() {
+                let step = record.step;
+                let points = self.series.entry(name.clone()).or_default();
+                // A step's value counts once, the last time it is reported.
+                let place = points.partition_point(|point| point.step < step);
+                let point = Point {
+                    step,
+                    seconds,
+                    value,
+                };
+                match points.get_mut(place).filter(|known| known.step == step) {
+                    Some(known) => *known = point,
+                    None => points.insert(place, point),
+                }
+            }
+            self.latest.insert(name.clone(), value);
         }
         if let Ok(line) = serde_json::to_string(record) {
             self.lines.push((record.step, line));
@@ -120,6 +122,11 @@ impl RunLog {
 
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// The names of what has been recorded.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.series.keys().map(String::as_str)
     }
 
     /// The newest value of a metric.
@@ -138,80 +145,121 @@ impl RunLog {
         text
     }
 
-    /// Every step with a loss, in order. `smoothing` from 0 (none) to below 1 is the weight of the past in
-    /// an exponential mean, corrected for its start.
-    pub fn rows(&self, smoothing: f64) -> Vec<Row> {
-        let mut rows = Vec::with_capacity(self.training.len() + self.validation.len());
+    fn points(&self, name: &str) -> &[Point] {
+        self.series.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a metric is recorded at (nearly) every step, so that a smoothed line says more.
+    pub fn is_dense(&self, name: &str) -> bool {
+        let points = self.points(name);
+        match (points.first(), points.last()) {
+            (Some(first), Some(last)) => points.len() * 2 > last.step - first.step,
+            _ => false,
+        }
+    }
+
+    /// Every step with a value of the topic (see [`metrics::topic`]), in order. `smoothing` from 0 (none)
+    /// to below 1 is the weight of the past in an exponential mean, corrected for its start.
+    pub fn rows(&self, topic: &str, smoothing: f64) -> Vec<Row> {
+        let training = self.points(topic);
+        let validation = self.points(&metrics::validation(topic));
+        let mut rows = Vec::with_capacity(training.len() + validation.len());
         let (mut sum, mut weight, mut smoothed) = (0.0, 0.0, f64::NAN);
-        let mut evaluations = self.validation.iter().peekable();
-        let row = |point: &Point, loss, smoothed, validation| Row {
+        let mut evaluations = validation.iter().peekable();
+        let row = |point: &Point, value, smoothed, validation| Row {
             step: point.step,
             tokens: (point.step * self.tokens_per_step) as f64,
             seconds: point.seconds,
-            loss,
+            value,
             smoothed,
             validation,
         };
-        for point in &self.training {
+        for point in training {
             while let Some(early) = evaluations.next_if(|early| early.step < point.step) {
-                rows.push(row(early, f64::NAN, smoothed, early.loss));
+                rows.push(row(early, f64::NAN, smoothed, early.value));
             }
-            sum = smoothing * sum + (1.0 - smoothing) * point.loss;
+            sum = smoothing * sum + (1.0 - smoothing) * point.value;
             weight = smoothing * weight + (1.0 - smoothing);
             smoothed = sum / weight;
             let evaluation = evaluations.next_if(|same| same.step == point.step);
             rows.push(row(
                 point,
-                point.loss,
+                point.value,
                 smoothed,
-                evaluation.map_or(f64::NAN, |e| e.loss),
+                evaluation.map_or(f64::NAN, |e| e.value),
             ));
         }
-        rows.extend(evaluations.map(|late| row(late, f64::NAN, f64::NAN, late.loss)));
+        rows.extend(evaluations.map(|late| row(late, f64::NAN, f64::NAN, late.value)));
         rows
     }
 
-    /// What the chart shows, in words.
-    pub fn summary(&self, smoothing: f64) -> String {
-        let rows = self.rows(smoothing);
-        let mut trained = rows.iter().filter(|row| row.loss.is_finite());
+    /// What the chart of a topic shows, in words.
+    pub fn summary(&self, topic: &str, smoothing: f64) -> String {
+        let rows = self.rows(topic, smoothing);
+        let title = metrics::title_in_sentence(topic);
+        let validation = self.points(&metrics::validation(topic));
+        let subject = if validation.is_empty() && topic != "loss" {
+            metrics::title(topic)
+        } else {
+            format!("The training {title}")
+        };
+        let mut trained = rows.iter().filter(|row| row.value.is_finite());
         let Some(first) = trained.next() else {
-            return "No step has been recorded yet.".to_owned();
+            return match validation.last() {
+                None => "No step has been recorded yet.".to_owned(),
+                Some(last) => format!(
+                    "On held-out data the {title} is {} at step {}.",
+                    short(last.value),
+                    last.step
+                ),
+            };
         };
         let mut text = match trained.next_back() {
             None => format!(
-                "The training loss is {:.2} at step {}.",
-                first.loss, first.step
+                "{subject} is {} at step {}.",
+                short(first.value),
+                first.step
             ),
             Some(last) => format!(
-                "The training loss {} from {:.2} at step {} to {:.2} at step {}.",
-                if last.smoothed < first.loss {
+                "{subject} {} from {} at step {} to {} at step {}.",
+                if last.smoothed < first.value {
                     "fell"
                 } else {
                     "rose"
                 },
-                first.loss,
+                short(first.value),
                 first.step,
-                last.smoothed,
+                short(last.smoothed),
                 last.step
             ),
         };
-        let best = self
-            .validation
-            .iter()
-            .min_by(|a, b| a.loss.total_cmp(&b.loss));
+        let rises = metrics::better(topic) == metrics::Better::Higher;
+        let best = validation.iter().min_by(|a, b| {
+            let order = a.value.total_cmp(&b.value);
+            if rises { order.reverse() } else { order }
+        });
         if let Some(best) = best {
             text += &format!(
-                " Lowest validation loss: {:.2} at step {}.",
-                best.loss, best.step
+                " {} validation {title}: {} at step {}.",
+                if rises { "Highest" } else { "Lowest" },
+                short(best.value),
+                best.step
             );
         }
         text
     }
 }
 
+fn short(value: f64) -> String {
+    if value.abs() >= 0.01 || value == 0.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
 /// At most about `limit` of the rows: of every stretch the one with the lowest and the one with the
-/// highest loss, so that no spike disappears, and every evaluation.
+/// highest value, so that no spike disappears, and every evaluation.
 pub fn thin_out(rows: &[Row], limit: usize) -> Vec<Row> {
     if rows.len() <= limit || limit < 2 {
         return rows.to_vec();
@@ -221,11 +269,11 @@ pub fn thin_out(rows: &[Row], limit: usize) -> Vec<Row> {
     for part in rows.chunks(stretch) {
         let (mut low, mut high) = (0, 0);
         for (index, row) in part.iter().enumerate() {
-            // A comparison with NaN is false: rows without a loss are never chosen for theirs.
-            if row.loss < part[low].loss || part[low].loss.is_nan() {
+            // A comparison with NaN is false: rows without a value are never chosen for theirs.
+            if row.value < part[low].value || part[low].value.is_nan() {
                 low = index;
             }
-            if row.loss > part[high].loss || part[high].loss.is_nan() {
+            if row.value > part[high].value || part[high].value.is_nan() {
                 high = index;
             }
         }
@@ -285,19 +333,19 @@ mod tests {
 
     #[test]
     fn rows_join_a_step_and_its_evaluation() {
-        let rows = log(20).rows(0.0);
+        let rows = log(20).rows("loss", 0.0);
         assert_eq!(rows.len(), 20);
         assert_eq!(rows[9].validation, 0.5);
         assert!(rows[8].validation.is_nan());
         assert_eq!((rows[9].tokens, rows[9].seconds), (1000.0, 0.1));
-        assert!(rows.iter().all(|row| row.loss == row.smoothed));
+        assert!(rows.iter().all(|row| row.value == row.smoothed));
     }
 
     #[test]
     fn smoothing_starts_at_the_first_loss() {
-        let rows = log(3).rows(0.9);
+        let rows = log(3).rows("loss", 0.9);
         assert!((rows[0].smoothed - 4.0).abs() < 1e-12);
-        assert!(rows[1].smoothed > rows[1].loss && rows[1].smoothed < rows[0].smoothed);
+        assert!(rows[1].smoothed > rows[1].value && rows[1].smoothed < rows[0].smoothed);
     }
 
     #[test]
@@ -305,19 +353,19 @@ mod tests {
         let mut log = RunLog::default();
         log.push(&record(0, 5, &[("validation_loss", 4.0)]));
         log.push(&record(1, 6, &[("loss", 3.0)]));
-        let rows = log.rows(0.5);
+        let rows = log.rows("loss", 0.5);
         assert_eq!((rows.len(), rows[0].step, rows[1].step), (2, 0, 1));
-        assert!(rows[0].loss.is_nan());
+        assert!(rows[0].value.is_nan());
     }
 
     #[test]
     fn continuing_drops_what_will_be_recorded_anew() {
         let mut log = log(25);
         log.begin(100, 20, 9000);
-        assert_eq!(log.rows(0.0).last().map(|row| row.step), Some(20));
+        assert_eq!(log.rows("loss", 0.0).last().map(|row| row.step), Some(20));
         assert_eq!(log.jsonl().lines().count(), 22);
         log.push(&record(21, 9010, &[("loss", 1.0)]));
-        let rows = log.rows(0.0);
+        let rows = log.rows("loss", 0.0);
         let (before, after) = (rows[19].seconds, rows[20].seconds);
         assert!(after >= before && after - before < 0.1, "{before} {after}");
     }
@@ -330,7 +378,7 @@ mod tests {
         log.pause(1000);
         log.resume(61_000);
         log.push(&record(2, 62_000, &[("loss", 1.0)]));
-        assert_eq!(log.rows(0.0)[1].seconds, 2.0);
+        assert_eq!(log.rows("loss", 0.0)[1].seconds, 2.0);
     }
 
     #[test]
@@ -341,17 +389,16 @@ mod tests {
             log.push(&record(step, step as u64, &[("loss", loss)]));
         }
         log.push(&record(777, 50_000, &[("validation_loss", 0.5)]));
-        log.validation.sort_by_key(|point| point.step);
-        let thin = thin_out(&log.rows(0.0), 2000);
+        let thin = thin_out(&log.rows("loss", 0.0), 2000);
         assert!(thin.len() <= 2001, "{}", thin.len());
-        assert!(thin.iter().any(|row| row.loss == 99.0));
+        assert!(thin.iter().any(|row| row.value == 99.0));
         assert!(thin.iter().any(|row| row.validation == 0.5));
         assert!(thin.windows(2).all(|pair| pair[0].step < pair[1].step));
     }
 
     #[test]
     fn the_table_ends_with_the_last_step() {
-        let rows = log(1001).rows(0.0);
+        let rows = log(1001).rows("loss", 0.0);
         let picked = pick(&rows, 40);
         assert!(picked.len() <= 40);
         assert_eq!(picked.last().map(|row| row.step), Some(1001));
@@ -361,17 +408,17 @@ mod tests {
     #[test]
     fn the_summary_says_what_happened() {
         assert_eq!(
-            log(20).summary(0.0),
+            log(20).summary("loss", 0.0),
             "The training loss fell from 4.00 at step 1 to 0.20 at step 20. Lowest validation loss: 0.30 at step 20."
         );
-        assert!(RunLog::default().summary(0.9).contains("No step"));
+        assert!(RunLog::default().summary("loss", 0.9).contains("No step"));
     }
 
     #[test]
     fn infinite_values_are_not_plotted() {
         let mut log = RunLog::default();
         log.push(&record(1, 0, &[("loss", f64::INFINITY)]));
-        assert!(log.rows(0.5).is_empty());
+        assert!(log.rows("loss", 0.5).is_empty());
         assert!(!log.is_empty());
     }
 }

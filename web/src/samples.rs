@@ -2,13 +2,18 @@
 
 use crate::app::use_lab;
 use crate::format::count;
-use crate::store::Sample;
+use crate::runs::Sample;
 use leptos::prelude::*;
 
-/// The samples of the run, latest first.
+/// The samples of the run that is looked at, latest first.
 #[component]
 pub fn SamplesCard() -> impl IntoView {
-    let samples = use_lab().store.samples;
+    let lab = use_lab();
+    let samples = Memo::new(move |_| {
+        lab.shown()
+            .map(|form| form.run.samples.get())
+            .unwrap_or_default()
+    });
     view! {
         <section class="card samples" aria-labelledby="samples-title">
             <h2 id="samples-title">"Samples"</h2>

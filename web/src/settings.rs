@@ -1,31 +1,4 @@
-//! What can be set in each strategy: one table a strategy, from which its card is drawn.
-
-use crate::pretraining_settings::PRETRAINING;
-use lab_protocol::{LabError, PretrainingConfig, from_value};
-use serde_json::Value;
-
-/// A kind of strategy that the page can show and run.
-pub struct StrategyKind {
-    /// As in `StrategyConfig::strategy`.
-    pub id: &'static str,
-    pub title: &'static str,
-    pub description: &'static str,
-    pub settings: &'static [Setting],
-    /// The configuration with every default filled in; unknown keys and wrong types are errors.
-    pub resolve: fn(Value) -> Result<Value, LabError>,
-    /// All that can be checked without the data.
-    pub check: fn(Value) -> Result<(), LabError>,
-}
-
-impl StrategyKind {
-    /// The default of a setting.
-    pub fn default_of(&self, setting: &Setting) -> Value {
-        (self.resolve)(Value::Object(Default::default()))
-            .ok()
-            .and_then(|defaults| defaults.pointer(&setting.pointer()).cloned())
-            .unwrap_or(Value::Null)
-    }
-}
+//! What a setting of a strategy is: from tables of these a strategy's card is drawn.
 
 /// A setting and the words about it.
 pub struct Setting {
@@ -35,12 +8,19 @@ pub struct Setting {
     pub help: &'static str,
     pub kind: Kind,
     pub group: Group,
+    /// It counts only while the setting of this path has one of these values.
+    pub when: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl Setting {
     /// The path as a JSON pointer.
     pub fn pointer(&self) -> String {
         format!("/{}", self.path.replace('.', "/"))
+    }
+
+    #[cfg(test)]
+    pub fn depends_on(&self, other: &Setting) -> bool {
+        self.when.is_some_and(|(path, _)| path == other.path)
     }
 }
 
@@ -51,9 +31,15 @@ pub enum Kind {
     /// From the first to the second; `0.0` excluded where `f64::MIN_POSITIVE` stands.
     Number(f64, f64),
     Switch,
+    /// On, off, or what the words say.
+    Maybe(&'static str),
     Choice(&'static [(&'static str, &'static str)]),
     /// Text on one line, new lines written as `\n`.
     Text,
+    /// Texts with commas between them.
+    List,
+    /// Whether there is this part of the configuration at all; its own settings count only when there is.
+    Part,
 }
 
 /// Where on the card a setting stands.
@@ -62,36 +48,30 @@ pub enum Group {
     /// Always in sight.
     Main,
     Model,
+    Adapter,
+    Data,
+    Reward,
+    Answers,
+    Policy,
+    Retrieval,
     Optimiser,
     Evaluation,
     Samples,
 }
 
 /// The folded groups and their titles, in order.
-pub const ADVANCED: [(Group, &str); 4] = [
+pub const ADVANCED: [(Group, &str); 10] = [
     (Group::Model, "Model"),
+    (Group::Adapter, "Adapter"),
+    (Group::Data, "Data"),
+    (Group::Reward, "Reward"),
+    (Group::Answers, "Answers"),
+    (Group::Policy, "Policy"),
+    (Group::Retrieval, "Retrieval"),
     (Group::Optimiser, "Optimiser and schedule"),
     (Group::Evaluation, "Evaluation and checkpoints"),
     (Group::Samples, "Samples"),
 ];
-
-/// All kinds of strategy, in the order of the pipeline.
-pub static KINDS: [StrategyKind; 1] = [StrategyKind {
-    id: "pretraining",
-    title: "Pretrain",
-    description: "A small GPT starts from random weights and learns to predict the next character of the text.",
-    settings: PRETRAINING,
-    resolve: |config| {
-        let typed: PretrainingConfig = from_value(config)?;
-        serde_json::to_value(typed).map_err(|error| LabError::internal(error.to_string()))
-    },
-    check: |config| from_value::<PretrainingConfig>(config)?.validate(),
-}];
-
-/// The kind that an experiment calls `id`.
-pub fn kind(id: &str) -> Option<&'static StrategyKind> {
-    KINDS.iter().find(|kind| kind.id == id)
-}
 
 /// No bound but what a step counter can hold.
 pub const ANY: usize = 1 << 31;
@@ -112,129 +92,95 @@ pub const fn setting(
         help,
         kind,
         group,
+        when: None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Kind::{Choice, Number, Switch, Text, Whole, WholeUpTo};
-    use super::*;
+/// The entry, counting only while the setting of that path has one of these values.
+pub const fn only(
+    path: &'static str,
+    values: &'static [&'static str],
+    mut setting: Setting,
+) -> Setting {
+    setting.when = Some((path, values));
+    setting
+}
 
-    fn flatten(prefix: &str, value: &Value, paths: &mut Vec<String>) {
-        match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let path = if prefix.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{prefix}.{key}")
-                    };
-                    flatten(&path, value, paths);
-                }
-            }
-            _ => paths.push(prefix.to_owned()),
-        }
-    }
-
-    fn with(kind: &StrategyKind, setting: &Setting, value: Value) -> Result<(), LabError> {
-        let mut config = (kind.resolve)(Value::Object(Default::default())).unwrap();
-        *config.pointer_mut(&setting.pointer()).unwrap() = value;
-        (kind.check)(config)
-    }
-
-    #[test]
-    fn every_key_of_a_configuration_can_be_set_and_no_other() {
-        for kind in &KINDS {
-            let mut known = Vec::new();
-            flatten(
-                "",
-                &(kind.resolve)(Value::Object(Default::default())).unwrap(),
-                &mut known,
-            );
-            let mut shown: Vec<_> = kind
-                .settings
-                .iter()
-                .map(|setting| setting.path.to_owned())
-                .collect();
-            known.sort();
-            shown.sort();
-            assert_eq!(known, shown);
-        }
-    }
-
-    /// The ranges in the table are the protocol's own: what is outside is refused, at that field.
-    #[test]
-    fn values_outside_a_range_are_refused_at_their_field() {
-        for kind in &KINDS {
-            for setting in kind.settings {
-                let outside: Vec<Value> = match setting.kind {
-                    Whole(low, high) => {
-                        let above = (high != ANY).then(|| Value::from(high + 1));
-                        let below = (low > 0).then(|| Value::from(low - 1));
-                        [above, below, Some(Value::from(-1)), Some(Value::from("x"))]
-                            .into_iter()
-                            .flatten()
-                            .collect()
-                    }
-                    // No other setting's default is as large as this.
-                    WholeUpTo(..) => vec![Value::from(ANY), Value::from(-1), Value::from("x")],
-                    Number(low, high) => {
-                        let low = if low == ABOVE_ZERO { 0.0 } else { low - 1.0 };
-                        vec![Value::from(low), Value::from(high * 1.01), Value::from("x")]
-                    }
-                    Switch => vec![Value::from(1)],
-                    Choice(_) => vec![Value::from("nonsense")],
-                    Text => vec![Value::from(1)],
-                };
-                for value in outside {
-                    let error = with(kind, setting, value.clone())
-                        .expect_err(&format!("{} = {value}", setting.path));
-                    assert_eq!(
-                        error.field.as_deref(),
-                        Some(setting.path),
-                        "{} = {value}",
-                        setting.path
-                    );
-                }
-            }
-        }
-    }
-
-    /// Values at the ends of a range are never refused for the range: at most for what does not fit
-    /// another setting.
-    #[test]
-    fn values_at_the_ends_of_a_range_are_in_it() {
-        for kind in &KINDS {
-            for setting in kind.settings {
-                let inside: Vec<Value> = match setting.kind {
-                    Whole(low, high) => vec![Value::from(low), Value::from(high)],
-                    WholeUpTo(low, _) => vec![Value::from(low)],
-                    Number(low, high) => vec![Value::from(low), Value::from(high)],
-                    Choice(values) => values
-                        .iter()
-                        .map(|(value, _)| Value::from(*value))
-                        .collect(),
-                    Switch => vec![Value::from(true), Value::from(false)],
-                    Text => vec![Value::from("anything")],
-                };
-                for value in inside {
-                    if let Err(error) = with(kind, setting, value.clone()) {
-                        assert!(
-                            !error.hint.starts_with("Use a"),
-                            "{} = {value}: {error}",
-                            setting.path
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn defaults_come_from_the_protocol() {
-        let kind = kind("pretraining").unwrap();
-        let layers = &kind.settings[0];
-        assert_eq!(kind.default_of(layers), Value::from(4));
-        assert!(super::kind("nonsense").is_none());
-    }
+/// The settings of a [`lab_protocol::LoraConfig`] at a path that ends with a dot, as long as another
+/// setting has one of these values; with the largest dropout that is allowed.
+#[macro_export]
+macro_rules! lora_settings {
+    ($group:expr, $at:literal, $when:expr, $values:expr, $dropout:expr) => {{
+        use $crate::settings::Kind::{List, Number, Switch, Whole};
+        use $crate::settings::{Setting, only, setting};
+        const SETTINGS: &[Setting] = &[
+            only(
+                $when,
+                $values,
+                setting(
+                    $group,
+                    concat!($at, "rank"),
+                    "Rank",
+                    Whole(1, 4096),
+                    "Columns of the low-rank matrices: how much an adapter can learn.",
+                ),
+            ),
+            only(
+                $when,
+                $values,
+                setting(
+                    $group,
+                    concat!($at, "alpha"),
+                    "Alpha",
+                    Number(0.0, 1e6),
+                    "Strength of the adapter; it counts alpha / rank.",
+                ),
+            ),
+            only(
+                $when,
+                $values,
+                setting(
+                    $group,
+                    concat!($at, "dropout"),
+                    "Adapter dropout",
+                    Number(0.0, $dropout),
+                    "Share of an adapter's input dropped in training.",
+                ),
+            ),
+            only(
+                $when,
+                $values,
+                setting(
+                    $group,
+                    concat!($at, "targets"),
+                    "Layers",
+                    List,
+                    "Linear layers to adapt, such as q_proj, v_proj; empty is all but the head.",
+                ),
+            ),
+            only(
+                $when,
+                $values,
+                setting(
+                    $group,
+                    concat!($at, "rslora"),
+                    "rsLoRA",
+                    Switch,
+                    "Divides by the rank's square root, which suits large ranks.",
+                ),
+            ),
+            only(
+                $when,
+                $values,
+                setting(
+                    $group,
+                    concat!($at, "dora"),
+                    "DoRA",
+                    Switch,
+                    "Learns direction and size of the weights apart.",
+                ),
+            ),
+        ];
+        SETTINGS
+    }};
 }

@@ -1,10 +1,18 @@
-//! A strategy of the experiment: its main settings, its state, and the rest folded away.
+//! A strategy of the experiment: its state, what it starts from, its main settings, the rest folded away.
 
 use crate::app::use_lab;
+use crate::base_card::BaseFiles;
+use crate::chart::Stroke;
 use crate::experiment::{StrategyForm, shown};
-use crate::field::{Field, range, unfolded};
+use crate::field::{Field, FormError, range, unfolded};
+use crate::format::{duration, metric};
+use crate::kinds::Base;
+use crate::lab::{Lab, field_id};
+use crate::metrics;
+use crate::run_bar::steps;
+use crate::runs::{Phase, RunState};
 use crate::settings::{ADVANCED, Group};
-use crate::store::Phase;
+use lab_protocol::RunResult;
 use leptos::prelude::*;
 
 #[component]
@@ -17,8 +25,10 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
     };
     let (open, toggled) = unfolded();
     let active = Memo::new(move |_| lab.store.phase.get().is_active());
+    let several = Memo::new(move |_| lab.form.strategies.with(Vec::len) > 1);
     let advanced: Vec<_> = ADVANCED
         .iter()
+        .filter(|(group, _)| kind.settings().any(|setting| setting.group == *group))
         .map(|(group, title)| {
             let fields = fields(index, &form, *group);
             view! {
@@ -29,54 +39,216 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
             }
         })
         .collect();
+    let (name, key) = (form.name, form.key);
+    let from = form.clone();
     view! {
         <details class="card step-card" open=open on:toggle=toggled>
             <summary>
+                <Show when=move || several.get()><Stroke place=index/></Show>
                 <h2>{kind.title}</h2>
-                <State/>
+                <Show when=move || several.get()><code class="strategy-name">{name}</code></Show>
+                <State form=form.clone()/>
+                <Outcome run=form.run figures=kind.figures/>
                 <span class="headline">{headline}</span>
             </summary>
             <p class="lead">{kind.description}</p>
             <fieldset class="plain" disabled=active>
-                <legend class="visually-hidden">{format!("Settings of {}", form.name)}</legend>
-                <div class="fields">{fields(index, &form, Group::Main)}</div>
-                <details class="more">
-                    <summary>"More settings"</summary>
-                    {advanced}
-                </details>
+                <legend class="visually-hidden">{move || format!("Settings of {}", name.get())}</legend>
+                {(!kind.runs).then(|| view! { <BaseFiles form=from.clone()/> })}
+                <div class="fields">
+                    <Show when=move || several.get()><Name index name/></Show>
+                    <From index form=from.clone()/>
+                    {fields(index, &form, Group::Main)}
+                </div>
+                {(!advanced.is_empty()).then(|| view! {
+                    <details class="more">
+                        <summary>"More settings"</summary>
+                        {advanced}
+                    </details>
+                })}
+                <Show when=move || several.get()>
+                    <div class="card-actions">
+                        {kind.runs.then(|| view! {
+                            <button type="button" class="button" on:click=move |_| lab.run_from(key)>
+                                {move || if form.run.phase.get() == Phase::Finished { "Run again from here" } else { "Run from here" }}
+                                <span class="visually-hidden">{move || format!(", {}", name.get())}</span>
+                            </button>
+                        })}
+                        <button type="button" class="button quiet" on:click=move |_| remove(lab, key)>
+                            "Remove"<span class="visually-hidden">{move || format!(" {}", name.get())}</span>
+                        </button>
+                    </div>
+                </Show>
             </fieldset>
         </details>
     }
 }
 
-fn fields(index: usize, form: &StrategyForm, group: Group) -> Vec<impl IntoView + use<>> {
+fn remove(lab: Lab, key: usize) {
+    lab.form.remove(key);
+    lab.store.input_changed();
+    crate::platform::focus("primary");
+}
+
+#[component]
+fn Name(index: usize, name: RwSignal<String>) -> impl IntoView {
+    view! {
+        <Labelled path=format!("strategies[{index}].name") label="Name" help="How the charts and the comparison call it."
+            control=move |id: String, described: String| view! {
+                <input type="text" id=id aria-describedby=described autocomplete="off" spellcheck="false"
+                    prop:value=name on:input=move |event| name.set(event_target_value(&event))/>
+            }.into_any()/>
+    }
+}
+
+/// The choice of the strategy whose model this one starts from.
+#[component]
+fn From(index: usize, form: StrategyForm) -> impl IntoView {
+    let lab = use_lab();
+    let (key, from) = (form.key, form.from);
+    let offered = form.kind.base != Base::Never;
+    let choose = move |event| from.set(event_target_value(&event).parse().ok());
+    let options = move || {
+        let bases = lab.form.bases_for(key).into_iter();
+        bases
+            .map(|base| {
+                let value = base.key.to_string();
+                let selected = move || from.get() == Some(base.key);
+                view! { <option value=value selected=selected>{base.name}</option> }
+            })
+            .collect_view()
+    };
+    view! {
+        <Show when=move || offered || from.get().is_some()>
+            <Labelled path=format!("strategies[{index}].from") label="Starts from" help="The strategy whose model it goes on with."
+                control=move |id: String, described: String| view! {
+                    <select id=id aria-describedby=described on:change=choose>
+                        <option value="" selected=move || from.get().is_none()>"Nothing"</option>
+                        {options}
+                    </select>
+                }.into_any()/>
+        </Show>
+    }
+}
+
+/// A label, a control of one's own, its explanation and the error that names it.
+#[component]
+fn Labelled(
+    path: String,
+    label: &'static str,
+    help: &'static str,
+    control: impl Fn(String, String) -> AnyView + 'static,
+) -> impl IntoView {
+    let id = field_id(&path);
+    let (help_id, error_id) = (format!("{id}-help"), format!("{id}-error"));
+    let described = format!("{help_id} {error_id}");
+    let error = expect_context::<FormError>().at(path);
+    let invalid = {
+        let error = error.clone();
+        move || error().is_some()
+    };
+    view! {
+        <div class="field" class:invalid=invalid>
+            <label class="field-label" for=id.clone()>{label}</label>
+            {control(id, described)}
+            <p class="field-help" id=help_id>{help}</p>
+            <p class="field-error" id=error_id>{move || error().map(|error| format!("{}. {}", error.message, error.hint))}</p>
+        </div>
+    }
+}
+
+fn fields(index: usize, form: &StrategyForm, group: Group) -> Vec<AnyView> {
     let kind = form.kind;
-    let members = kind
-        .settings
-        .iter()
-        .zip(&form.values)
-        .filter(|(setting, _)| setting.group == group);
-    members
+    form.fields()
+        .filter(|(setting, _)| setting.group == group)
         .map(|(setting, value)| {
             let path = format!("strategies[{index}].config.{}", setting.path);
-            let range = range(setting, &shown(&kind.default_of(setting)));
-            view! { <Field path label=setting.label help=setting.help range kind=&setting.kind value=*value/> }
+            let default = kind.default_of(setting);
+            let range = range(setting, &shown(setting, default.as_ref()));
+            let field = move || {
+                view! { <Field path=path.clone() label=setting.label help=setting.help range=range.clone() kind=&setting.kind value=value/> }
+            };
+            if setting.when.is_none() {
+                return field().into_any();
+            }
+            let form = form.clone();
+            let counts = Memo::new(move |_| form.counts(setting));
+            (move || counts.get().then(&field)).into_any()
         })
         .collect()
 }
 
 /// The run's state as a word on the card.
 #[component]
-fn State() -> impl IntoView {
-    let store = use_lab().store;
-    let word = move || match store.phase.get() {
+fn State(form: StrategyForm) -> impl IntoView {
+    let lab = use_lab();
+    let changed = {
+        let form = form.clone();
+        Memo::new(move |_| form.run.phase.get() == Phase::Finished && !lab.is_unchanged(&form))
+    };
+    let form_runs = form.kind.runs;
+    let word = move || match form.run.phase.get() {
+        Phase::Idle if !form_runs => "No files yet",
+        Phase::Finished if !form_runs => "Ready",
         Phase::Idle => "Not run yet",
+        Phase::Waiting => "Waiting",
         Phase::Starting => "Starting",
         Phase::Running | Phase::Pausing => "Training",
         Phase::Paused => "Paused",
         Phase::Stopping => "Stopping",
+        Phase::Finished if changed.get() => "Changed since",
         Phase::Finished => "Trained",
         Phase::Failed => "Failed",
+        Phase::Skipped => "Skipped",
     };
     view! { <span class="pill" data-phase=word>{word}</span> }
+}
+
+/// What a run has come to, also on the folded card: progress and time left, the main figure, or the error.
+#[component]
+fn Outcome(run: RunState, figures: &'static [&'static str]) -> impl IntoView {
+    move || match run.phase.get() {
+        phase if phase.is_active() => view! { <Progress run/> }.into_any(),
+        Phase::Finished => {
+            let text = run
+                .result
+                .with(|result| result.as_ref().and_then(|result| figure(result, figures)));
+            view! { <span class="outcome">{text}</span> }.into_any()
+        }
+        Phase::Failed => {
+            let text = run
+                .error
+                .with(|error| error.as_ref().map(|error| error.message.clone()));
+            view! { <span class="outcome bad">{text}</span> }.into_any()
+        }
+        Phase::Skipped => {
+            view! { <span class="outcome">"What it starts from has no model."</span> }.into_any()
+        }
+        _ => ().into_any(),
+    }
+}
+
+#[component]
+fn Progress(run: RunState) -> impl IntoView {
+    let steps = Memo::new(move |_| steps(run));
+    let left = move || {
+        let left = run
+            .progress
+            .with(|progress| progress.as_ref().map(|progress| progress.seconds_left));
+        left.map(|left| format!("{} left", duration(left)))
+    };
+    view! {
+        <span class="outcome progress-outcome">
+            <meter class="mini" min="0" max=move || steps.get().1 value=move || steps.get().0 aria-label="Progress of this strategy"></meter>
+            <span>{left}</span>
+        </span>
+    }
+}
+
+/// The final metric that says most.
+fn figure(result: &RunResult, figures: &[&str]) -> Option<String> {
+    let (name, value) = figures
+        .iter()
+        .find_map(|name| Some((name, result.metrics.get(*name)?)))?;
+    Some(format!("{} {}", metrics::title(name), metric(*value)))
 }

@@ -1,7 +1,7 @@
 //! The connection to the worker: commands out, events in, and what happens when it breaks.
 
-use js_sys::{Reflect, Uint8Array};
-use lab_protocol::{BackendChoice, Command, ErrorCode, Event, LabError};
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use lab_protocol::{BackendChoice, Command, ErrorCode, Event, LabError, RunResult};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
@@ -17,8 +17,63 @@ pub enum Message {
         step: usize,
         state: Uint8Array,
     },
+    /// A finished event; the files stay in JavaScript's memory likewise.
+    Finished {
+        run: String,
+        result: RunResult,
+        files: Files,
+    },
     /// The worker is of no use any more.
     Broken(LabError),
+}
+
+/// The files of a run, by their path, e.g. `model/config.json`.
+#[derive(Clone, Default)]
+pub struct Files(pub Vec<(String, Uint8Array)>);
+
+impl Files {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names and sizes, which tell models apart well enough.
+    pub fn mark(&self) -> String {
+        let files = self.0.iter();
+        files
+            .map(|(path, bytes)| format!("{path}:{} ", bytes.length()))
+            .collect()
+    }
+
+    /// As [`lab_protocol::ModelFile`]s are written, from an array or nothing.
+    pub fn from_js(value: &JsValue) -> Option<Self> {
+        let files = value.dyn_ref::<Array>()?;
+        let file = |file: JsValue| {
+            let path = Reflect::get(&file, &"path".into()).ok()?.as_string()?;
+            let bytes = Reflect::get(&file, &"bytes".into()).ok()?;
+            Some((path, bytes.dyn_into().ok()?))
+        };
+        files.iter().map(file).collect::<Option<_>>().map(Self)
+    }
+
+    pub fn to_js(&self) -> Array {
+        let file = |(path, bytes): &(String, Uint8Array)| {
+            let file = Object::new();
+            // Setting a property of a plain object cannot fail.
+            let _ = Reflect::set(&file, &"path".into(), &path.into());
+            let _ = Reflect::set(&file, &"bytes".into(), bytes);
+            JsValue::from(file)
+        };
+        self.0.iter().map(file).collect()
+    }
+}
+
+/// What a command carries beside its JSON: bytes that stay in JavaScript's memory.
+#[derive(Clone, Default)]
+pub struct Cargo {
+    /// Takes the place of `checkpoint` in [`Command::Start`].
+    pub checkpoint: Option<Uint8Array>,
+    /// Takes the place of `base`.
+    pub base: Files,
 }
 
 /// A running worker. Dropping it ends the worker.
@@ -62,15 +117,20 @@ impl Connection {
         })
     }
 
-    /// Sends a command. `checkpoint` takes the place of the one in [`Command::Start`].
-    pub fn send(&self, command: &Command, checkpoint: Option<&Uint8Array>) -> Result<(), LabError> {
+    pub fn send(&self, command: &Command, cargo: &Cargo) -> Result<(), LabError> {
         let serializer = Serializer::json_compatible().serialize_bytes_as_arrays(false);
         let value = command.serialize(&serializer).map_err(|error| {
             LabError::internal(format!("a command could not be written: {error}"))
         })?;
-        if let Some(state) = checkpoint {
-            Reflect::set(&value, &"checkpoint".into(), state)
-                .map_err(|error| LabError::internal(describe(&error)))?;
+        let put = |key: &str, bytes: &JsValue| {
+            Reflect::set(&value, &key.into(), bytes)
+                .map_err(|error| LabError::internal(describe(&error)))
+        };
+        if let Some(state) = &cargo.checkpoint {
+            put("checkpoint", state)?;
+        }
+        if !cargo.base.is_empty() {
+            put("base", &cargo.base.to_js())?;
         }
         self.worker.post_message(&value).map_err(|error| {
             broken(format!(
@@ -102,7 +162,9 @@ fn read(data: JsValue) -> Message {
     if let Some(checkpoint) = read_checkpoint(&data) {
         return checkpoint;
     }
+    let files = take_files(&data).unwrap_or_default();
     match serde_wasm_bindgen::from_value(data) {
+        Ok(Event::Finished { run, result }) => Message::Finished { run, result, files },
         Ok(event) => Message::Event(event),
         Err(error) => Message::Broken(LabError::internal(format!(
             "the worker sent what the page cannot read: {error}"
@@ -120,6 +182,18 @@ fn read_checkpoint(data: &JsValue) -> Option<Message> {
         step: get("step")?.as_f64()? as usize,
         state: get("state")?.dyn_into().ok()?,
     })
+}
+
+/// Takes the files out of a finished event.
+fn take_files(data: &JsValue) -> Option<Files> {
+    let get = |value: &JsValue, key: &str| Reflect::get(value, &key.into()).ok();
+    if get(data, "event")?.as_string()? != "finished" {
+        return None;
+    }
+    let result = get(data, "result")?;
+    let files = Files::from_js(&get(&result, "files")?)?;
+    Reflect::delete_property(result.dyn_ref::<Object>()?, &"files".into()).ok()?;
+    Some(files)
 }
 
 /// An error that ended the worker from outside its own care, by what the browser says of it.

@@ -1,0 +1,77 @@
+// Finished runs in the browser's own database. Two stores: what is listed, and what is large.
+
+const NAME = "llm-labs";
+
+function request(operation) {
+  return new Promise((resolve, reject) => {
+    operation.onsuccess = () => resolve(operation.result);
+    operation.onerror = () => reject(operation.error);
+  });
+}
+
+async function database() {
+  const opening = indexedDB.open(NAME, 1);
+  opening.onupgradeneeded = () => {
+    opening.result.createObjectStore("runs", { keyPath: "id" });
+    opening.result.createObjectStore("parts", { keyPath: "id" });
+  };
+  return request(opening);
+}
+
+// The change is there when the transaction has ended, not when its requests have.
+async function change(work) {
+  const db = await database();
+  try {
+    const transaction = db.transaction(["runs", "parts"], "readwrite");
+    const done = new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onerror = transaction.onabort = () => reject(transaction.error);
+    });
+    work(transaction.objectStore("runs"), transaction.objectStore("parts"));
+    await done;
+  } finally {
+    db.close();
+  }
+}
+
+async function read(store, work) {
+  const db = await database();
+  try {
+    return await request(work(db.transaction(store).objectStore(store)));
+  } finally {
+    db.close();
+  }
+}
+
+/** `about`: JSON for the list; `metrics`: its metrics.jsonl; `files`: an array of { path, bytes }. */
+export function saveRun(id, about, metrics, files) {
+  const size = about.length + metrics.length + files.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return change((runs, parts) => {
+    runs.put({ id, about, size });
+    parts.put({ id, metrics, files });
+  });
+}
+
+/** What is listed: an array of { id, about, size }. */
+export function listRuns() {
+  return read("runs", (runs) => runs.getAll());
+}
+
+/** The large parts of a run: { metrics, files }, or undefined. */
+export function loadRun(id) {
+  return read("parts", (parts) => parts.get(id));
+}
+
+export function removeRuns(ids) {
+  return change((runs, parts) => {
+    for (const id of ids) {
+      runs.delete(id);
+      parts.delete(id);
+    }
+  });
+}
+
+/** Why the last of these failed, for a person. */
+export function isFull(error) {
+  return error?.name === "QuotaExceededError";
+}

@@ -1,0 +1,105 @@
+//! The list of what is kept: opened again, or deleted.
+
+use crate::app::use_lab;
+use crate::format::bytes;
+use crate::history::{self, Book};
+use crate::metrics;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+#[component]
+pub fn HistorySection() -> impl IntoView {
+    let lab = use_lab();
+    let books = RwSignal::new(Vec::<Book>::new());
+    Effect::new(move || {
+        lab.store.kept.track();
+        spawn_local(async move { books.set(history::books().await) });
+    });
+    let used = move || {
+        let used = books.with(|books| books.iter().map(Book::size).sum());
+        format!("{} of this browser's storage", bytes(used))
+    };
+    view! {
+        <Show when=move || books.with(|books| !books.is_empty())>
+            <section class="card history" aria-labelledby="history-title">
+                <div class="chart-head">
+                    <h2 id="history-title">"Earlier runs"</h2>
+                    <p class="muted">{used}</p>
+                </div>
+                <ul class="books">
+                    {move || books.get().into_iter().map(|book| view! { <Item book/> }).collect_view()}
+                </ul>
+            </section>
+        </Show>
+    }
+}
+
+#[component]
+fn Item(book: Book) -> impl IntoView {
+    let lab = use_lab();
+    let active = Memo::new(move |_| lab.store.phase.get().is_active());
+    let name = book
+        .entries
+        .first()
+        .map(|entry| entry.kept.experiment.name.clone())
+        .unwrap_or_default();
+    let results: Vec<_> = book
+        .entries
+        .iter()
+        .map(|entry| {
+            let kept = &entry.kept;
+            let figure = [
+                "held_out/unseen_questions",
+                "validation_loss",
+                "average_reward",
+                "loss",
+            ]
+            .iter()
+            .find_map(|name| Some((name, kept.result.metrics.get(*name)?)));
+            match figure {
+                Some((name, value)) => format!(
+                    "{}: {} {}",
+                    kept.strategy,
+                    metrics::title_in_sentence(name),
+                    crate::format::metric(*value)
+                ),
+                None => kept.strategy.clone(),
+            }
+        })
+        .collect();
+    let when = js_sys::Date::new(&(book.saved() as f64).into())
+        .to_locale_string("default", &wasm_bindgen::JsValue::UNDEFINED);
+    let about = format!("{}, {}", String::from(when), bytes(book.size()));
+    let label = name.clone();
+    let (opened, deleted) = (book.clone(), book);
+    let open = move |_| {
+        let book = opened.clone();
+        spawn_local(async move {
+            match history::open(lab, book).await {
+                Ok(()) => crate::platform::focus("primary"),
+                Err(error) => lab.store.fail_with(error),
+            }
+        });
+    };
+    let delete = move |_| {
+        let book = deleted.clone();
+        spawn_local(async move {
+            history::delete(&book).await;
+            lab.store.kept.update(|changes| *changes += 1);
+        });
+    };
+    view! {
+        <li>
+            <div class="book">
+                <p><b>{name}</b>" "<span class="muted">{about}</span></p>
+                <p class="book-results">{results.join(" · ")}</p>
+            </div>
+            <button type="button" class="button small" disabled=active on:click=open>
+                "Open"<span class="visually-hidden">{format!(" {label}")}</span>
+            </button>
+            <button type="button" class="button small quiet" on:click=delete>
+                "Delete"<span class="visually-hidden">{format!(" {label}")}</span>
+            </button>
+        </li>
+    }
+}
