@@ -1,9 +1,9 @@
 use burn::tensor::Device;
 use lab_protocol::{
     BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
-    SCHEMA_VERSION,
+    SCHEMA_VERSION, StopReason,
 };
-use lab_strategies::{Host, RewardFunction, RunContext, Strategy, TrainingData};
+use lab_strategies::{Host, RewardFunction, RunContext, Strategy, TrainingData, held_out};
 use lab_village::{Preset, Village, VillageSettings};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -138,7 +138,12 @@ impl PreparedRun {
         context.base = self.base;
         context.reward = self.reward;
         context.checkpoint = checkpoint;
-        self.strategy.train(&mut context).await
+        let mut result = self.strategy.train(&mut context).await?;
+        if result.stop_reason != StopReason::Stopped && !result.files.is_empty() {
+            let found = held_out(&*self.strategy, &result.files, &mut context).await?;
+            result.metrics.extend(found);
+        }
+        Ok(result)
     }
 }
 

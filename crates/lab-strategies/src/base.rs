@@ -1,6 +1,7 @@
 //! The model that a strategy starts from: what the run before it left, an adapter included.
 
 use crate::RunContext;
+use lab_model::burn::tensor::Device;
 use lab_model::chat::ChatTemplate;
 use lab_model::decoder::Decoder;
 use lab_model::formats::{BaseModel, WeightType, read_adapter};
@@ -23,6 +24,13 @@ pub struct Base {
 impl Base {
     /// Reads the model of the run's base; an adapter beside it becomes part of its weights.
     pub async fn load(run: &RunContext) -> Result<Self, LabError> {
+        Self::check(run)?;
+        Self::read(&run.base, &run.device)
+            .await
+            .map_err(|error| error.at("from"))
+    }
+
+    fn check(run: &RunContext) -> Result<(), LabError> {
         if run.base.is_empty() {
             return Err(LabError::config(
                 "from",
@@ -30,22 +38,24 @@ impl Base {
                 "Name the strategy whose model is to be trained further, e.g. \"from\": \"pretrain\".",
             ));
         }
-        let place = |error: LabError| error.at("from");
-        let mut files = folder(&run.base, "model/");
-        let mut base = BaseModel::read(&files[..]).map_err(place)?;
-        let tokenizer = base.tokenizer().map_err(place)?.clone();
-        let mut model = base.decoder(&run.device).map_err(place)?;
-        let adapter = folder(&run.base, "adapter/");
+        Ok(())
+    }
+
+    /// Reads the model among a run's files; an adapter beside it becomes part of its weights.
+    pub async fn read(made: &[ModelFile], device: &Device) -> Result<Self, LabError> {
+        let mut files = folder(made, "model/");
+        let mut base = BaseModel::read(&files[..])?;
+        let tokenizer = base.tokenizer()?.clone();
+        let mut model = base.decoder(device)?;
+        let adapter = folder(made, "adapter/");
         if !adapter.is_empty() {
-            let adapter = read_adapter(&base.shape, &adapter).map_err(place)?;
+            let adapter = read_adapter(&base.shape, &adapter)?;
             if adapter.quantized_base {
-                model = model.quantized(&run.device).await?;
+                model = model.quantized(device).await?;
             }
-            let adapted = model
-                .with_adapter(&base.shape, &adapter, &run.device)
-                .map_err(place)?;
+            let adapted = model.with_adapter(&base.shape, &adapter, device)?;
             base.weights = parameters::to_host(&adapted.merged().dequantized()).await?;
-            model = base.decoder(&run.device)?;
+            model = base.decoder(device)?;
             files = base.folder(WeightType::F32)?;
         }
         base.weights.clear();

@@ -176,6 +176,11 @@ impl RunContext {
         tokens_per_second
     }
 
+    /// Milliseconds since 1970-01-01 UTC.
+    pub fn now(&self) -> f64 {
+        self.host.now()
+    }
+
     /// Seconds of work so far, pauses left out.
     pub fn seconds(&self) -> f64 {
         (self.host.now() - self.clock.started.unwrap_or(self.host.now()) - self.clock.waited)

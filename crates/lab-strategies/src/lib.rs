@@ -8,8 +8,10 @@ mod dpo;
 mod examples;
 mod fine_tuning;
 mod grpo;
+mod held_out;
 mod preference;
 mod pretraining;
+mod rag;
 mod rlhf;
 mod trainer;
 
@@ -20,13 +22,19 @@ pub use dpo::DpoStrategy;
 pub use examples::{Conversation, Examples, preview, read_conversations};
 pub use fine_tuning::FineTuningStrategy;
 pub use grpo::GrpoStrategy;
+pub use held_out::held_out;
 pub use preference::{Answer, RewardFunction, read_preferences, read_prompts};
 pub use pretraining::PretrainingStrategy;
+pub use rag::RagStrategy;
 pub use rlhf::RlhfStrategy;
 pub use trainer::{StepSettings, StepValues, train_step};
 
 use async_trait::async_trait;
+use burn::module::Module;
 use lab_protocol::{LabError, ModelFile, RunResult, StrategyConfig};
+
+/// Tokens of the longest answer.
+const ANSWER: usize = 40;
 
 /// A way of making a model better, from its configuration to its result.
 #[async_trait(?Send)]
@@ -39,6 +47,26 @@ pub trait Strategy {
 
     /// Trains, reporting through `run`, and ends with the result or the reason why there is none.
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError>;
+
+    /// Answers prompts with the model that `train` made, for the comparison on held-out questions: the
+    /// likeliest continuation, up to the end of text. `None` if the run was told to stop meanwhile.
+    async fn answer(
+        &self,
+        model: &Base,
+        prompts: &[String],
+        run: &mut RunContext,
+    ) -> Result<Option<Vec<String>>, LabError> {
+        let decoder = model.model.valid();
+        answers(
+            &decoder,
+            &model.tokenizer,
+            prompts,
+            model.end()?,
+            ANSWER,
+            run,
+        )
+        .await
+    }
 }
 
 /// The strategy that a configuration names, with its settings read; unknown keys are errors.
@@ -48,11 +76,12 @@ pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
         "rlhf" => Ok(Box::new(RlhfStrategy::new(config)?)),
         "grpo" => Ok(Box::new(GrpoStrategy::new(config)?)),
         "dpo" => Ok(Box::new(DpoStrategy::new(config)?)),
+        "rag" => Ok(Box::new(RagStrategy::new(config)?)),
         "fine_tuning" => Ok(Box::new(FineTuningStrategy::new(config)?)),
         other => Err(LabError::config(
             "strategy",
             format!("there is no strategy \"{other}\""),
-            "Use \"pretraining\", \"fine_tuning\", \"rlhf\", \"grpo\" or \"dpo\".",
+            "Use \"pretraining\", \"fine_tuning\", \"rlhf\", \"grpo\", \"dpo\" or \"rag\".",
         )),
     }
 }
