@@ -12,10 +12,12 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 /// The example experiments, by their file in `experiments/`.
-const EXAMPLES: [(&str, &str); 3] = [
+const EXAMPLES: [(&str, &str); 5] = [
     ("quickstart", "Quick start"),
     ("nanogpt-cpu", "nanoGPT on a CPU"),
     ("fine-tuning", "Fine-tuning in a village"),
+    ("rlhf", "RLHF in a village"),
+    ("village", "Four strategies compared"),
 ];
 
 static SEED: Kind = Kind::Whole(0, usize::MAX);

@@ -4,12 +4,14 @@ use crate::base_model::BaseModelConfig;
 use crate::fine_tuning_settings::{FINE_TUNING, FINE_TUNING_ADAPTER};
 use crate::preference_settings::*;
 use crate::pretraining_settings::PRETRAINING;
+use crate::rag_settings::RAG;
 use crate::settings::Group::Main;
 use crate::settings::Kind::Text as Line;
 use crate::settings::{Setting, setting};
 use crate::training_settings::TRAINING;
 use lab_protocol::{
-    DpoConfig, FineTuningConfig, GrpoConfig, LabError, PretrainingConfig, RlhfConfig, from_value,
+    DpoConfig, FineTuningConfig, GrpoConfig, LabError, PretrainingConfig, RagConfig, RlhfConfig,
+    from_value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,7 +71,7 @@ const BASE_MODEL: &[Setting] = &[setting(
 )];
 
 /// All kinds of strategy, in the order of the pipeline.
-pub static KINDS: [StrategyKind; 6] = [
+pub static KINDS: [StrategyKind; 7] = [
     StrategyKind {
         id: "base_model",
         title: "Base model",
@@ -212,6 +214,26 @@ pub static KINDS: [StrategyKind; 6] = [
         ],
         resolve: resolve::<GrpoConfig>,
         check: |config| from_value::<GrpoConfig>(config)?.validate(),
+    },
+    StrategyKind {
+        id: "rag",
+        title: "RAG",
+        name: "rag",
+        description: "Documents are indexed; the model answers from the passages that are found for a question.",
+        base: Base::Needed,
+        runs: true,
+        figures: &["held_out/new_facts", "ndcg@10", "documents_indexed"],
+        tiles: &[
+            "documents_indexed",
+            "chunks_indexed",
+            "index_ms",
+            "recall@3",
+            "ndcg@10",
+            "mrr",
+        ],
+        tables: &[RAG],
+        resolve: resolve::<RagConfig>,
+        check: |config| from_value::<RagConfig>(config)?.validate(),
     },
 ];
 

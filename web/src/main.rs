@@ -29,6 +29,7 @@ mod platform;
 mod preference_settings;
 mod pretraining_settings;
 mod queue;
+mod rag_settings;
 mod reports;
 mod result_panel;
 mod run_bar;

@@ -143,19 +143,19 @@ const KNOWN: &[Known] = {
         ),
         ("gradient_norm", "Gradient norm", "before clipping", Neither),
         (
-            "held_out/known",
+            "held_out/known_facts",
             "Known facts",
-            "answered exactly, of what it was taught",
+            "sentences about people it read of, completed",
             Higher,
         ),
         (
-            "held_out/unseen",
+            "held_out/unseen_questions",
             "Unseen questions",
             "answered exactly, about people it knows",
             Higher,
         ),
         (
-            "held_out/new",
+            "held_out/new_facts",
             "New facts",
             "answered exactly, about people no model was taught",
             Higher,

@@ -1,6 +1,6 @@
 //! `RagStrategy`'s configuration.
 
-use crate::config::whole;
+use crate::config::{number, whole};
 use crate::{ChunkConfig, LabError, RetrievalMethod};
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ pub struct RagConfig {
     pub method: RetrievalMethod,
     /// Passages that an answer is written from.
     pub passages: usize,
-    /// Passages that score lower are not used, by the scale of the method; none for no limit. Where no
+    /// Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no
     /// passage is left, the question is answered without any.
-    pub threshold: Option<f32>,
+    pub threshold: f64,
     /// The longest answer, in tokens; passages are left out until question and answer fit the context.
     pub answer_tokens: usize,
     /// Passages that are looked at to measure retrieval, e.g. in `ndcg@10`.
@@ -27,7 +27,7 @@ impl Default for RagConfig {
             chunking: ChunkConfig::default(),
             method: RetrievalMethod::default(),
             passages: 3,
-            threshold: None,
+            threshold: 0.0,
             answer_tokens: 40,
             evaluation_depth: 10,
         }
@@ -40,13 +40,6 @@ impl RagConfig {
         whole("passages", self.passages, 1, 100)?;
         whole("answer_tokens", self.answer_tokens, 1, 10_000)?;
         whole("evaluation_depth", self.evaluation_depth, 1, 1000)?;
-        match self.threshold {
-            Some(limit) if !limit.is_finite() => Err(LabError::config(
-                "threshold",
-                format!("threshold is {limit}"),
-                "Use a number, or leave it out.",
-            )),
-            _ => Ok(()),
-        }
+        number("threshold", self.threshold, 0.0, 1e6)
     }
 }

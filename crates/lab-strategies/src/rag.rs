@@ -61,7 +61,7 @@ impl RagStrategy {
             return Err(LabError::internal("questions came before the documents"));
         };
         let request = Request {
-            threshold: self.config.threshold,
+            threshold: (self.config.threshold > 0.0).then_some(self.config.threshold as f32),
             ..Request::new(query, k, self.config.method)
         };
         index.search(&request, self.embedder()).await
