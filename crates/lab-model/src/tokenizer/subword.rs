@@ -40,6 +40,7 @@ pub struct Subword {
 impl Subword {
     /// Reads a `tokenizer.json`.
     pub fn new(value: &Value) -> Result<Self, LabError> {
+        check_merges(&value["model"])?;
         let json = value.to_string();
         let mut library: tokenizers::Tokenizer =
             json.parse().map_err(|error| bad(&format!("{error}")))?;
@@ -200,6 +201,34 @@ impl fmt::Debug for Subword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subword({} entries)", self.vocabulary)
     }
+}
+
+/// The library takes it for granted that a pair of a merge makes an entry of the vocabulary.
+fn check_merges(model: &Value) -> Result<(), LabError> {
+    let (Some(vocabulary), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array())
+    else {
+        return Ok(());
+    };
+    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or("");
+    for merge in merges {
+        // Written as a text with a space between, or as a list of two.
+        let parts = match merge {
+            Value::String(text) => text.split_once(' '),
+            merge => merge[0].as_str().zip(merge[1].as_str()),
+        };
+        let known = parts.is_some_and(|(left, right)| {
+            let rest = right.strip_prefix(prefix);
+            vocabulary.contains_key(left)
+                && vocabulary.contains_key(right)
+                && rest.is_some_and(|rest| vocabulary.contains_key(&format!("{left}{rest}")))
+        });
+        if !known {
+            return Err(bad(&format!(
+                "its merge {merge} makes no entry of its vocabulary"
+            )));
+        }
+    }
+    Ok(())
 }
 
 pub fn bad(what: &str) -> LabError {
