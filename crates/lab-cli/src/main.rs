@@ -10,6 +10,7 @@ mod folder;
 mod host;
 mod merge;
 mod models;
+mod retrieval;
 mod run;
 mod tokenizer;
 mod village;
@@ -31,12 +32,18 @@ enum Subcommands {
     Compare(compare::Arguments),
     /// Write a Hugging Face folder or a GGUF file as a Hugging Face folder.
     Convert(convert::Arguments),
+    /// Measure retrieval on a collection in BEIR's layout.
+    EvalRetrieval(retrieval::evaluate::Arguments),
     /// Write runs in other programs' formats.
     Export(export::Arguments),
+    /// Cut documents into chunks and make an index of them.
+    Index(retrieval::index::Arguments),
     /// Put an adapter into its model's weights.
     Merge(merge::Arguments),
     /// Run an experiment.
     Run(run::Arguments),
+    /// Find passages in an index.
+    Search(retrieval::search::Arguments),
     /// Make tokenizers.
     Tokenizer(tokenizer::Arguments),
     /// Write the village of a seed: texts, questions, preferences, documents, and a page about them.
@@ -48,9 +55,12 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Subcommands::Compare(arguments) => compare::run(arguments),
         Subcommands::Convert(arguments) => convert::run(arguments),
+        Subcommands::EvalRetrieval(arguments) => retrieval::evaluate::run(arguments),
         Subcommands::Export(arguments) => export::run(arguments),
+        Subcommands::Index(arguments) => retrieval::index::run(arguments),
         Subcommands::Merge(arguments) => merge::run(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
+        Subcommands::Search(arguments) => retrieval::search::run(arguments),
         Subcommands::Tokenizer(arguments) => tokenizer::run(arguments),
         Subcommands::Village(arguments) => village::run(arguments),
     };

@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod decoder;
 pub mod device;
 pub mod dropout;
+pub mod encoder;
 pub mod evaluate;
 pub mod examples;
 pub mod formats;

@@ -12,9 +12,10 @@ pub type Judgements = HashMap<String, i32>;
 #[serde(rename_all = "snake_case")]
 pub enum Gain {
     /// 2^relevance − 1 (Burges et al. 2005).
-    Exponential,
-    /// The relevance itself (Järvelin and Kekäläinen 2002), as trec_eval and BEIR have it.
     #[default]
+    Exponential,
+    /// The relevance itself (Järvelin and Kekäläinen 2002), as trec_eval and BEIR's tables have it. With
+    /// judgements of 0 and 1 the two are the same.
     Linear,
 }
 

@@ -16,7 +16,7 @@ pub const STOP_WORDS: [&str; 33] = [
 pub struct TermConfig {
     /// [`STOP_WORDS`] are left out.
     pub stop_words: bool,
-    /// Words are reduced to stems (Porter's second English stemmer).
+    /// Words are reduced to stems (Snowball's English stemmer, which is Porter's second).
     pub stemming: bool,
     /// Words with fewer characters are left out.
     pub shortest: usize,
@@ -26,7 +26,7 @@ impl Default for TermConfig {
     fn default() -> Self {
         Self {
             stop_words: true,
-            stemming: false,
+            stemming: true,
             shortest: 1,
         }
     }

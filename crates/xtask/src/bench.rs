@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::build::{self, Kind};
@@ -12,7 +13,8 @@ use crate::workspace::Workspace;
 
 #[derive(Args)]
 pub struct Options {
-    /// `browser`: beside jax-js and TensorFlow.js in one Chromium; `native`: steps of this machine
+    /// `browser`: beside jax-js and TensorFlow.js in one Chromium; `native`: steps of this machine;
+    /// `retrieval`: vector search beside hnsw_rs and usearch
     name: String,
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long)]
@@ -20,16 +22,19 @@ pub struct Options {
     /// Measure the build that is published rather than the one that is served
     #[arg(long)]
     small: bool,
+    /// With `retrieval`: in wasm, beside hnswlib-wasm
+    #[arg(long)]
+    wasm: bool,
     /// Further arguments, after `--`, for the benchmark itself
     #[arg(last = true)]
     args: Vec<String>,
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    let cmd = if options.name == "browser" {
-        browser(workspace, options)?
-    } else {
-        native(workspace, options)?
+    let cmd = match options.name.as_str() {
+        "browser" => browser(workspace, options)?,
+        "retrieval" => retrieval(workspace, options.wasm)?,
+        _ => native(workspace, options)?,
     };
     let cmd = if options.json { cmd.arg("--json") } else { cmd };
     let status = cmd.args(&options.args).dir(&workspace.root).status()?;
@@ -59,6 +64,74 @@ fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
         .env("CHROMIUM", chromium))
 }
 
+/// Vectors that are searched, and the queries after them.
+const SENTENCE_VECTORS: usize = 30_500;
+
+/// The vectors are made once and kept in the cache. The peers are a package of their own, whose
+/// dependencies nothing else builds.
+fn retrieval(workspace: &Workspace, wasm: bool) -> Result<Cmd> {
+    let vectors = sentence_vectors(workspace)?;
+    let folder = workspace.path("tests/bench-retrieval");
+    if wasm {
+        note("building the store for wasm, and fetching hnswlib-wasm");
+        let rust = tools::WasmRust::provide(workspace)?;
+        let target = workspace.wasm_target();
+        let example = ["--package", "lab-retrieval", "--example", "bench_wasm"];
+        let cmd = Cmd::cargo()
+            .args(["build", "--quiet", "--release", "--target", tools::TARGET])
+            .args(example)
+            .arg("--target-dir")
+            .arg(&target)
+            .dir(&workspace.root)
+            .stdout_to_stderr()?;
+        rust.apply(cmd).run()?;
+        tools::packages(&folder)?;
+        let module = target
+            .join(tools::TARGET)
+            .join("release/examples/bench_wasm.wasm");
+        return Ok(Cmd::new(tools::node()?)
+            .arg(folder.join("wasm.mjs"))
+            .arg(module)
+            .arg(vectors));
+    }
+    let target = workspace.target.join("bench-retrieval");
+    note("building in release, with hnsw_rs and usearch");
+    Cmd::cargo()
+        .args(["build", "--quiet", "--release"])
+        .env("CARGO_TARGET_DIR", &target)
+        .dir(&folder)
+        .stdout_to_stderr()?
+        .run()?;
+    Ok(Cmd::new(target.join("release/bench-retrieval")).arg(vectors))
+}
+
+/// Vectors of the built-in text by the sentence encoder, made at the first call.
+fn sentence_vectors(workspace: &Workspace) -> Result<PathBuf> {
+    let file = format!("sentence-vectors-{SENTENCE_VECTORS}.f32");
+    let vectors = workspace.cache.join(file);
+    if !vectors.is_file() {
+        let encoder = tools::encoder(&workspace.cache)?;
+        note("making sentence vectors of the built-in text: once, and some minutes long");
+        let example = [
+            "--package",
+            "lab-cli",
+            "--example",
+            "sentence_vectors",
+            "--",
+        ];
+        Cmd::cargo()
+            .args(["run", "--quiet", "--release"])
+            .args(example)
+            .arg(encoder)
+            .arg(&vectors)
+            .arg(SENTENCE_VECTORS.to_string())
+            .dir(&workspace.root)
+            .stdout_to_stderr()?
+            .run()?;
+    }
+    Ok(vectors)
+}
+
 fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
     let name = format!("bench_{}", options.name.replace('-', "_"));
     let known = examples(workspace);
@@ -68,7 +141,7 @@ fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
             .filter_map(|name| name.strip_prefix("bench_"))
             .collect();
         bail!(
-            "no benchmark is called {}: there are browser {}",
+            "no benchmark is called {}: there are browser retrieval {}",
             options.name,
             names.join(" ")
         );

@@ -4,6 +4,7 @@
 
 mod chromium;
 mod crates;
+mod encoder;
 mod node;
 mod wasm_opt;
 mod wasm_target;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use chromium::chromium;
+pub use encoder::encoder;
 pub use node::{node, packages};
 pub use wasm_target::{TARGET, WasmRust};
 

@@ -1,0 +1,224 @@
+//! Pretrained sentence encoders of the BERT family, from their Hugging Face folders: a text becomes the mean
+//! of its tokens' last hidden states, at length 1 (Reimers and Gurevych 2019).
+
+mod network;
+mod weights;
+
+use crate::formats::ModelFiles;
+use crate::parameters;
+use burn::tensor::Device;
+use lab_protocol::{ErrorCode, LabError};
+use network::{EncoderActivation, EncoderShape, Network};
+use serde_json::Value;
+use tokenizers::{Tokenizer, TruncationParams};
+use weights::{Weights, bad};
+
+/// The most tokens that are computed at once, filled-up ones counted.
+const TOKENS_AT_ONCE: usize = 4096;
+
+pub struct SentenceEncoder {
+    network: Network,
+    tokenizer: Tokenizer,
+    /// The same without a limit.
+    counter: Tokenizer,
+    width: usize,
+    max_tokens: usize,
+    name: String,
+}
+
+impl SentenceEncoder {
+    /// Reads `config.json`, `model.safetensors`, `tokenizer.json`, and where they are there
+    /// `sentence_bert_config.json` (the most tokens of a text) and `1_Pooling/config.json`. `device` is what
+    /// computes, gradients are not recorded.
+    pub fn read<F: ModelFiles + ?Sized>(files: &F, device: &Device) -> Result<Self, LabError> {
+        let config = json(files, "config.json")?.ok_or_else(|| bad("there is no config.json"))?;
+        let shape = shape(&config)?;
+        if let Some(pooling) = json(files, "1_Pooling/config.json")?
+            && pooling["pooling_mode_mean_tokens"] != true
+        {
+            return Err(bad("it does not pool by the mean of the tokens"));
+        }
+        let limit = json(files, "sentence_bert_config.json")?
+            .and_then(|settings| settings["max_seq_length"].as_u64())
+            .map_or(shape.positions, |limit| limit as usize);
+        // The two marks at the ends, and one token.
+        let max_tokens = limit.clamp(3, shape.positions);
+        let tokenizer = files
+            .read("tokenizer.json")?
+            .ok_or_else(|| bad("there is no tokenizer.json"))?;
+        let tokenizer = self::tokenizer(&tokenizer, max_tokens, shape.vocabulary)?;
+        let bytes = files
+            .read("model.safetensors")?
+            .ok_or_else(|| bad("there is no model.safetensors"))?;
+        let weights = Weights::new(&bytes)?;
+        let device = device.clone().inner();
+        let name = config["_name_or_path"]
+            .as_str()
+            .unwrap_or("bert")
+            .to_owned();
+        Ok(Self {
+            width: shape.width,
+            network: Network::new(shape, &weights, &device)?,
+            counter: unlimited(&tokenizer)?,
+            tokenizer,
+            max_tokens,
+            name,
+        })
+    }
+
+    /// Length of the vectors.
+    pub fn dimensions(&self) -> usize {
+        self.width
+    }
+
+    /// Tokens of a text that are read, with the marks at its ends; the rest is cut off.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// What the model's configuration calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ids of a text with the marks at its ends, cut at the limit.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, LabError> {
+        // A token is at least one character, a text is read to its end only by its first tokens: megabytes
+        // need not be cut into words. White space is no token, so there is room for much of it.
+        let end = text
+            .char_indices()
+            .nth(64 * self.max_tokens)
+            .map_or(text.len(), |(at, _)| at);
+        let encoding = self
+            .tokenizer
+            .encode(&text[..end], true)
+            .map_err(|error| unreadable(&format!("{error}")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// How many tokens a text has, without marks and limit.
+    pub fn count(&self, text: &str) -> usize {
+        let encoding = self.counter.encode_fast(text, false);
+        encoding.map_or(text.len(), |encoding| encoding.len())
+    }
+
+    /// Vectors of length 1, `[texts][dimensions]`. Texts of like length are computed together.
+    pub async fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, LabError> {
+        let mut encoded = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            encoded.push((index, self.encode(text)?));
+        }
+        encoded.sort_by_key(|(_, ids)| ids.len());
+        let mut vectors = vec![Vec::new(); texts.len()];
+        let mut rest = &encoded[..];
+        while !rest.is_empty() {
+            let mut size = 1;
+            while size < rest.len() && rest[size].1.len() * (size + 1) <= TOKENS_AT_ONCE {
+                size += 1;
+            }
+            let (batch, later) = rest.split_at(size);
+            rest = later;
+            let ids: Vec<Vec<u32>> = batch.iter().map(|(_, ids)| ids.clone()).collect();
+            let means = self.network.means(&ids);
+            let values = parameters::read(vec![means])
+                .await?
+                .pop()
+                .unwrap_or_default();
+            for ((index, _), mean) in batch.iter().zip(values.chunks_exact(self.width)) {
+                vectors[*index] = normalized(mean);
+            }
+        }
+        Ok(vectors)
+    }
+}
+
+fn normalized(vector: &[f32]) -> Vec<f32> {
+    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+    vector.iter().map(|v| v / length).collect()
+}
+
+fn json<F: ModelFiles + ?Sized>(files: &F, name: &str) -> Result<Option<Value>, LabError> {
+    files
+        .read(name)?
+        .map(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| bad(&format!("{name}: {error}")))
+        })
+        .transpose()
+}
+
+/// Reads the shape, and refuses what this network does not compute.
+fn shape(config: &Value) -> Result<EncoderShape, LabError> {
+    if config["model_type"] != "bert" {
+        return Err(bad(&format!("its model_type is {}", config["model_type"])));
+    }
+    let positions = &config["position_embedding_type"];
+    if !positions.is_null() && positions != "absolute" {
+        return Err(bad(&format!("its positions are {positions}")));
+    }
+    let number = |key: &str, most: u64| {
+        config[key]
+            .as_u64()
+            .filter(|number| (1..=most).contains(number))
+            .map(|number| number as usize)
+            .ok_or_else(|| bad(&format!("its {key} is {}", config[key])))
+    };
+    let shape = EncoderShape {
+        layers: number("num_hidden_layers", 128)?,
+        heads: number("num_attention_heads", 1024)?,
+        width: number("hidden_size", 16_384)?,
+        hidden_width: number("intermediate_size", 131_072)?,
+        vocabulary: number("vocab_size", 1 << 20)?,
+        positions: number("max_position_embeddings", 32_768)?,
+        norm_epsilon: config["layer_norm_eps"].as_f64().unwrap_or(1e-12),
+        activation: match config["hidden_act"].as_str() {
+            Some("gelu") | None => EncoderActivation::Gelu,
+            Some("gelu_new" | "gelu_pytorch_tanh") => EncoderActivation::GeluNew,
+            Some("relu") => EncoderActivation::Relu,
+            Some(other) => return Err(bad(&format!("its activation is {other}"))),
+        },
+    };
+    if !shape.width.is_multiple_of(shape.heads) || shape.positions < 3 {
+        return Err(bad(
+            "its heads do not divide its width, or it has no positions",
+        ));
+    }
+    Ok(shape)
+}
+
+fn tokenizer(bytes: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Tokenizer, LabError> {
+    let unreadable = |error: tokenizers::Error| bad(&format!("tokenizer.json: {error}"));
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unreadable)?;
+    let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
+    if highest as usize >= vocabulary {
+        return Err(bad(&format!(
+            "its tokenizer has the id {highest}, and the model {vocabulary} entries"
+        )));
+    }
+    tokenizer.with_padding(None);
+    let limit = TruncationParams {
+        max_length: max_tokens,
+        ..TruncationParams::default()
+    };
+    tokenizer.with_truncation(Some(limit)).map_err(unreadable)?;
+    let empty = tokenizer.encode("", true).map_err(unreadable)?;
+    if empty.is_empty() {
+        return Err(bad("its tokenizer puts no marks at the ends of a text"));
+    }
+    Ok(tokenizer)
+}
+
+fn unlimited(tokenizer: &Tokenizer) -> Result<Tokenizer, LabError> {
+    let mut counter = tokenizer.clone();
+    counter
+        .with_truncation(None)
+        .map_err(|error| bad(&format!("tokenizer.json: {error}")))?;
+    Ok(counter)
+}
+
+fn unreadable(what: &str) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidData,
+        format!("the tokenizer cannot read the text: {what}"),
+        "Use another text.",
+    )
+}

@@ -1,0 +1,84 @@
+//! The tensors of an encoder's file, checked as they are asked for.
+
+use lab_protocol::{ErrorCode, LabError};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+pub struct Weights<'a> {
+    file: SafeTensors<'a>,
+    /// What stands before every name: nothing, or the name of the part that is the encoder.
+    prefix: &'static str,
+}
+
+impl<'a> Weights<'a> {
+    pub fn new(bytes: &'a [u8]) -> Result<Self, LabError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| {
+            bad(&format!(
+                "model.safetensors is no readable safetensors file: {error}"
+            ))
+        })?;
+        let known = "embeddings.word_embeddings.weight";
+        let prefix = ["", "bert."]
+            .into_iter()
+            .find(|prefix| file.tensor(&format!("{prefix}{known}")).is_ok())
+            .ok_or_else(|| bad(&format!("model.safetensors has no {known}")))?;
+        Ok(Self { file, prefix })
+    }
+
+    /// The values of a tensor of this shape.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LabError> {
+        let view = self.view(name)?;
+        if view.shape() != shape {
+            return Err(bad(&format!(
+                "{name} has the shape {:?}, not {shape:?}",
+                view.shape()
+            )));
+        }
+        self.values(name, &view)
+    }
+
+    /// The first row of a matrix of this width.
+    pub fn first_row(&self, name: &str, width: usize) -> Result<Vec<f32>, LabError> {
+        let view = self.view(name)?;
+        match view.shape() {
+            [rows, columns] if *rows > 0 && *columns == width => {
+                let mut values = self.values(name, &view)?;
+                values.truncate(width);
+                Ok(values)
+            }
+            shape => Err(bad(&format!(
+                "{name} has the shape {shape:?}, not rows of {width}"
+            ))),
+        }
+    }
+
+    fn view(&self, name: &str) -> Result<TensorView<'_>, LabError> {
+        self.file
+            .tensor(&format!("{}{name}", self.prefix))
+            .map_err(|_| bad(&format!("model.safetensors has no {name}")))
+    }
+
+    fn values(&self, name: &str, view: &TensorView) -> Result<Vec<f32>, LabError> {
+        if view.dtype() != Dtype::F32 {
+            return Err(bad(&format!(
+                "{name} is {:?}, and f32 is needed",
+                view.dtype()
+            )));
+        }
+        let (fours, _) = view.data().as_chunks::<4>();
+        let values: Vec<f32> = fours.iter().map(|four| f32::from_le_bytes(*four)).collect();
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(bad(&format!("{name} has numbers that are not finite")));
+        }
+        Ok(values)
+    }
+}
+
+pub fn bad(what: &str) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidCheckpoint,
+        format!("the sentence encoder cannot be used: {what}"),
+        "Give the whole folder of a BERT model with mean pooling, such as all-MiniLM-L6-v2.",
+    )
+    .at("encoder")
+}

