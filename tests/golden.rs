@@ -8,7 +8,7 @@ use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::evaluate::{nll_sum, upload};
 use lab_model::formats::{read_config, read_weights, rename_weights};
-use lab_model::generate::Generation;
+use lab_model::generate::{GenerationSettings, Sampling, generate_batch};
 use lab_model::optimizer::AdamW;
 use lab_model::parameters::{self, HostTensor, HostTensors};
 use lab_protocol::{ModelConfig, TrainingConfig};
@@ -200,19 +200,21 @@ fn check(name: &str) {
     let prompt: Vec<u32> = serde_json::from_value(reference["greedy"]["prompt"].clone()).unwrap();
     let expected: Vec<u32> =
         serde_json::from_value(reference["greedy"]["continuation"].clone()).unwrap();
-    let mut generation = Generation::new(
-        &model,
-        &golden.device,
-        golden.config.context,
+    let settings = GenerationSettings {
+        sampling: Sampling::greedy(),
+        max_tokens: expected.len(),
+        ..Default::default()
+    };
+    // Beside a longer prompt, so that padding is tried too.
+    let longer = [&prompt[..], &prompt[..]].concat();
+    let prompts = vec![
         prompt,
-        0.0,
-        0,
-    )
-    .unwrap();
-    let found: Vec<u32> = expected
-        .iter()
-        .map(|_| pollster::block_on(generation.next()).unwrap())
-        .collect();
+        longer[..longer.len().min(golden.config.context)].to_vec(),
+    ];
+    let found = pollster::block_on(generate_batch(&model, prompts, &settings))
+        .unwrap()
+        .swap_remove(0)
+        .ids;
     assert_eq!(found, expected, "{name}: greedy continuation");
 }
 

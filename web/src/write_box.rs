@@ -30,6 +30,7 @@ pub fn WriteBox() -> impl IntoView {
             max_tokens: length.get_untracked().parse().unwrap_or(200),
             temperature: temperature.get_untracked().parse().unwrap_or(0.8),
             seed: asked.get_untracked(),
+            ..Default::default()
         });
     };
     let submit = move |event: web_sys::SubmitEvent| {

@@ -3,16 +3,21 @@
 
 mod compare;
 mod convert;
+mod eval;
 mod executor;
 mod export;
 mod files;
 mod folder;
+mod generate;
 mod host;
+mod logits;
 mod merge;
+mod model;
 mod models;
 mod retrieval;
 mod run;
 mod tokenizer;
+mod usage;
 mod village;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +45,12 @@ enum Subcommands {
     Index(retrieval::index::Arguments),
     /// Put an adapter into its model's weights.
     Merge(merge::Arguments),
+    /// How likely a model finds a text: nll, perplexity, bits a byte.
+    Eval(eval::Arguments),
+    /// Continue a prompt.
+    Generate(generate::Arguments),
+    /// What a model computes for token ids, number by number.
+    Logits(logits::Arguments),
     /// Run an experiment.
     Run(run::Arguments),
     /// Find passages in an index.
@@ -59,6 +70,9 @@ fn main() -> ExitCode {
         Subcommands::Export(arguments) => export::run(arguments),
         Subcommands::Index(arguments) => retrieval::index::run(arguments),
         Subcommands::Merge(arguments) => merge::run(arguments),
+        Subcommands::Eval(arguments) => eval::run(arguments),
+        Subcommands::Generate(arguments) => generate::run(arguments),
+        Subcommands::Logits(arguments) => logits::run(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Search(arguments) => retrieval::search::run(arguments),
         Subcommands::Tokenizer(arguments) => tokenizer::run(arguments),

@@ -37,7 +37,7 @@ pub struct Arguments {
     parallel: usize,
 }
 
-fn parse_backend(text: &str) -> Result<BackendChoice, String> {
+pub fn parse_backend(text: &str) -> Result<BackendChoice, String> {
     match text {
         "auto" => Ok(BackendChoice::Auto),
         "cpu" => Ok(BackendChoice::Cpu),

@@ -68,8 +68,85 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// 0 takes the likeliest token every time.
     pub temperature: f64,
+    /// Only so many of the likeliest tokens may be drawn. 0: all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that together have this probability may be drawn. 1: all.
+    pub top_p: f64,
+    /// Only tokens with at least this share of the likeliest one's probability may be drawn. 0: all.
+    pub min_p: f64,
+    /// Above 1, tokens that stand in the text already become less likely.
+    pub repetition_penalty: f64,
+    /// The text ends before any of these.
+    pub stop: Vec<String>,
     pub seed: u64,
 }
+
+impl GenerateRequest {
+    /// Refuses what no sampling can do; the field is named.
+    pub fn validate(&self) -> Result<(), LabError> {
+        let ranges = [
+            (
+                "temperature",
+                self.temperature,
+                0.0,
+                100.0,
+                "0 for the likeliest token, about 1 for the model's own distribution",
+            ),
+            (
+                "top_p",
+                self.top_p,
+                f64::MIN_POSITIVE,
+                1.0,
+                "above 0 and at most 1; 1 leaves every token",
+            ),
+            (
+                "min_p",
+                self.min_p,
+                0.0,
+                1.0,
+                "from 0 to 1; 0 leaves every token",
+            ),
+            (
+                "repetition_penalty",
+                self.repetition_penalty,
+                f64::MIN_POSITIVE,
+                100.0,
+                "1 for none, a little more against repetition",
+            ),
+        ];
+        for (field, value, low, high, hint) in ranges {
+            // Written so that NaN is outside of every range.
+            if !(low..=high).contains(&value) {
+                let message = format!("{field} is {value}");
+                return Err(LabError::config(
+                    field,
+                    message,
+                    format!("Use a number {hint}."),
+                ));
+            }
+        }
+        if self.max_tokens > MOST_TOKENS {
+            let message = format!("max_tokens is {}", self.max_tokens);
+            return Err(LabError::config(
+                "max_tokens",
+                message,
+                format!("Ask for at most {MOST_TOKENS}."),
+            ));
+        }
+        if let Some(place) = self.stop.iter().position(String::is_empty) {
+            let field = format!("stop[{place}]");
+            return Err(LabError::config(
+                &field,
+                "a stop string is empty",
+                "Leave it out.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// More than any window; a typing error would otherwise be written for hours.
+const MOST_TOKENS: usize = 1_000_000;
 
 impl Default for GenerateRequest {
     fn default() -> Self {
@@ -77,6 +154,11 @@ impl Default for GenerateRequest {
             prompt: String::new(),
             max_tokens: 200,
             temperature: 0.8,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            stop: Vec::new(),
             seed: 0,
         }
     }

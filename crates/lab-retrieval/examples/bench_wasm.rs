@@ -61,7 +61,10 @@ pub unsafe extern "C" fn search(query: *const f32, k: usize, effort: usize) -> *
         };
         FOUND.with_borrow_mut(|found| {
             found.clear();
-            found.extend(hits.iter().map(|hit| hit.id.parse::<u32>().unwrap_or(u32::MAX)));
+            found.extend(
+                hits.iter()
+                    .map(|hit| hit.id.parse::<u32>().unwrap_or(u32::MAX)),
+            );
             found.resize(k, u32::MAX);
             found.as_ptr()
         })

@@ -208,6 +208,7 @@ impl Task for FineTuning<'_> {
             max_tokens: training.sample_tokens,
             temperature: training.sample_temperature,
             seed,
+            ..Default::default()
         };
         if !training.sample_prompt.is_empty() {
             return vec![request(&training.sample_prompt)];

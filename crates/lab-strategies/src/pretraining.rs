@@ -94,6 +94,7 @@ impl PretrainingStrategy {
             max_tokens: training.sample_tokens,
             temperature: training.sample_temperature,
             seed,
+            ..Default::default()
         }
     }
 }

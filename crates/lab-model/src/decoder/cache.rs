@@ -181,6 +181,13 @@ impl Decoder {
         Ok(self.logits(x).reshape([lengths.len(), self.vocabulary()]))
     }
 
+    /// Logits `[ids, vocabulary]` at every position of one sequence, in one pass.
+    pub fn sequence_logits(&self, ids: &[u32]) -> Result<Tensor<2>, LabError> {
+        let (input, _) = self.padded(&[ids])?;
+        let logits = self.forward(input, &mut Dropout::off());
+        Ok(logits.reshape([ids.len(), self.vocabulary()]))
+    }
+
     /// Ids `[rows, longest]`, padded on the right, and the rows' lengths.
     fn padded(&self, rows: &[&[u32]]) -> Result<(Tensor<2, Int>, Vec<usize>), LabError> {
         let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();

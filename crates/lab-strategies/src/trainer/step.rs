@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::evaluate::{MicroBatch, evaluate_batch};
-use lab_model::generate::Generation;
+use lab_model::generate::{Generation, GenerationSettings, Writer};
 use lab_model::optimizer::AdamW;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
@@ -156,33 +156,28 @@ pub async fn evaluate<B: MicroBatch>(
 pub async fn write(
     model: &Decoder,
     tokenizer: &Tokenizer,
-    context: usize,
+    _context: usize,
     end: Option<u32>,
     request: &GenerateRequest,
     run: &mut RunContext,
 ) -> Result<String, LabError> {
+    request.validate()?;
     let prompt = tokenizer
         .encode(&request.prompt)
         .map_err(|error| error.at("prompt"))?;
-    let model = model.valid();
-    let mut generation = Generation::new(
-        &model,
-        &run.device,
-        context,
-        prompt,
-        request.temperature,
-        request.seed,
-    )?;
-    let mut ids = Vec::with_capacity(request.max_tokens);
-    while ids.len() < request.max_tokens {
-        let next = generation.next().await?;
-        if end == Some(next) {
-            break;
-        }
-        ids.push(next);
-        if run.breathe().await {
+    let end: Vec<u32> = end.into_iter().collect();
+    let settings = GenerationSettings {
+        stop_tokens: end.clone(),
+        ..request.into()
+    };
+    let mut generation = Generation::one(model, prompt, &settings)?;
+    let mut writer = Writer::new(tokenizer, &request.stop, &end);
+    let mut text = String::new();
+    while let Some(token) = generation.next().await?.first() {
+        text += &writer.push(token.id);
+        if writer.stopped() || run.breathe().await {
             break;
         }
     }
-    Ok(tokenizer.decode(&ids))
+    Ok(text + &writer.finish())
 }

@@ -1,4 +1,10 @@
-//! The loss of a model on tokens it was not trained on.
+//! How good a model is: the loss on a batch, a whole text, questions with answers.
+
+mod answers;
+mod text;
+
+pub use answers::{AnswerScore, Question, answer_questions, exact_match, normalise, token_f1};
+pub use text::{TextScore, evaluate_text};
 
 use crate::corpus::Batch;
 use crate::decoder::Decoder;
