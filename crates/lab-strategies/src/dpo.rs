@@ -4,9 +4,9 @@
 use crate::base::Base;
 use crate::preference::{
     Advance, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted, compare,
-    drive, fingerprint, pairs_of_step, read_config, read_state, record, resolved, write_state,
+    drive, fingerprint, pairs_of_step, read_state, record, resolved, write_state,
 };
-use crate::{RunContext, Strategy, TrainingData};
+use crate::{RunContext, Strategy, TrainingData, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -4,7 +4,7 @@ use crate::answers::exact_match;
 use crate::base::Base;
 use crate::examples::{Examples, conversations};
 use crate::trainer::{self, Evaluated, Evaluation, Plan, Task, Trained};
-use crate::{RunContext, Strategy, TrainingData, in_folder};
+use crate::{RunContext, Strategy, TrainingData, in_folder, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
@@ -14,7 +14,7 @@ use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
     FineTuningConfig, FineTuningMethod, GenerateRequest, LabError, ModelFile, RunInfo, RunResult,
-    StopReason, StrategyConfig, from_value,
+    StopReason, StrategyConfig,
 };
 
 /// Trains a model further on prompts and responses: all its weights, or an adapter.
@@ -25,12 +25,7 @@ pub struct FineTuningStrategy {
 impl FineTuningStrategy {
     /// Reads the strategy's part of an experiment; what is not given takes its default.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
-        let value = if config.config.is_null() {
-            serde_json::json!({})
-        } else {
-            config.config.clone()
-        };
-        let config: FineTuningConfig = from_value(value).map_err(|error| error.at("config"))?;
+        let config: FineTuningConfig = read_config(config)?;
         Ok(Self { config })
     }
 

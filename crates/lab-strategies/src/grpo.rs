@@ -2,10 +2,10 @@
 //! with each other, and the policy moves towards the better ones. There is no value to learn.
 
 use crate::preference::{
-    Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, read_config, resolved,
-    run_recipe, sums_of_differences,
+    Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, resolved, run_recipe,
+    sums_of_differences,
 };
-use crate::{RunContext, Strategy, TrainingData};
+use crate::{RunContext, Strategy, TrainingData, read_config};
 use async_trait::async_trait;
 use lab_model::rl::{KlEstimator, group_advantages};
 use lab_protocol::{

@@ -33,7 +33,7 @@ pub use trainer::{StepSettings, StepValues, train_step};
 
 use async_trait::async_trait;
 use burn::module::Module;
-use lab_protocol::{LabError, ModelFile, RunResult, StrategyConfig};
+use lab_protocol::{LabError, ModelFile, RunResult, StrategyConfig, from_value};
 
 /// Tokens of the longest answer.
 const ANSWER: usize = 40;
@@ -86,6 +86,18 @@ pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
             "Use \"pretraining\", \"fine_tuning\", \"rlhf\", \"grpo\", \"dpo\" or \"rag\".",
         )),
     }
+}
+
+/// A strategy's settings as it reads them; what is not given takes its default.
+pub(crate) fn read_config<T: serde::de::DeserializeOwned>(
+    config: &StrategyConfig,
+) -> Result<T, LabError> {
+    let value = if config.config.is_null() {
+        serde_json::json!({})
+    } else {
+        config.config.clone()
+    };
+    from_value(value).map_err(|error| error.at("config"))
 }
 
 /// Files of a folder of the run.

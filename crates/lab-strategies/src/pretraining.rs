@@ -1,7 +1,7 @@
 //! Pretraining: a decoder learns to predict the next token of a text.
 
 use crate::trainer::{self, Evaluated, Evaluation, Plan, Task};
-use crate::{RunContext, Strategy, TrainingData, in_folder};
+use crate::{RunContext, Strategy, TrainingData, in_folder, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
@@ -10,8 +10,7 @@ use lab_model::formats::model_folder;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
-    GenerateRequest, LabError, PretrainingConfig, RunInfo, RunResult, StrategyConfig,
-    TokenizerKind, from_value,
+    GenerateRequest, LabError, PretrainingConfig, RunInfo, RunResult, StrategyConfig, TokenizerKind,
 };
 use std::cell::RefCell;
 
@@ -25,13 +24,8 @@ pub struct PretrainingStrategy {
 impl PretrainingStrategy {
     /// Reads the strategy's part of an experiment; what is not given takes its default.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
-        let value = if config.config.is_null() {
-            serde_json::json!({})
-        } else {
-            config.config.clone()
-        };
         Ok(Self {
-            config: from_value(value).map_err(|error| error.at("config"))?,
+            config: read_config(config)?,
             prepared: RefCell::default(),
         })
     }

@@ -1,11 +1,11 @@
 //! Retrieval: documents are indexed, and a model answers from the passages that are found.
 
-use crate::{Base, Control, RunContext, Strategy, TrainingData, answers, in_folder};
+use crate::{Base, Control, RunContext, Strategy, TrainingData, answers, in_folder, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_protocol::{
     ErrorCode, LabError, ModelFile, RagConfig, RagDocument, RetrievalMethod, RunInfo, RunResult,
-    StopReason, StrategyConfig, from_value,
+    StopReason, StrategyConfig,
 };
 use lab_retrieval::evaluate::{Gain, percentile, quality};
 use lab_retrieval::read::Format;
@@ -31,13 +31,8 @@ pub struct RagStrategy {
 impl RagStrategy {
     /// Reads the strategy's part of an experiment; what is not given takes its default.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
-        let value = if config.config.is_null() {
-            serde_json::json!({})
-        } else {
-            config.config.clone()
-        };
         Ok(Self {
-            config: from_value(value).map_err(|error| error.at("config"))?,
+            config: read_config(config)?,
             embedder: HashedEmbedder::new(HashedConfig::default())?,
             index: None,
         })

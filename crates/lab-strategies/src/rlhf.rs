@@ -3,10 +3,10 @@
 //! al. 2019, Stiennon et al. 2020).
 
 use crate::preference::{
-    Estimation, Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression,
-    read_config, resolved, run_recipe,
+    Estimation, Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, resolved,
+    run_recipe,
 };
-use crate::{RunContext, Strategy, TrainingData};
+use crate::{RunContext, Strategy, TrainingData, read_config};
 use async_trait::async_trait;
 use lab_model::rl::KlController;
 use lab_protocol::{

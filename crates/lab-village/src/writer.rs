@@ -98,7 +98,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes a template about `who`; the placeholders are those of [`crate::attribute`], and `{F}` for
+    /// Writes a template about `who`; the names in braces are those of [`crate::attribute`], and `{F}` for
     /// the full name. `value` is the attribute that `{v}` stands for.
     pub fn sentence(
         &mut self,

@@ -32,20 +32,8 @@ pub(crate) use update::UpdateSettings;
 
 use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::parameters::HostTensors;
-use lab_protocol::{ErrorCode, LabError, StrategyConfig, from_value};
+use lab_protocol::{ErrorCode, LabError, from_value};
 use std::collections::HashMap;
-
-/// A strategy's part of an experiment; what is not given takes its default.
-pub(crate) fn read_config<T: serde::de::DeserializeOwned>(
-    config: &StrategyConfig,
-) -> Result<T, LabError> {
-    let value = if config.config.is_null() {
-        serde_json::json!({})
-    } else {
-        config.config.clone()
-    };
-    from_value(value).map_err(|error| error.at("config"))
-}
 
 /// A checkpoint of tensors by group and a state.
 pub(crate) fn write_state<S: serde::Serialize>(

@@ -145,6 +145,8 @@ pub fn for_rows(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + S
             .for_each(|(piece, out)| vectorised(|| f(piece * rows, out)));
         return;
     }
+    #[cfg(not(feature = "rayon"))]
+    let _ = width;
     if !out.is_empty() {
         vectorised(|| f(0, out));
     }
