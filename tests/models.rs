@@ -96,7 +96,7 @@ fn a_gguf_file_gives_the_logits_and_tokens_of_the_reference() {
     // The end of a turn, then the end of a text.
     assert_eq!(model.end_of_text, [2, 0]);
     assert_eq!(tokenizer.end_of_text(), Some(2));
-    assert_eq!(model.begin_of_text, None);
+    assert_eq!(tokenizer.begin_of_text(), None);
     let turn = ChatMessage {
         role: "user".into(),
         content: "the".into(),

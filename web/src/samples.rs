@@ -5,6 +5,42 @@ use crate::format::count;
 use crate::runs::Sample;
 use leptos::prelude::*;
 
+/// Examples token by token, with what the loss counts of them.
+#[component]
+fn ExamplesLearned() -> impl IntoView {
+    let lab = use_lab();
+    let examples = Memo::new(move |_| {
+        let info = lab.shown().and_then(|form| form.run.info.get());
+        info.map(|info| info.examples).unwrap_or_default()
+    });
+    view! {
+        <Show when=move || examples.with(|examples| !examples.is_empty())>
+            <details class="examples">
+                <summary>"What is learned"</summary>
+                <p class="muted">"The first examples as tokens; only the marked ones count in the loss."</p>
+                {move || {
+                    examples
+                        .get()
+                        .into_iter()
+                        .map(|example| {
+                            let tokens = example.tokens.into_iter().map(|token| {
+                                let class = if token.learned { "token learned" } else { "token" };
+                                view! { <span class=class>{shown(&token.text)}</span> }
+                            });
+                            view! { <pre class="sample-text">{tokens.collect_view()}</pre> }
+                        })
+                        .collect_view()
+                }}
+            </details>
+        </Show>
+    }
+}
+
+/// A token's text, its new lines made visible.
+fn shown(text: &str) -> String {
+    text.replace('\n', "⏎\n")
+}
+
 /// The samples of the run that is looked at, latest first.
 #[component]
 pub fn SamplesCard() -> impl IntoView {
@@ -17,6 +53,7 @@ pub fn SamplesCard() -> impl IntoView {
     view! {
         <section class="card samples" aria-labelledby="samples-title">
             <h2 id="samples-title">"Samples"</h2>
+            <ExamplesLearned/>
             <Show when=move || samples.with(|samples| samples.is_empty())>
                 <p class="muted">"What the model writes as it learns appears here."</p>
             </Show>

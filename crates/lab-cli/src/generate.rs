@@ -124,9 +124,12 @@ async fn write(
 ) -> Result<Written, LabError> {
     let tokenizer = model.tokenizer()?;
     let prompt = prompt(arguments, model)?;
-    let ids = tokenizer
-        .encode(&prompt)
-        .map_err(|error| error.at("prompt"))?;
+    let ids = if arguments.chat {
+        tokenizer.encode(&prompt)
+    } else {
+        tokenizer.encode_prompt(&prompt)
+    };
+    let ids = ids.map_err(|error| error.at("prompt"))?;
     let prompt_tokens = ids.len();
     let ends = &model.base.end_of_text;
     let settings = GenerationSettings {

@@ -36,5 +36,6 @@ mod cpu {
         embedding,
         cross_entropy,
         optimizer,
+        nf4,
     );
 }

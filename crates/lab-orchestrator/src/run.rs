@@ -140,8 +140,13 @@ impl PreparedRun {
         context.checkpoint = checkpoint;
         let mut result = self.strategy.train(&mut context).await?;
         if result.stop_reason != StopReason::Stopped && !result.files.is_empty() {
-            let found = held_out(&*self.strategy, &result.files, &mut context).await?;
-            result.metrics.extend(found);
+            // What was trained is not lost because it cannot be judged.
+            match held_out(&*self.strategy, &result.files, &mut context).await {
+                Ok(found) => result.metrics.extend(found),
+                Err(error) => context.warn(format!(
+                    "the held-out questions could not be answered: {error}"
+                )),
+            }
         }
         Ok(result)
     }

@@ -1,4 +1,4 @@
-use crate::{BackendChoice, ExperimentConfig, LabError, ModelFile, RunResult};
+use crate::{BackendChoice, ExamplePreview, ExperimentConfig, LabError, ModelFile, RunResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -257,6 +257,9 @@ pub struct RunInfo {
     pub training_tokens: usize,
     pub validation_tokens: usize,
     pub tokens_per_step: usize,
+    /// The first examples, where only a part of each is learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<ExamplePreview>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,8 +11,9 @@ use lab_village::{Question, score};
 /// Rows that are answered together.
 const ROWS: usize = 32;
 
-/// The likeliest continuation of each prompt, up to `end`, a full context or `most` tokens. `None` if the
-/// run was told to stop meanwhile. `model` is without autodiff.
+/// The likeliest continuation of each prompt, up to `end`, a full context or `most` tokens; of a prompt that
+/// leaves no room for them in the context, the end is seen. `None` if the run was told to stop meanwhile.
+/// `model` is without autodiff.
 pub async fn answers(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -23,8 +24,12 @@ pub async fn answers(
 ) -> Result<Option<Vec<String>>, LabError> {
     let encoded = prompts
         .iter()
-        .map(|prompt| tokenizer.encode(prompt))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|prompt| {
+            let ids = tokenizer.encode_prompt(prompt)?;
+            let room = model.context().saturating_sub(most).max(1);
+            Ok(ids[ids.len().saturating_sub(room)..].to_vec())
+        })
+        .collect::<Result<Vec<_>, LabError>>()?;
     // Prompts of like length together: little is computed for padding.
     let mut order: Vec<usize> = (0..encoded.len()).collect();
     order.sort_by_key(|&index| encoded[index].len());

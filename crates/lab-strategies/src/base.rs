@@ -76,13 +76,9 @@ impl Base {
         base.folder(WeightType::F32)
     }
 
-    /// The token that ends an answer: the tokenizer's own end of text, else a new line.
+    /// The token that ends an answer.
     pub fn end(&self) -> Result<u32, LabError> {
-        let line = || match self.tokenizer.encode("\n").ok()?[..] {
-            [id] => Some(id),
-            _ => None,
-        };
-        self.tokenizer.end_of_text().or_else(line).ok_or_else(|| {
+        self.tokenizer.end().ok_or_else(|| {
             LabError::new(
                 ErrorCode::InvalidData,
                 "the tokenizer has no token that could end an answer: neither an end of text nor a new line",

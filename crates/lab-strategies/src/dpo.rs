@@ -146,6 +146,7 @@ impl<'c> PairLearner<'c> {
             training_tokens,
             validation_tokens: tokens(&self.data.held_out),
             tokens_per_step: mean * self.config.batch_size,
+            examples: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::answers::exact_match;
 use crate::base::Base;
-use crate::examples::{Examples, conversations};
+use crate::examples::{Examples, conversations, preview};
 use crate::trainer::{self, Evaluated, Evaluation, Plan, Task, Trained};
 use crate::{RunContext, Strategy, TrainingData, in_folder, read_config};
 use async_trait::async_trait;
@@ -87,7 +87,6 @@ impl Strategy for FineTuningStrategy {
         let plan = Plan {
             training: &self.config.training,
             dropout: base.shape.dropout,
-            context: base.shape.context,
             config,
         };
         let sizes = [
@@ -133,6 +132,8 @@ struct FineTuning<'a> {
     examples: Examples,
 }
 
+/// Examples that are shown token by token.
+const SHOWN: usize = 3;
 /// Held-out prompts that samples answer.
 const SAMPLES: usize = 3;
 
@@ -245,6 +246,7 @@ impl Task for FineTuning<'_> {
             training_tokens: all,
             validation_tokens: tokens(&self.examples.held_out),
             tokens_per_step: all * batch / self.examples.training.len().max(1),
+            examples: preview(&self.examples.training, self.tokenizer, SHOWN),
         }
     }
 }

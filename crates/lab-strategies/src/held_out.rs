@@ -79,7 +79,7 @@ async fn loss(
 ) -> Result<Option<(f64, usize)>, LabError> {
     let ids = base
         .tokenizer
-        .encode(&village.pretraining.held_out_text())?;
+        .encode_documents(&village.pretraining.held_out)?;
     let context = base.shape.context;
     let stride = (context / 2).max(1);
     let model = base.model.valid();

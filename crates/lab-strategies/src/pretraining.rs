@@ -7,6 +7,7 @@ use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
 use lab_model::decoder::Decoder;
 use lab_model::formats::model_folder;
+use lab_model::memory::{Workload, memory_needed};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
@@ -35,10 +36,9 @@ impl PretrainingStrategy {
         let (tokenizer, corpus) = match &data.village {
             Some(village) => {
                 let tokenizer = self.tokenizer(village.tokenizer_texts())?;
-                let tokens = |text: String| tokenizer.encode(&text);
                 let corpus = Corpus {
-                    training: tokens(village.pretraining.training_text())?,
-                    validation: tokens(village.pretraining.held_out_text())?,
+                    training: tokenizer.encode_documents(&village.pretraining.training)?,
+                    validation: tokenizer.encode_documents(&village.pretraining.held_out)?,
                 };
                 (tokenizer, corpus)
             }
@@ -78,8 +78,12 @@ impl PretrainingStrategy {
 
     fn sample_request(&self, tokenizer: &Tokenizer, corpus: &Corpus, seed: u64) -> GenerateRequest {
         let training = &self.config.training;
+        let has_lines = || {
+            let line = tokenizer.encode("\n").unwrap_or_default();
+            !line.is_empty() && corpus.training.windows(line.len()).any(|ids| ids == line)
+        };
         let prompt = match training.sample_prompt.as_str() {
-            "" if tokenizer.encode("\n").is_ok() => "\n".to_owned(),
+            "" if has_lines() => "\n".to_owned(),
             "" => tokenizer.decode(&corpus.training[..1]),
             given => given.to_owned(),
         };
@@ -102,6 +106,13 @@ impl Strategy for PretrainingStrategy {
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
         let (tokenizer, corpus) = self.prepare(data)?;
+        let workload = Workload::Training {
+            rows: self.config.training.batch_size,
+        };
+        // A browser's addresses end at 4 GiB.
+        memory_needed(&self.config.model, tokenizer.vocabulary(), workload)
+            .must_fit(usize::MAX as u64)
+            .map_err(|error| error.at("config.model"))?;
         *self.prepared.borrow_mut() = Some((data.hash.clone(), tokenizer, corpus));
         Ok(())
     }
@@ -124,7 +135,6 @@ impl Strategy for PretrainingStrategy {
         let plan = Plan {
             training: &self.config.training,
             dropout: shape.dropout,
-            context: shape.context,
             config,
         };
         let trained = trainer::train(&task, &plan, model, run).await?;
@@ -222,6 +232,7 @@ impl Task for Pretraining<'_> {
             training_tokens: self.corpus.training.len(),
             validation_tokens: self.corpus.validation.len(),
             tokens_per_step: training.batch_size * training.gradient_accumulation * shape.context,
+            examples: Vec::new(),
         }
     }
 }

@@ -147,6 +147,7 @@ impl Strategy for RagStrategy {
             training_tokens: words,
             validation_tokens: 0,
             tokens_per_step: words / all.max(1),
+            examples: Vec::new(),
         });
         let mut index = self.empty_index()?;
         let count = |text: &str| {

@@ -5,6 +5,7 @@
 
 mod bench;
 mod build;
+mod cases;
 mod command;
 mod counts;
 mod inputs;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::build::{self, Kind};
+use crate::cases;
 use crate::command::{Cmd, which};
 use crate::counts::{Counts, run_counted};
 use crate::progress::Steps;
@@ -107,21 +108,16 @@ fn native(workspace: &Workspace, report: &mut Report) {
 }
 
 fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report) {
-    let mut site = None;
+    let mut ready = None;
     report.check("the site and a browser", || {
-        site = Some(prepare(workspace)?);
+        ready = Some(prepare(workspace, wasm)?);
         Ok(())
     });
-    let Some((site, chromium)) = site else { return };
+    let Some(ready) = ready else { return };
     let mut suite = |name, folder: &str| {
         let folder = workspace.path(folder);
         match node_tests(&folder) {
-            Ok(cmd) => report.count(
-                name,
-                cmd.dir(&folder)
-                    .env("LAB_DIST", &site)
-                    .env("CHROMIUM", &chromium),
-            ),
+            Ok(cmd) => report.count(name, ready.tell(cmd.dir(&folder))),
             Err(error) => report.check(name, || Err(error)),
         }
     };
@@ -133,16 +129,45 @@ fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report)
     }
 }
 
-fn prepare(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
-    let mut steps = Steps::new(build::STEPS + 2);
+/// What the tests in a browser need.
+struct Ready {
+    site: PathBuf,
+    cases: Option<PathBuf>,
+    chromium: PathBuf,
+}
+
+impl Ready {
+    fn tell(&self, cmd: Cmd) -> Cmd {
+        let cmd = cmd
+            .env("LAB_DIST", &self.site)
+            .env("CHROMIUM", &self.chromium);
+        match &self.cases {
+            Some(cases) => cmd.env("LAB_CASES", cases),
+            None => cmd,
+        }
+    }
+}
+
+fn prepare(workspace: &Workspace, with_cases: bool) -> Result<Ready> {
+    let mut steps = Steps::new(build::STEPS + cases::STEPS * usize::from(with_cases) + 2);
     let site = build::site(workspace, Kind::Standard, &mut steps)?;
+    let cases = if with_cases {
+        let tools = tools::Toolbox::provide(workspace, &mut Steps::quiet())?;
+        Some(cases::build(workspace, &tools, &mut steps)?)
+    } else {
+        None
+    };
     steps.next("Chromium");
     let chromium = tools::chromium()?;
     steps.next("the tests' npm packages");
     for folder in ["tests", "tests/browser", "tests/e2e"] {
         tools::packages(&workspace.path(folder))?;
     }
-    Ok((site, chromium))
+    Ok(Ready {
+        site,
+        cases,
+        chromium,
+    })
 }
 
 /// Node's test runner on the `*.test.mjs` files of a folder, one file at a time: each starts a browser.

@@ -46,7 +46,7 @@ pub enum Worker {
 impl Worker {
     pub const ALL: [Self; 2] = [Self::Cpu, Self::Gpu];
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Gpu => "gpu",
@@ -60,7 +60,7 @@ impl Worker {
         }
     }
 
-    fn features(self) -> &'static [&'static str] {
+    pub fn features(self) -> &'static [&'static str] {
         match self {
             Self::Cpu => &["--no-default-features", "--features", "cpu"],
             Self::Gpu => &["--no-default-features", "--features", "webgpu"],

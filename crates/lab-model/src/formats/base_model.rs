@@ -58,8 +58,6 @@ pub struct BaseModel {
     /// `tokenizer_config.json` as it was read, or null.
     pub tokenizer_config: Value,
     pub chat_template: Option<ChatTemplate>,
-    /// The token that every text begins with, for models that were taught so.
-    pub begin_of_text: Option<u32>,
     /// Tokens after which the model has nothing more to say.
     pub end_of_text: Vec<u32>,
 }
@@ -97,13 +95,13 @@ impl BaseModel {
             let named = &tokenizer_config["eos_token"];
             let named = named.as_str().or_else(|| named["content"].as_str());
             let id = named.and_then(|name| tokenizer.id_of(name));
-            tokenizer.ending_with(id.or(end_of_text.first().copied()))
+            let begin = begin(&tokenizer, &tokenizer_config);
+            tokenizer.between(begin, id.or(end_of_text.first().copied()))
         });
         Self {
             shape,
             vocabulary,
             weights,
-            begin_of_text: begin(tokenizer.as_ref(), &tokenizer_config),
             tokenizer,
             tokenizer_config,
             chat_template,
@@ -122,13 +120,15 @@ impl BaseModel {
             tokenizer_config,
             end_of_text,
         } = read_model(bytes)?;
-        let tokenizer = tokenizer.map(|t| t.ending_with(end_of_text.first().copied()));
+        let tokenizer = tokenizer.map(|tokenizer| {
+            let begin = begin(&tokenizer, &tokenizer_config);
+            tokenizer.between(begin, end_of_text.first().copied())
+        });
         Self {
             shape,
             vocabulary,
             weights,
             chat_template: ChatTemplate::read(&tokenizer_config, None)?,
-            begin_of_text: begin(tokenizer.as_ref(), &tokenizer_config),
             tokenizer,
             tokenizer_config,
             end_of_text,
@@ -182,10 +182,10 @@ impl BaseModel {
 }
 
 /// The beginning of a text, where `tokenizer_config.json` says that every text has it.
-fn begin(tokenizer: Option<&Tokenizer>, config: &Value) -> Option<u32> {
+fn begin(tokenizer: &Tokenizer, config: &Value) -> Option<u32> {
     let named = &config["bos_token"];
     let named = named.as_str().or_else(|| named["content"].as_str())?;
-    (config["add_bos_token"] == true).then(|| tokenizer?.id_of(named))?
+    (config["add_bos_token"] == true).then(|| tokenizer.id_of(named))?
 }
 
 const WEIGHTS: &str = "model.safetensors";

@@ -117,7 +117,7 @@ pub async fn generate_texts(
         let first = group * settings.rows.max(1);
         let rows = (first as u64..)
             .zip(prompts)
-            .map(|(number, prompt)| Ok((number, tokenizer.encode(prompt)?)))
+            .map(|(number, prompt)| Ok((number, tokenizer.encode_prompt(prompt)?)))
             .collect::<Result<Vec<_>, LabError>>()
             .map_err(|error| error.at("prompt"))?;
         let mut generation = Generation::new(model, rows, &settings)?;

@@ -132,16 +132,51 @@ impl Tokenizer {
         }
     }
 
-    /// The tokenizer with this as the token that ends a text, where the vocabulary has it.
-    pub fn ending_with(self, id: Option<u32>) -> Self {
-        match (self, id) {
-            (Self::Subword(subword), Some(id)) if (id as usize) < subword.vocabulary() => {
-                Self::Subword(Arc::new(match Arc::try_unwrap(subword) {
-                    Ok(subword) => subword.ending_with(id),
-                    Err(shared) => return Self::Subword(shared),
-                }))
-            }
-            (unchanged, _) => unchanged,
+    /// The token that ends an answer or a document: the end of text, else a new line where that is one
+    /// token.
+    pub fn end(&self) -> Option<u32> {
+        let line = || match self.encode("\n").ok()?[..] {
+            [id] => Some(id),
+            _ => None,
+        };
+        self.end_of_text().or_else(line)
+    }
+
+    /// Documents one after the other, each with its [end](Tokenizer::end), so that a model learns where a
+    /// text is over.
+    pub fn encode_documents<T: AsRef<str>>(&self, documents: &[T]) -> Result<Vec<u32>, LabError> {
+        let end = self.end();
+        let mut ids = Vec::new();
+        for document in documents {
+            ids.extend(self.encode(document.as_ref())?);
+            ids.extend(end);
+        }
+        Ok(ids)
+    }
+
+    /// The token that every text begins with, for models that were taught so.
+    pub fn begin_of_text(&self) -> Option<u32> {
+        match self {
+            Self::Character { .. } | Self::Byte => None,
+            Self::Subword(subword) => subword.begin_of_text(),
+        }
+    }
+
+    /// What a model is given to continue: the token that every text begins with, if there is one, and the
+    /// prompt's. A chat template writes that token itself.
+    pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, LabError> {
+        let ids = self.encode(prompt)?;
+        Ok(self.begin_of_text().into_iter().chain(ids).collect())
+    }
+
+    /// The tokenizer with these as the tokens that begin and end a text, where it has such.
+    pub fn between(self, begin: Option<u32>, end: Option<u32>) -> Self {
+        let Self::Subword(shared) = self else {
+            return self;
+        };
+        match Arc::try_unwrap(shared) {
+            Ok(subword) => Self::Subword(Arc::new(subword.between(begin, end))),
+            Err(shared) => Self::Subword(shared),
         }
     }
 

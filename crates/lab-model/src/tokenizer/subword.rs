@@ -29,6 +29,8 @@ pub struct Subword {
     json: String,
     vocabulary: usize,
     end_of_text: Option<u32>,
+    /// The token that every text begins with, for models that were taught so.
+    begin_of_text: Option<u32>,
     /// What each token stands for, in a vocabulary of bytes; without it only whole texts have a meaning.
     bytes: Option<Vec<Box<[u8]>>>,
     /// Special tokens stand for no text.
@@ -82,6 +84,7 @@ impl Subword {
             json,
             vocabulary,
             end_of_text,
+            begin_of_text: None,
             bytes,
             special,
         })
@@ -95,10 +98,16 @@ impl Subword {
         self.end_of_text
     }
 
-    /// The same with another token that ends a text.
-    pub fn ending_with(self, id: u32) -> Self {
+    pub fn begin_of_text(&self) -> Option<u32> {
+        self.begin_of_text
+    }
+
+    /// The same with these tokens that begin and end a text, where the vocabulary has them.
+    pub fn between(self, begin: Option<u32>, end: Option<u32>) -> Self {
+        let known = |id: &u32| (*id as usize) < self.vocabulary;
         Self {
-            end_of_text: Some(id),
+            begin_of_text: begin.filter(known).or(self.begin_of_text),
+            end_of_text: end.filter(known).or(self.end_of_text),
             ..self
         }
     }

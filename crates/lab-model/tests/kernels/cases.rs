@@ -2,8 +2,10 @@
 //! same result and the same gradients. The functions run on whichever device they are given.
 
 mod decode;
+mod nf4;
 
 pub use decode::cached_attention;
+pub use nf4::nf4;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_model::kernels::{self, AdamWStep, plain};

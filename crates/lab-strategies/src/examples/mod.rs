@@ -156,13 +156,17 @@ fn fit(
 }
 
 fn encoded(conversation: &Conversation, base: &Base) -> Result<Example, LabError> {
-    let encode = |text: &str| {
-        base.tokenizer.encode(text).map_err(|mut error| {
-            error.message = format!("row {}: {}", conversation.row, error.message);
-            error.at("data")
-        })
+    let place = |mut error: LabError| {
+        error.message = format!("row {}: {}", conversation.row, error.message);
+        error.at("data")
     };
-    let prompt = encode(&prompt_of(conversation, base)?)?;
+    let tokenizer = &base.tokenizer;
+    let prompt = prompt_of(conversation, base)?;
+    let prompt = match base.chat_template {
+        Some(_) => tokenizer.encode(&prompt),
+        None => tokenizer.encode_prompt(&prompt),
+    };
+    let prompt = prompt.map_err(place)?;
     if prompt.is_empty() {
         return Err(LabError::new(
             ErrorCode::InvalidData,
@@ -171,7 +175,7 @@ fn encoded(conversation: &Conversation, base: &Base) -> Result<Example, LabError
         )
         .at("data"));
     }
-    let response = encode(&conversation.response)?;
+    let response = tokenizer.encode(&conversation.response).map_err(place)?;
     Ok(Example::new(prompt, response, base.end()?))
 }
 

@@ -172,13 +172,14 @@ impl PreferenceData {
                 self.dropped.equal += 1;
                 continue;
             }
-            let prompt = tokens(&base.tokenizer, &example.prompt)?;
+            let prompt = prompt_tokens(&base.tokenizer, &example.prompt)?;
             if chosen.is_empty() || rejected.is_empty() || prompt.is_empty() {
                 self.dropped.empty += 1;
                 continue;
             }
             let answer = |text: &str| -> Result<Sequence, LabError> {
-                let mut response = tokens(&base.tokenizer, text)?;
+                let response = base.tokenizer.encode(text);
+                let mut response = response.map_err(|error| error.at("data"))?;
                 response.extend(end);
                 Ok(Sequence {
                     prompt: prompt.clone(),
@@ -219,7 +220,7 @@ impl PreferenceData {
             if !seen.insert(text.clone()) {
                 continue;
             }
-            let tokens = tokens(&base.tokenizer, &text)?;
+            let tokens = prompt_tokens(&base.tokenizer, &text)?;
             // The last token of an answer is never an input of the policy, but of the reward model it is.
             let room = base.shape.context.saturating_sub(wanted.response_tokens);
             if tokens.is_empty() || tokens.len() > room {
@@ -241,8 +242,10 @@ enum Asked {
     Text(String),
 }
 
-fn tokens(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, LabError> {
-    tokenizer.encode(text).map_err(|error| error.at("data"))
+fn prompt_tokens(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, LabError> {
+    tokenizer
+        .encode_prompt(text)
+        .map_err(|error| error.at("data"))
 }
 
 /// How many of so many are trained on: all but a fraction at the end.

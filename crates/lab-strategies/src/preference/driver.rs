@@ -60,9 +60,8 @@ pub(crate) async fn drive(
             }
             Control::Generate(request) => {
                 let (policy, base) = (learner.policy(), learner.base());
-                let context = base.shape.context;
                 // A prompt that cannot be read must not end the run.
-                match trainer::write(policy, &base.tokenizer, context, None, &request, run).await {
+                match trainer::write(policy, &base.tokenizer, None, &request, run).await {
                     Ok(text) => run.sample(step, request.prompt, text),
                     Err(error) if error.code.is_input() => run.warn(error.to_string()),
                     Err(error) => return Err(error),

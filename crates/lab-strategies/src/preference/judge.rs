@@ -46,8 +46,9 @@ impl Judge {
         };
         let windows = match &run.data.village {
             Some(village) => {
-                let text = village.pretraining.held_out_text();
-                let tokens = base.tokenizer.encode(&text)?;
+                let tokens = base
+                    .tokenizer
+                    .encode_documents(&village.pretraining.held_out)?;
                 let columns = base.shape.context;
                 covering_batches(&tokens, ROWS, columns, columns, WINDOWS)
             }

@@ -203,6 +203,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             training_tokens: tokens(&self.data.training),
             validation_tokens: tokens(&self.data.held_out),
             tokens_per_step: prompts * group * self.shared.rollout.response_tokens,
+            examples: Vec::new(),
         }
     }
 

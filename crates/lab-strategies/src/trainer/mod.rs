@@ -62,8 +62,6 @@ pub trait Task {
 pub struct Plan<'a> {
     pub training: &'a TrainingConfig,
     pub dropout: f64,
-    /// The model's window in tokens.
-    pub context: usize,
     /// Everything that a checkpoint must have been written with to be continued.
     pub config: serde_json::Value,
 }
@@ -100,7 +98,7 @@ pub async fn train<T: Task>(
     let mut stop_reason = StopReason::Completed;
     let mut last_values = None;
     if progress.step == 0 && task.samples_before() {
-        write_samples(task, plan, &model, 0, run).await?;
+        write_samples(task, &model, 0, run).await?;
     }
     while progress.step < training.steps {
         match run.control(progress.step).await {
@@ -120,7 +118,7 @@ pub async fn train<T: Task>(
             }
             Control::Generate(request) => {
                 // A prompt that cannot be read must not end the run.
-                match sample(task, plan, &model, &request, run).await {
+                match sample(task, &model, &request, run).await {
                     Ok(text) => run.sample(progress.step, request.prompt, text),
                     Err(error) if error.code.is_input() => run.warn(error.to_string()),
                     Err(error) => return Err(error),
@@ -167,7 +165,7 @@ pub async fn train<T: Task>(
             }
         }
         if due(training.sample_interval) {
-            write_samples(task, plan, &model, step, run).await?;
+            write_samples(task, &model, step, run).await?;
         }
         if due(training.checkpoint_interval) && !last {
             let state = state::save(&model, &best, &optimizer, progress, plan, run).await?;
@@ -206,7 +204,7 @@ pub async fn train<T: Task>(
         metrics.push(("validation_tokens", found.tokens as f64));
     }
     if stop_reason != StopReason::Stopped {
-        write_samples(task, plan, &best, progress.best_step, run).await?;
+        write_samples(task, &best, progress.best_step, run).await?;
     }
     let named = |(name, value): (&str, f64)| (name.to_owned(), value);
     Ok(Trained {
@@ -221,14 +219,13 @@ pub async fn train<T: Task>(
 /// Writes the task's samples, of the model after `step`.
 async fn write_samples<T: Task>(
     task: &T,
-    plan: &Plan<'_>,
     model: &Decoder,
     step: usize,
     run: &mut RunContext,
 ) -> Result<(), LabError> {
     for request in task.samples(run.seed.wrapping_add(step as u64)) {
         if request.max_tokens > 0 {
-            let text = sample(task, plan, model, &request, run).await?;
+            let text = sample(task, model, &request, run).await?;
             run.sample(step, request.prompt, text);
         }
     }
@@ -237,18 +234,9 @@ async fn write_samples<T: Task>(
 
 async fn sample<T: Task>(
     task: &T,
-    plan: &Plan<'_>,
     model: &Decoder,
     request: &GenerateRequest,
     run: &mut RunContext,
 ) -> Result<String, LabError> {
-    write(
-        model,
-        task.tokenizer(),
-        plan.context,
-        task.end(),
-        request,
-        run,
-    )
-    .await
+    write(model, task.tokenizer(), task.end(), request, run).await
 }

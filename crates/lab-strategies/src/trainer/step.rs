@@ -156,14 +156,13 @@ pub async fn evaluate<B: MicroBatch>(
 pub async fn write(
     model: &Decoder,
     tokenizer: &Tokenizer,
-    _context: usize,
     end: Option<u32>,
     request: &GenerateRequest,
     run: &mut RunContext,
 ) -> Result<String, LabError> {
     request.validate()?;
     let prompt = tokenizer
-        .encode(&request.prompt)
+        .encode_prompt(&request.prompt)
         .map_err(|error| error.at("prompt"))?;
     let end: Vec<u32> = end.into_iter().collect();
     let settings = GenerationSettings {

@@ -1,0 +1,64 @@
+//! What natively the kernels' and the golden tests do, in a browser, on the backend it is built for:
+//! `tests/browser/cases.test.mjs` runs it.
+
+#[path = "../../../tests/golden_cases.rs"]
+#[allow(dead_code)]
+mod golden;
+#[path = "../tests/kernels/cases.rs"]
+#[allow(dead_code, unused_imports)]
+mod kernels;
+
+#[cfg(target_arch = "wasm32")]
+mod web {
+    use super::golden::{self, Golden};
+    use super::kernels::{self, Bench};
+    use burn::tensor::Device;
+    use wasm_bindgen::prelude::*;
+
+    async fn device() -> Device {
+        console_error_panic_hook::set_once();
+        let backend = if cfg!(feature = "wgpu") {
+            lab_protocol::BackendChoice::Wgpu
+        } else {
+            lab_protocol::BackendChoice::Cpu
+        };
+        lab_model::device::open(backend).await.expect("a device")
+    }
+
+    /// Compares a golden model, given by its files' contents, with what transformers computed; panics, and
+    /// so throws, where they differ.
+    #[wasm_bindgen]
+    pub async fn golden_case(name: String, config: Vec<u8>, weights: Vec<u8>, reference: Vec<u8>) {
+        let device = device().await;
+        let file = |file: &str| match file {
+            "config.json" => config.clone(),
+            "model.safetensors" => weights.clone(),
+            _ => reference.clone(),
+        };
+        golden::check(&name, &Golden::read(file, &device)).await;
+    }
+
+    /// Runs the kernels' case of this name over its random shapes; panics, and so throws, where a kernel
+    /// and its plain form differ.
+    #[wasm_bindgen]
+    pub async fn kernel_case(name: String) {
+        let bench = &mut Bench::new(&device().await, 7);
+        match name.as_str() {
+            "matmul" => kernels::matmul(bench, 12).await,
+            "large_matmul" => kernels::large_matmul(bench).await,
+            "linear" => kernels::linear(bench).await,
+            "norms" => kernels::norms(bench).await,
+            "activations" => kernels::activations(bench).await,
+            "softmax" => kernels::softmax(bench).await,
+            "attention" => kernels::attention(bench).await,
+            "self_attention" => kernels::self_attention(bench).await,
+            "cached_attention" => kernels::cached_attention(bench).await,
+            "rope" => kernels::rope(bench).await,
+            "embedding" => kernels::embedding(bench).await,
+            "cross_entropy" => kernels::cross_entropy(bench).await,
+            "optimizer" => kernels::optimizer(bench).await,
+            "nf4" => kernels::nf4(bench).await,
+            other => panic!("no case is called {other}"),
+        }
+    }
+}
