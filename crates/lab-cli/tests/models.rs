@@ -91,3 +91,32 @@ fn a_tokenizer_is_trained_on_a_file() {
     assert_eq!(written["model"]["vocab"].as_object().unwrap().len(), 270);
     assert_eq!(written["model"]["merges"].as_array().unwrap().len(), 13);
 }
+
+#[test]
+fn logits_are_those_of_the_reference() {
+    for name in ["gpt2-tiny", "llama-tiny"] {
+        let model = golden(name);
+        let reference = json(&Path::new(&model).join("reference.json"));
+        let ids: Vec<u32> = serde_json::from_value(reference["input_ids"][0].clone()).unwrap();
+        let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+        let output = lab(&[
+            "logits",
+            "--model",
+            &model,
+            "--ids",
+            &ids.join(","),
+            "--json",
+        ]);
+        assert!(output.status.success(), "{}", error(&output));
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let numbers = |value: &serde_json::Value| -> Vec<Vec<f64>> {
+            serde_json::from_value(value.clone()).unwrap()
+        };
+        let expected = numbers(&reference["logits_first_row"]).concat();
+        let found = numbers(&found["logits"]).concat();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() <= 2e-4, "{found}, not {expected}");
+        }
+    }
+}

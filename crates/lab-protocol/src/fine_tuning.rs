@@ -93,12 +93,16 @@ pub struct FineTuningConfig {
     /// Examples of a batch stand one behind the other instead of in rows of equal length: nothing is
     /// computed for padding, and no example sees another.
     pub packing: bool,
+    /// Share of each batch that is text the base was pretrained on, where the data have such (the village),
+    /// so that what it knows is not forgotten: rehearsal.
+    pub replay: f64,
     pub training: TrainingConfig,
 }
 
 impl FineTuningConfig {
     pub fn validate(&self) -> Result<(), LabError> {
         self.lora.validate().map_err(|error| error.at("lora"))?;
+        crate::config::number("replay", self.replay, 0.0, 0.9)?;
         self.training
             .validate()
             .map_err(|error| error.at("training"))

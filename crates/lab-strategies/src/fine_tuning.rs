@@ -2,7 +2,7 @@
 
 use crate::answers::exact_match;
 use crate::base::Base;
-use crate::examples::{Examples, conversations, preview};
+use crate::examples::{Examples, conversations, documents, preview};
 use crate::trainer::{self, Evaluated, Evaluation, Plan, Task, Trained};
 use crate::{RunContext, Strategy, TrainingData, in_folder, read_config};
 use async_trait::async_trait;
@@ -64,6 +64,13 @@ impl Strategy for FineTuningStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
+        if self.config.replay > 0.0 && data.village.is_none() {
+            return Err(LabError::config(
+                "config.replay",
+                "the data have no text that the base was pretrained on",
+                "Set replay to 0, or use a village.",
+            ));
+        }
         conversations(data).map(|_| ())
     }
 
@@ -73,6 +80,12 @@ impl Strategy for FineTuningStrategy {
         if let Some(warning) = examples.too_long.warning(base.shape.context) {
             run.warn(warning);
         }
+        let replayed = match &run.data.village {
+            Some(village) if self.config.replay > 0.0 => {
+                documents(&village.pretraining.training, &base)?
+            }
+            _ => Vec::new(),
+        };
         let model = self.model(&base, run).await?;
         let config = serde_json::to_value(&self.config)
             .map_err(|error| LabError::internal(error.to_string()))?;
@@ -83,6 +96,7 @@ impl Strategy for FineTuningStrategy {
             context: base.shape.context,
             end: base.end()?,
             examples,
+            replayed,
         };
         let plan = Plan {
             training: &self.config.training,
@@ -130,6 +144,8 @@ struct FineTuning<'a> {
     context: usize,
     end: u32,
     examples: Examples,
+    /// Text of the pretraining.
+    replayed: Vec<Example>,
 }
 
 /// Examples that are shown token by token.
@@ -153,10 +169,15 @@ impl Task for FineTuning<'_> {
     fn batches(&self, seed: u64, step: usize) -> Vec<ExampleBatch> {
         let training = &self.config.training;
         let micro = training.gradient_accumulation;
+        let replayed = (training.batch_size as f64 * self.config.replay).round() as usize;
+        let new = (training.batch_size - replayed).max(1);
         ((step - 1) * micro..step * micro)
             .map(|index| {
-                let all = &self.examples.training;
-                self.batch(&examples_of_batch(all, training.batch_size, seed, index))
+                let mut batch = examples_of_batch(&self.examples.training, new, seed, index);
+                if replayed > 0 {
+                    batch.extend(examples_of_batch(&self.replayed, replayed, seed, index));
+                }
+                self.batch(&batch)
             })
             .collect()
     }

@@ -155,6 +155,19 @@ fn fit(
     }
 }
 
+/// Documents as the base saw them in pretraining: each after the end of the one before it, learned as a whole,
+/// its end included. What is longer than the base's context is cut.
+pub fn documents(texts: &[String], base: &Base) -> Result<Vec<Example>, LabError> {
+    let end = base.end()?;
+    texts
+        .iter()
+        .map(|text| {
+            let tokens = base.tokenizer.encode(text)?;
+            Ok(Example::new(vec![end], tokens, end).truncated(base.shape.context))
+        })
+        .collect()
+}
+
 fn encoded(conversation: &Conversation, base: &Base) -> Result<Example, LabError> {
     let place = |mut error: LabError| {
         error.message = format!("row {}: {}", conversation.row, error.message);

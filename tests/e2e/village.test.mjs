@@ -1,0 +1,97 @@
+// The village with every strategy, small, from the page: on the CPU and on software WebGPU.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { open, start } from "./lib/playground.mjs";
+
+/** The village experiment with little of everything; a software GPU takes a second or two for a step. */
+function small({ steps }) {
+  const training = {
+    steps,
+    batch_size: 8,
+    learning_rate: 4e-3,
+    minimum_learning_rate: 1e-3,
+    warmup_steps: 2,
+    evaluation_interval: steps,
+    evaluation_windows: 4,
+    final_evaluation_windows: 8,
+    sample_interval: 0,
+    checkpoint_interval: 0,
+  };
+  const optimizer = { learning_rate: 1e-4, minimum_learning_rate: 1e-5, warmup_steps: 1 };
+  return {
+    name: "small-village",
+    seed: 7,
+    data: {
+      source: "village",
+      name: "hamlet",
+      village: { people: 8, new_people: 4, documents: 400, held_out_documents: 10, reading_pairs: 60, judged_reading: 8, preference_pairs: 24, judged_preferences: 8 },
+    },
+    strategies: [
+      {
+        name: "pretrain",
+        strategy: "pretraining",
+        config: {
+          tokenizer: "bpe",
+          vocabulary: 512,
+          model: { layers: 1, heads: 2, width: 32, context: 128, norm: "rms_norm", position: "rope", activation: "swiglu" },
+          training,
+        },
+      },
+      { name: "full", strategy: "fine_tuning", from: "pretrain", config: { method: "full", training } },
+      { name: "qlora", strategy: "fine_tuning", from: "pretrain", config: { method: "qlora", training } },
+      {
+        name: "rlhf",
+        strategy: "rlhf",
+        from: "full",
+        config: {
+          reward: { kind: "model" },
+          reward_model: { steps: 4, batch_size: 4, normalisation_samples: 8, evaluation_interval: 4, optimizer },
+          rollout: { response_tokens: 12 },
+          ppo: { steps: 2, batch_size: 8, minibatches: 2, epochs: 2, optimizer },
+          report: { evaluation_interval: 2, evaluation_prompts: 8, sample_interval: 1, samples: 1 },
+        },
+      },
+      { name: "rag", strategy: "rag", from: "full", config: { method: "hybrid", passages: 2, answer_tokens: 12 } },
+    ],
+  };
+}
+
+for (const gpu of [false, true]) {
+  describe(`a small village, ${gpu ? "software WebGPU" : "CPU"}`, () => {
+    let lab;
+    before(async () => {
+      lab = await start({ gpu });
+    });
+    after(() => lab.close());
+
+    it("goes through every strategy and compares them", async (context) => {
+      const playground = await open(lab);
+      const { page } = playground;
+      page.setDefaultTimeout(900_000);
+      if (gpu && !/WebGPU/.test(await page.locator(".badge").textContent())) return context.skip("this Chromium has no software WebGPU adapter");
+      const experiment = small({ steps: gpu ? 6 : 40 });
+      await playground.load(experiment);
+      await page.waitForFunction((count) => document.querySelectorAll(".strategy-row .step-card").length === count, experiment.strategies.length);
+      await playground.primary.click();
+      await playground.until("finished");
+      assert.deepEqual(
+        await page.locator(".strategy-row .pill").allTextContents(),
+        experiment.strategies.map(() => "Trained"),
+      );
+      const last = {};
+      for (const { name } of experiment.strategies) {
+        await page.locator(".tabs label", { hasText: name }).click();
+        await page.getByRole("heading", { name: `Result of ${name}` }).waitFor();
+        last[name] = Object.assign({}, ...(await playground.records()).map(({ values }) => values));
+      }
+      for (const name of ["full", "qlora"]) assert.ok(Number.isFinite(last[name].validation_loss), name);
+      for (const metric of ["objective/kl", "objective/rlhf_reward", "policy/approxkl_avg", "average_reward", "reward_accuracy"]) assert.ok(Number.isFinite(last.rlhf[metric]), metric);
+      assert.ok(last.rag["recall@10"] > 0.5, JSON.stringify(last.rag));
+      const table = await page.locator(".compare table").textContent();
+      assert.match(table, /unseen questions/i);
+      assert.deepEqual(playground.complaints, []);
+      await page.close();
+    });
+  });
+}
