@@ -136,6 +136,20 @@ fn bm25_ranks_as_a_reference_implementation_golden() {
     }
 }
 
+/// BEIR's own evaluation embeds the title before the text, also where the text begins with it.
+#[test]
+fn documents_of_a_collection_begin_with_their_titles() {
+    let corpus = concat!(
+        "{\"_id\": \"a\", \"title\": \" A wing .\", \"text\": \"A wing . It lifts.\"}\n",
+        "{\"_id\": \"b\", \"text\": \"No title.\"}\n",
+    );
+    let queries = "{\"_id\": \"1\", \"text\": \"wing\"}\n";
+    let qrels = "query-id\tcorpus-id\tscore\n1\ta\t1\n";
+    let set = lab_retrieval::beir::BeirSet::parse(corpus, queries, qrels).unwrap();
+    assert_eq!(set.documents[0].content(), "A wing . A wing . It lifts.");
+    assert_eq!(set.documents[1].content(), "No title.");
+}
+
 #[test]
 fn percentiles_lie_between_neighbours() {
     let values = [4.0, 1.0, 3.0, 2.0];
