@@ -1,6 +1,6 @@
 //! The settings of retrieval, as its card shows them.
 
-use crate::settings::Group::{Answers, Data, Evaluation, Main};
+use crate::settings::Group::{Answers, Data, Evaluation, Main, Retrieval};
 use crate::settings::Kind::{Choice, Lines, Number, Part, Text, Whole};
 use crate::settings::{ANY, Setting, only, setting};
 
@@ -134,6 +134,13 @@ pub const RAG: &[Setting] = &[
             Text,
             "The environment variable that the terminal program takes the key from; in this page it is typed.",
         ),
+    ),
+    setting(
+        Retrieval,
+        "exact_below",
+        "Exact below",
+        Whole(2, 1_000_000),
+        "With fewer chunks every vector is looked at; with more, a graph is searched.",
     ),
     setting(
         Evaluation,

@@ -119,6 +119,7 @@ impl Lab {
                 text,
                 grounds,
             }),
+            Event::Map { map, .. } => run.map.set(Some(map)),
             Event::Writing { prompt, text, .. } => run.writing.set(Some(Sample {
                 key: 0,
                 step: 0,
@@ -341,6 +342,7 @@ fn event_run(event: &Event) -> Option<&str> {
         | Event::Metrics { run, .. }
         | Event::Sample { run, .. }
         | Event::Writing { run, .. }
+        | Event::Map { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }
         | Event::Paused { run, .. }

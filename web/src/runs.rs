@@ -5,6 +5,7 @@ use crate::worker::Files;
 use js_sys::Uint8Array;
 use lab_protocol::{
     DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult,
+    VectorMap,
 };
 use leptos::prelude::*;
 use std::collections::VecDeque;
@@ -90,6 +91,8 @@ pub struct RunState {
     pub revision: RwSignal<u32>,
     /// Latest first.
     pub samples: RwSignal<VecDeque<Sample>>,
+    /// The index that it has made, in two dimensions.
+    pub map: RwSignal<Option<VectorMap>>,
     /// An answer that is not whole yet.
     pub writing: RwSignal<Option<Sample>>,
     /// Without its files, which are in `files`.
@@ -112,6 +115,7 @@ impl RunState {
             revision: RwSignal::new(0),
             samples: RwSignal::new(VecDeque::new()),
             writing: RwSignal::new(None),
+            map: RwSignal::new(None),
             result: RwSignal::new(None),
             files: StoredValue::new_local(Files::default()),
             error: RwSignal::new(None),
@@ -127,6 +131,7 @@ impl RunState {
         self.log.update_value(RunLog::clear);
         self.samples.update(VecDeque::clear);
         self.writing.set(None);
+        self.map.set(None);
         self.result.set(None);
         self.files.set_value(Files::default());
         self.error.set(None);

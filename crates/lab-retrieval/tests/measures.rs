@@ -79,6 +79,9 @@ fn measures_equal_trec_eval_and_ranx_golden() {
         );
     }
     let means = quality(&rankings, &judgements, &[10], Gain::Linear, usize::MAX).means;
+    // A depth that is named twice counts once.
+    let twice = quality(&rankings, &judgements, &[10, 10], Gain::Linear, usize::MAX).means;
+    assert_eq!(means, twice);
     let mean = |name: &str| {
         rankings
             .keys()

@@ -75,8 +75,9 @@ impl Library {
             .then_some(&self.embedder as &dyn Embedder);
         let put = self
             .index
-            .put(documents.to_vec(), count, embedder, &mut Silent);
-        put.await.map_err(|error| error.at("data")).map(|_| ())
+            .put(documents.to_vec(), count, embedder, &mut Silent)
+            .await;
+        put.map_err(|error| error.at("data")).map(|_| ())
     }
 
     pub async fn search(&self, query: &str, k: usize) -> Result<Vec<Passage>, LabError> {
