@@ -107,7 +107,9 @@ impl ExperimentForm {
         for (index, (strategy, form)) in experiment.strategies.iter().zip(&forms).enumerate() {
             let field = format!("strategies[{index}].config");
             (form.kind.check)(strategy.config.clone()).map_err(|error| error.at(&field))?;
-            if form.kind.base == Base::Needed && strategy.from.is_none() {
+            // What an endpoint writes needs no model of the lab.
+            let elsewhere = strategy.config["endpoint"].is_object();
+            if form.kind.base == Base::Needed && strategy.from.is_none() && !elsewhere {
                 return Err(LabError::config(
                     "from",
                     format!("\"{}\" has no model to start from", strategy.name),

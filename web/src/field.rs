@@ -85,6 +85,10 @@ fn Control(
                 id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
+        Kind::Lines => view! {
+            <textarea rows="3" id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in></textarea>
+        }
+        .into_any(),
         Kind::Switch | Kind::Part => view! {
             <input type="checkbox" id=id aria-describedby=described aria-invalid=wrong
                 prop:checked=move || value.get() == "true"
@@ -140,8 +144,8 @@ pub fn range(setting: &Setting, default: &str) -> String {
         }
         Kind::Maybe(neither) => format!("Default {}", neither.to_lowercase()),
         Kind::Choice(choices) => format!("Default {}", default_of(choices)),
-        Kind::Text | Kind::List if default.is_empty() => "Default empty".to_owned(),
-        Kind::Text | Kind::List => format!("Default {default}"),
+        Kind::Text | Kind::List | Kind::Lines if default.is_empty() => "Default empty".to_owned(),
+        Kind::Text | Kind::List | Kind::Lines => format!("Default {default}"),
     }
 }
 

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use crate::experiment::StrategyForm;
     use crate::settings::Kind::{
-        Choice, List, Maybe, Number, Part, Switch, Text, Whole, WholeUpTo,
+        Choice, Lines, List, Maybe, Number, Part, Switch, Text, Whole, WholeUpTo,
     };
     use crate::settings::{ABOVE_ZERO, ANY};
     use leptos::prelude::{Set, WithUntracked};
@@ -336,7 +336,7 @@ mod tests {
                     Number(low, high) => low.max(0.5).min(high).to_string(),
                     Switch | Maybe(_) | Part => "true".to_owned(),
                     Choice(values) => values[0].0.to_owned(),
-                    Text | List => "a".to_owned(),
+                    Text | List | Lines => "a".to_owned(),
                 };
                 value.set(text);
                 let config = (kind.resolve)(form.config())
@@ -377,7 +377,7 @@ mod tests {
                     }
                     Switch | Maybe(_) | Part => vec![Value::from(1)],
                     Choice(_) => vec![Value::from("nonsense")],
-                    Text | List => vec![Value::from(1)],
+                    Text | List | Lines => vec![Value::from(1)],
                 };
                 for value in outside {
                     let error = with(kind, setting, value.clone())
@@ -418,7 +418,7 @@ mod tests {
                     Switch | Maybe(_) => vec![Value::from(true), Value::from(false)],
                     Part => vec![Value::Object(Default::default())],
                     Text => vec![Value::from("anything")],
-                    List => vec![Value::from(vec!["anything"])],
+                    List | Lines => vec![Value::from(vec!["anything"])],
                 };
                 for value in inside {
                     if let Err(error) = with(kind, setting, value.clone()) {

@@ -8,6 +8,7 @@ use crate::lab::Lab;
 use crate::metrics;
 use crate::runs::Phase;
 use crate::samples::SamplesCard;
+use crate::vector_map::VectorMapCard;
 use crate::write_box::WriteBox;
 use leptos::prelude::*;
 
@@ -31,6 +32,7 @@ pub fn LiveSection() -> impl IntoView {
                     <ChartCard/>
                     <div class="writing">
                         <SamplesCard/>
+                        <VectorMapCard/>
                         <Show when=move || can_write(lab)>
                             <WriteBox/>
                         </Show>

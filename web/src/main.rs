@@ -44,6 +44,7 @@ mod strategy_card;
 mod strategy_form;
 mod theme;
 mod training_settings;
+mod vector_map;
 mod worker;
 mod write_box;
 

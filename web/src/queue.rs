@@ -4,9 +4,10 @@
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
 use crate::platform;
+use crate::rag_settings::ENDPOINT;
 use crate::runs::{Phase, Run};
 use crate::worker::{Cargo, Files};
-use lab_protocol::{Command, ExperimentConfig};
+use lab_protocol::{Command, ExperimentConfig, Secret};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::collections::BTreeSet;
@@ -217,6 +218,7 @@ impl Lab {
             text: run.text.to_string(),
             base: Vec::new(),
             checkpoint: None,
+            key: self.endpoint_key(form),
         };
         let saved = form.run.checkpoint.get_value().filter(|_| resumes);
         let cargo = Cargo {
@@ -229,6 +231,14 @@ impl Lab {
             self.inner
                 .update_value(|inner| inner.waiting = Some((command, cargo)));
         }
+    }
+
+    /// What the user has typed for the endpoint, where the strategy asks one.
+    fn endpoint_key(&self, form: &StrategyForm) -> Option<Secret> {
+        let asks = form.value_at(ENDPOINT)?.get_untracked() == "true";
+        let key = self.store.endpoint_key.get_untracked();
+        let key = key.trim();
+        (asks && !key.is_empty()).then(|| Secret(key.to_owned()))
     }
 
     /// Notes what is run, and from what.

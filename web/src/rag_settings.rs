@@ -1,8 +1,12 @@
 //! The settings of retrieval, as its card shows them.
 
-use crate::settings::Group::{Data, Evaluation, Main};
-use crate::settings::Kind::{Choice, Number, Whole};
-use crate::settings::{ANY, Setting, setting};
+use crate::settings::Group::{Answers, Data, Evaluation, Main, Retrieval};
+use crate::settings::Kind::{Choice, Lines, Number, Part, Text, Whole};
+use crate::settings::{ANY, Setting, only, setting};
+
+/// Whether an endpoint answers.
+pub const ENDPOINT: &str = "endpoint";
+const THERE: &[&str] = &["true"];
 
 pub const RAG: &[Setting] = &[
     setting(
@@ -53,7 +57,7 @@ pub const RAG: &[Setting] = &[
         "threshold",
         "Threshold",
         Number(0.0, 1e6),
-        "Passages that score lower are not used; 0 is no limit.",
+        "Passages that score lower are not used, and nothing is answered without any; 0 is no limit.",
     ),
     setting(
         Main,
@@ -61,6 +65,82 @@ pub const RAG: &[Setting] = &[
         "Answer",
         Whole(1, 10_000),
         "The longest answer, in tokens; passages are left out until it fits.",
+    ),
+    setting(
+        Main,
+        "questions",
+        "Questions",
+        Lines,
+        "Answered when the index is there, one a line.",
+    ),
+    setting(
+        Main,
+        ENDPOINT,
+        "Answers from an endpoint",
+        Part,
+        "An OpenAI-compatible endpoint answers instead of a model of the lab: questions and passages are sent to it.",
+    ),
+    only(
+        ENDPOINT,
+        THERE,
+        setting(
+            Main,
+            "endpoint.base_url",
+            "Address",
+            Text,
+            "What /chat/completions is put behind. It must allow requests from this page (CORS).",
+        ),
+    ),
+    only(
+        ENDPOINT,
+        THERE,
+        setting(
+            Main,
+            "endpoint.model",
+            "Model",
+            Text,
+            "The endpoint's name for it.",
+        ),
+    ),
+    only(
+        ENDPOINT,
+        THERE,
+        setting(
+            Answers,
+            "endpoint.timeout",
+            "Time limit",
+            Number(0.1, 3600.0),
+            "Seconds after which a try without a whole answer is given up.",
+        ),
+    ),
+    only(
+        ENDPOINT,
+        THERE,
+        setting(
+            Answers,
+            "endpoint.retries",
+            "Further tries",
+            Whole(0, 10),
+            "After the first, where another may succeed.",
+        ),
+    ),
+    only(
+        ENDPOINT,
+        THERE,
+        setting(
+            Answers,
+            "endpoint.key_variable",
+            "Key's variable",
+            Text,
+            "The environment variable that the terminal program takes the key from; in this page it is typed.",
+        ),
+    ),
+    setting(
+        Retrieval,
+        "exact_below",
+        "Exact below",
+        Whole(2, 1_000_000),
+        "With fewer chunks every vector is looked at; with more, a graph is searched.",
     ),
     setting(
         Evaluation,

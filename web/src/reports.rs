@@ -107,8 +107,26 @@ impl Lab {
                 self.show_soon(|unseen| unseen.progress = Some(progress))
             }
             Event::Sample {
-                step, prompt, text, ..
-            } => self.sample(step, prompt, text),
+                step,
+                prompt,
+                text,
+                grounds,
+                ..
+            } => self.sample(Sample {
+                key: 0,
+                step,
+                prompt,
+                text,
+                grounds,
+            }),
+            Event::Map { map, .. } => run.map.set(Some(map)),
+            Event::Writing { prompt, text, .. } => run.writing.set(Some(Sample {
+                key: 0,
+                step: 0,
+                prompt,
+                text,
+                grounds: None,
+            })),
             Event::Paused { .. } => {
                 run.log.update_value(|log| log.pause(platform::now()));
                 if store.phase.get_untracked() != Phase::Stopping {
@@ -156,7 +174,8 @@ impl Lab {
         }
     }
 
-    fn sample(&self, step: usize, prompt: String, text: String) {
+    /// Takes a sample, which gets a key of its own.
+    fn sample(&self, sample: Sample) {
         let key = self
             .inner
             .try_update_value(|inner| {
@@ -164,18 +183,16 @@ impl Lab {
                 inner.samples
             })
             .unwrap_or_default();
-        let sample = Sample {
-            key,
-            step,
-            prompt,
-            text,
-        };
+        let sample = Sample { key, ..sample };
         if self
             .store
             .asked
             .with_untracked(|asked| asked.as_ref() == Some(&sample.prompt))
         {
             self.store.asked.set(None);
+            if let Some(form) = self.current() {
+                form.run.writing.set(None);
+            }
             self.store.answer.set(Some(sample));
         } else {
             self.show_soon(|unseen| unseen.samples.push(sample));
@@ -236,6 +253,7 @@ impl Lab {
     }
 
     fn note_failure(&self, run: RunState, error: &LabError) {
+        run.writing.set(None);
         run.error.set(Some(error.clone()));
         run.phase.set(Phase::Failed);
         self.inner.update_value(|inner| {
@@ -323,6 +341,8 @@ fn event_run(event: &Event) -> Option<&str> {
         Event::Started { run, .. }
         | Event::Metrics { run, .. }
         | Event::Sample { run, .. }
+        | Event::Writing { run, .. }
+        | Event::Map { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }
         | Event::Paused { run, .. }

@@ -3,7 +3,10 @@
 use crate::run_log::RunLog;
 use crate::worker::Files;
 use js_sys::Uint8Array;
-use lab_protocol::{DeviceInfo, ExperimentConfig, LabError, Progress, RunInfo, RunResult};
+use lab_protocol::{
+    DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult,
+    VectorMap,
+};
 use leptos::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -62,6 +65,8 @@ pub struct Sample {
     pub step: usize,
     pub prompt: String,
     pub text: String,
+    /// What an answer from documents rests on.
+    pub grounds: Option<Grounds>,
 }
 
 /// Samples that are kept; older ones go.
@@ -86,6 +91,10 @@ pub struct RunState {
     pub revision: RwSignal<u32>,
     /// Latest first.
     pub samples: RwSignal<VecDeque<Sample>>,
+    /// The index that it has made, in two dimensions.
+    pub map: RwSignal<Option<VectorMap>>,
+    /// An answer that is not whole yet.
+    pub writing: RwSignal<Option<Sample>>,
     /// Without its files, which are in `files`.
     pub result: RwSignal<Option<RunResult>>,
     /// What the run made. The bytes stay in JavaScript's memory, as WebAssembly's never shrinks again.
@@ -105,6 +114,8 @@ impl RunState {
             log: StoredValue::new(RunLog::default()),
             revision: RwSignal::new(0),
             samples: RwSignal::new(VecDeque::new()),
+            writing: RwSignal::new(None),
+            map: RwSignal::new(None),
             result: RwSignal::new(None),
             files: StoredValue::new_local(Files::default()),
             error: RwSignal::new(None),
@@ -119,6 +130,8 @@ impl RunState {
         self.progress.set(None);
         self.log.update_value(RunLog::clear);
         self.samples.update(VecDeque::clear);
+        self.writing.set(None);
+        self.map.set(None);
         self.result.set(None);
         self.files.set_value(Files::default());
         self.error.set(None);
@@ -127,6 +140,7 @@ impl RunState {
     }
 
     pub fn add_samples(&self, new: Vec<Sample>) {
+        self.writing.set(None);
         self.samples.update(|samples| {
             for sample in new {
                 samples.push_front(sample);

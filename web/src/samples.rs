@@ -1,9 +1,10 @@
-//! What the model writes as it learns.
+//! What the model writes as it learns, and what it answers from documents.
 
 use crate::app::use_lab;
 use crate::format::count;
 use crate::runs::Sample;
 use leptos::prelude::*;
+use lab_protocol::{AnswerOutcome, Grounds, UsedPassage};
 
 /// Examples token by token, with what the loss counts of them.
 #[component]
@@ -50,13 +51,17 @@ pub fn SamplesCard() -> impl IntoView {
             .map(|form| form.run.samples.get())
             .unwrap_or_default()
     });
+    let writing = move || lab.shown().and_then(|form| form.run.writing.get());
     view! {
         <section class="card samples" aria-labelledby="samples-title">
             <h2 id="samples-title">"Samples"</h2>
             <ExamplesLearned/>
-            <Show when=move || samples.with(|samples| samples.is_empty())>
+            <Show when=move || samples.with(|samples| samples.is_empty()) && writing().is_none()>
                 <p class="muted">"What the model writes as it learns appears here."</p>
             </Show>
+            {move || writing().map(|sample| view! {
+                <div class="unfinished"><p class="sample-step">"Writing…"</p><SampleText sample/></div>
+            })}
             <ol class="sample-list" tabindex="0" aria-label="Samples, latest first">
                 <For each=move || samples.get() key=|sample| sample.key let(sample)>
                     <li>
@@ -69,9 +74,12 @@ pub fn SamplesCard() -> impl IntoView {
     }
 }
 
-/// The prompt, told apart, and its continuation.
+/// The prompt, told apart, and its continuation; of an answer from documents also the passages.
 #[component]
 pub fn SampleText(sample: Sample) -> impl IntoView {
+    if let Some(grounds) = sample.grounds {
+        return view! { <Answer question=sample.prompt text=sample.text grounds/> }.into_any();
+    }
     let prompt = sample.prompt.trim_start_matches('\n').to_owned();
     // A prompt of new lines says nothing: the text begins where it has letters.
     let text = if prompt.is_empty() {
@@ -81,5 +89,50 @@ pub fn SampleText(sample: Sample) -> impl IntoView {
     };
     view! {
         <pre class="sample-text"><span class="sample-prompt">{prompt}</span>{text}</pre>
+    }
+    .into_any()
+}
+
+/// A question, its answer, and what the answer was written from.
+#[component]
+fn Answer(question: String, text: String, grounds: Grounds) -> impl IntoView {
+    let answer = match grounds.outcome {
+        AnswerOutcome::Answered => view! { <p class="grounded-answer">{text}</p> }.into_any(),
+        AnswerOutcome::NoPassage => {
+            view! { <p class="grounded-answer muted">"No passage is close enough: nobody was asked."</p> }
+                .into_any()
+        }
+    };
+    let passages = grounds.passages.into_iter().enumerate();
+    let passages: Vec<_> = passages.map(|(index, passage)| row(index, passage)).collect();
+    view! {
+        <p class="grounded-question"><span class="sample-prompt">{question.trim().to_owned()}</span></p>
+        {answer}
+        {(!passages.is_empty()).then(|| view! {
+            <ol class="passages" aria-label="Passages that the answer was written from">{passages}</ol>
+        })}
+    }
+}
+
+fn row(index: usize, passage: UsedPassage) -> impl IntoView {
+    let UsedPassage {
+        document,
+        start,
+        end,
+        text,
+        score,
+        cited,
+    } = passage;
+    view! {
+        <li class:cited=cited>
+            <p class="passage-head">
+                <span class="passage-number">{format!("[{}]", index + 1)}</span>
+                <code>{document}</code>
+                <span>{format!("{}–{}", count(start), count(end))}</span>
+                {cited.then_some(view! { <span class="passage-cited">"cited"</span> })}
+                <span class="passage-score" title="Score by the scale of the method">{format!("{score:.4}")}</span>
+            </p>
+            <p class="passage-text">{text}</p>
+        </li>
     }
 }

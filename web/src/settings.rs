@@ -38,6 +38,8 @@ pub enum Kind {
     Text,
     /// Texts with commas between them.
     List,
+    /// Texts, each on a line of its own.
+    Lines,
     /// Whether there is this part of the configuration at all; its own settings count only when there is.
     Part,
 }

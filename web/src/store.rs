@@ -51,6 +51,8 @@ pub struct Store {
     pub answer: RwSignal<Option<Sample>>,
     /// A prompt of the user that waits for its answer.
     pub asked: RwSignal<Option<String>>,
+    /// For endpoints, as it was typed: it lives as long as the page, and is written nowhere.
+    pub endpoint_key: RwSignal<String>,
 }
 
 impl Store {
@@ -69,6 +71,7 @@ impl Store {
             kept: RwSignal::new(0),
             answer: RwSignal::new(None),
             asked: RwSignal::new(None),
+            endpoint_key: RwSignal::new(String::new()),
         }
     }
 

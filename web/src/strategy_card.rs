@@ -9,6 +9,7 @@ use crate::format::{duration, metric};
 use crate::kinds::Base;
 use crate::lab::{Lab, field_id};
 use crate::metrics;
+use crate::rag_settings::ENDPOINT;
 use crate::run_bar::steps;
 use crate::runs::{Phase, RunState};
 use crate::settings::{ADVANCED, Group};
@@ -59,6 +60,7 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
                     <Show when=move || several.get()><Name index name/></Show>
                     <From index form=from.clone()/>
                     {fields(index, &form, Group::Main)}
+                    <EndpointKey form=from.clone()/>
                 </div>
                 {(!advanced.is_empty()).then(|| view! {
                     <details class="more">
@@ -99,6 +101,25 @@ fn Name(index: usize, name: RwSignal<String>) -> impl IntoView {
                     prop:value=name on:input=move |event| name.set(event_target_value(&event))/>
             }.into_any()/>
     }
+}
+
+/// The key for the endpoint, where one answers. It is no part of the form: it is kept nowhere.
+#[component]
+fn EndpointKey(form: StrategyForm) -> impl IntoView {
+    let key = use_lab().store.endpoint_key;
+    let asks = form.value_at(ENDPOINT);
+    let asks = Memo::new(move |_| asks.is_some_and(|asks| asks.get() == "true"));
+    let field = move || {
+        view! {
+            <Labelled path="endpoint_key".to_owned() label="Key"
+                help="Sent to that address and nowhere else, and never stored; empty if it needs none."
+                control=move |id: String, described: String| view! {
+                    <input type="password" id=id aria-describedby=described autocomplete="off" spellcheck="false"
+                        prop:value=key on:input=move |event| key.set(event_target_value(&event))/>
+                }.into_any()/>
+        }
+    };
+    move || asks.get().then(field)
 }
 
 /// The choice of the strategy whose model this one starts from.

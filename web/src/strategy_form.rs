@@ -105,9 +105,10 @@ pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
         (Kind::Part, value) => value.is_some_and(Value::is_object).to_string(),
         (_, None | Some(Value::Null)) => String::new(),
         (_, Some(Value::String(text))) => escape(text),
-        (_, Some(Value::Array(texts))) => {
+        (kind, Some(Value::Array(texts))) => {
             let texts = texts.iter().filter_map(Value::as_str);
-            texts.collect::<Vec<_>>().join(", ")
+            let between = if matches!(kind, Kind::Lines) { "\n" } else { ", " };
+            texts.collect::<Vec<_>>().join(between)
         }
         (_, Some(Value::Number(number))) => {
             let text = number.to_string();
@@ -125,12 +126,16 @@ fn typed(setting: &Setting, text: &str) -> Option<Value> {
         Kind::Switch => Some(Value::Bool(text == "true")),
         Kind::Maybe(_) => (!text.is_empty()).then(|| Value::Bool(text == "true")),
         Kind::Part => (text == "true").then(|| Value::Object(Map::new())),
-        Kind::List => {
-            let texts = text.split(',').map(str::trim);
-            Some(texts.filter(|text| !text.is_empty()).collect())
-        }
+        Kind::List => Some(parts(text, ',')),
+        Kind::Lines => Some(parts(text, '\n')),
         Kind::Whole(..) | Kind::WholeUpTo(..) | Kind::Number(..) => number(text),
     }
+}
+
+/// The texts between the separators, without white space around them and empty ones.
+fn parts(text: &str, separator: char) -> Value {
+    let texts = text.split(separator).map(str::trim);
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 /// A number as JSON; what is none stays text, for the check to refuse.

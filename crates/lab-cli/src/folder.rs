@@ -24,7 +24,7 @@ const METRICS: &str = "metrics.jsonl";
 const RESULT: &str = "results.json";
 const CHECKPOINT: &str = "checkpoints/last.safetensors";
 /// Folders of files that a run makes for others.
-const MADE: [&str; 4] = ["model", "adapter", "index", "reward_model"];
+const MADE: [&str; 5] = ["model", "adapter", "index", "answers", "reward_model"];
 
 impl RunFolder {
     pub fn new(path: &Path) -> Self {

@@ -1,18 +1,20 @@
 //! The terminal around a run: a progress bar, samples as they come, files, and Ctrl-C as "stop".
 
 use crate::folder::RunFolder;
+use crate::http;
 use async_trait::async_trait;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use lab_orchestrator::Host;
+use lab_orchestrator::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
 use lab_protocol::{
-    Command, ErrorCode, Event, LabError, LogLevel, MetricRecord, RunResult, StopReason,
+    AnswerOutcome, Command, ErrorCode, Event, Grounds, LabError, LogLevel, MetricRecord, RunResult,
+    Secret, StopReason,
 };
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Writes `run.json` when the run has started and its full configuration is known.
 type WriteRecord = Box<dyn Fn(&RunFolder, &str, serde_json::Value) -> Result<(), LabError>>;
@@ -135,6 +137,18 @@ impl TerminalHost {
             }
             Event::Checkpoint { state, .. } => self.folder.write_checkpoint(state)?,
             Event::Sample {
+                step,
+                prompt,
+                text,
+                grounds: Some(grounds),
+                ..
+            } => self.print(&format!(
+                "--- {}step {step} ---\n{}\n{}",
+                self.label,
+                prompt.trim_end(),
+                answer(text, grounds)
+            )),
+            Event::Sample {
                 step, prompt, text, ..
             } => self.print(&format!(
                 "--- {}step {step} ---\n{prompt}{text}\n",
@@ -162,6 +176,8 @@ impl TerminalHost {
                 self.print(&format!("{}{label}{message}", self.label));
             }
             Event::Ready(_)
+            | Event::Writing { .. }
+            | Event::Map { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Finished { .. }
@@ -191,6 +207,26 @@ impl TerminalHost {
     }
 }
 
+/// An answer and the passages under it, with scores; a star before those that it cites.
+fn answer(text: &str, grounds: &Grounds) -> String {
+    let mut said = match grounds.outcome {
+        AnswerOutcome::Answered => format!("{text}\n"),
+        AnswerOutcome::NoPassage => "(no passage is close enough)\n".to_owned(),
+    };
+    for (index, passage) in grounds.passages.iter().enumerate() {
+        let star = if passage.cited { '*' } else { ' ' };
+        said.push_str(&format!(
+            "{star} [{}] {} {}–{}, {:.4}\n",
+            index + 1,
+            passage.document,
+            passage.start,
+            passage.end,
+            passage.score
+        ));
+    }
+    said
+}
+
 #[async_trait(?Send)]
 impl Host for TerminalHost {
     fn now(&self) -> f64 {
@@ -209,5 +245,30 @@ impl Host for TerminalHost {
     async fn next_command(&self, _wait: bool) -> Option<Command> {
         let wanted = self.interrupt.0.load(Ordering::SeqCst) || self.failure.borrow().is_some();
         (wanted && !self.stop_sent.replace(true)).then(|| Command::Stop { run: String::new() })
+    }
+    fn key(&self, variable: &str) -> Result<Option<Secret>, LabError> {
+        if variable.is_empty() {
+            return Ok(None);
+        }
+        match std::env::var(variable) {
+            Ok(key) if !key.is_empty() => Ok(Some(Secret(key))),
+            _ => Err(LabError::config(
+                "config.endpoint.key_variable",
+                format!("the environment variable {variable} is not set"),
+                "Put the endpoint's key into it, or leave key_variable empty if it needs none.",
+            )),
+        }
+    }
+
+    async fn post(
+        &self,
+        request: &HttpRequest<'_>,
+        receive: Receive<'_>,
+    ) -> Result<HttpResponse, HttpFailure> {
+        http::post(request, receive)
+    }
+
+    async fn sleep(&self, milliseconds: f64) {
+        std::thread::sleep(Duration::from_secs_f64(milliseconds.max(0.0) / 1000.0));
     }
 }

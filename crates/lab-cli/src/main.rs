@@ -10,6 +10,7 @@ mod files;
 mod folder;
 mod generate;
 mod host;
+mod http;
 mod logits;
 mod merge;
 mod model;

@@ -1,15 +1,16 @@
 //! The worker around a run: messages to and from the page.
 
+use crate::{Exchange, Network};
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
-use lab_orchestrator::Host;
-use lab_protocol::{Command, Event};
+use lab_orchestrator::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
+use lab_protocol::{Command, Event, LabError, Secret};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Metrics and progress are sent at most this often; what comes between is joined.
+/// Metrics, progress and unfinished answers are sent at most this often; what comes between is joined.
 const COALESCE_MS: f64 = 100.0;
 
 pub struct WorkerHost {
@@ -18,7 +19,11 @@ pub struct WorkerHost {
     commands: RefCell<UnboundedReceiver<Command>>,
     metrics: RefCell<Option<Event>>,
     progress: RefCell<Option<Event>>,
+    writing: RefCell<Option<Event>>,
     last_flush: Cell<f64>,
+    network: Network,
+    /// What the user has typed, for the endpoint of this run.
+    key: Option<Secret>,
 }
 
 impl WorkerHost {
@@ -26,6 +31,8 @@ impl WorkerHost {
         post: js_sys::Function,
         pause: js_sys::Function,
         commands: UnboundedReceiver<Command>,
+        network: Network,
+        key: Option<Secret>,
     ) -> Self {
         Self {
             post,
@@ -33,12 +40,19 @@ impl WorkerHost {
             commands: RefCell::new(commands),
             metrics: RefCell::new(None),
             progress: RefCell::new(None),
+            writing: RefCell::new(None),
             last_flush: Cell::new(0.0),
+            network,
+            key,
         }
     }
 
     fn flush(&self) {
-        let joined = [self.metrics.take(), self.progress.take()];
+        let joined = [
+            self.metrics.take(),
+            self.progress.take(),
+            self.writing.take(),
+        ];
         joined
             .into_iter()
             .flatten()
@@ -65,6 +79,7 @@ impl Host for WorkerHost {
                 }
             }
             Event::Progress { .. } => drop(self.progress.replace(Some(event))),
+            Event::Writing { .. } => drop(self.writing.replace(Some(event))),
             other => {
                 self.flush();
                 return send(&self.post, &other);
@@ -95,6 +110,49 @@ impl Host for WorkerHost {
                 Err(_) => {}
             }
         }
+    }
+
+    fn key(&self, _variable: &str) -> Result<Option<Secret>, LabError> {
+        Ok(self.key.clone())
+    }
+
+    async fn post(
+        &self,
+        request: &HttpRequest<'_>,
+        receive: Receive<'_>,
+    ) -> Result<HttpResponse, HttpFailure> {
+        let key = request.key.map(|key| key.0.as_str());
+        let begun = self
+            .network
+            .request(request.url, key, request.body, request.timeout);
+        let exchange = JsFuture::from(begun).await.map_err(failure)?;
+        let exchange: Exchange = exchange.unchecked_into();
+        loop {
+            let piece = JsFuture::from(exchange.next()).await.map_err(failure)?;
+            let Ok(piece) = piece.dyn_into::<js_sys::Uint8Array>() else {
+                break;
+            };
+            if !receive(&piece.to_vec()) {
+                exchange.cancel();
+                break;
+            }
+        }
+        Ok(HttpResponse {
+            status: exchange.status(),
+            retry_after: exchange.retry_after(),
+        })
+    }
+
+    async fn sleep(&self, milliseconds: f64) {
+        // It cannot fail.
+        let _ = JsFuture::from(self.network.sleep(milliseconds)).await;
+    }
+}
+
+fn failure(thrown: JsValue) -> HttpFailure {
+    match thrown.as_string().as_deref() {
+        Some("timeout") => HttpFailure::TimedOut,
+        why => HttpFailure::Unreachable(why.unwrap_or("the browser does not say why").to_owned()),
     }
 }
 

@@ -21,12 +21,51 @@ const BACKEND: BackendChoice = if cfg!(feature = "webgpu") {
     BackendChoice::Cpu
 };
 
+#[wasm_bindgen]
+extern "C" {
+    /// Requests and waiting, which are JavaScript's.
+    #[derive(Clone)]
+    pub type Network;
+
+    /// Posts `body` as JSON; a promise of the exchange. What is thrown is "timeout", or why there is none.
+    #[wasm_bindgen(method)]
+    fn request(
+        this: &Network,
+        url: &str,
+        key: Option<&str>,
+        body: &str,
+        timeout: f64,
+    ) -> js_sys::Promise;
+
+    /// A promise that is kept after so many milliseconds.
+    #[wasm_bindgen(method)]
+    fn sleep(this: &Network, milliseconds: f64) -> js_sys::Promise;
+
+    /// A request whose answer has begun to come.
+    pub type Exchange;
+
+    #[wasm_bindgen(method, getter)]
+    fn status(this: &Exchange) -> u16;
+
+    #[wasm_bindgen(method, getter, js_name = retryAfter)]
+    fn retry_after(this: &Exchange) -> Option<String>;
+
+    /// A promise of the body's next piece, of nothing after the last; throws as `request` does.
+    #[wasm_bindgen(method)]
+    fn next(this: &Exchange) -> js_sys::Promise;
+
+    /// The rest is not wanted.
+    #[wasm_bindgen(method)]
+    fn cancel(this: &Exchange);
+}
+
 /// A worker with an open device.
 #[wasm_bindgen]
 pub struct Lab {
     device: lab_orchestrator::Device,
     post: js_sys::Function,
     pause: js_sys::Function,
+    network: Network,
     runs: Runs,
 }
 
@@ -36,12 +75,14 @@ type Runs = Rc<RefCell<HashMap<String, UnboundedSender<Command>>>>;
 #[wasm_bindgen]
 impl Lab {
     /// Opens the device. `name` and `reason` describe it to the user; `post(event)` sends an event to
-    /// the page; `pause()` gives a promise that is kept after messages had their turn.
+    /// the page; `pause()` gives a promise that is kept after messages had their turn; `network` makes
+    /// requests.
     pub async fn open(
         name: String,
         reason: String,
         post: js_sys::Function,
         pause: js_sys::Function,
+        network: Network,
     ) -> Result<Lab, JsValue> {
         console_error_panic_hook::set_once();
         let device = device::open(BACKEND).await.map_err(to_js)?;
@@ -56,6 +97,7 @@ impl Lab {
             device,
             post,
             pause,
+            network,
             runs: Runs::default(),
         })
     }
@@ -85,6 +127,7 @@ impl Lab {
             text,
             base,
             checkpoint,
+            key,
         } = command
         else {
             let runs = self.runs.borrow();
@@ -110,6 +153,8 @@ impl Lab {
             self.post.clone(),
             self.pause.clone(),
             receiver,
+            self.network.clone(),
+            key,
         ));
         let (device, runs) = (self.device.clone(), self.runs.clone());
         wasm_bindgen_futures::spawn_local(async move {

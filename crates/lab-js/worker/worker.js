@@ -61,6 +61,45 @@ function pause(untilMessage) {
   });
 }
 
+// Requests to endpoints that the user names. No redirection is followed: the key is for that address.
+const network = {
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  async request(url, key, body, timeout) {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), timeout);
+    const why = (error) => (abort.signal.aborted ? "timeout" : String(error?.message ?? error));
+    try {
+      const headers = { "Content-Type": "application/json" };
+      if (key) headers.Authorization = `Bearer ${key}`;
+      const rules = { redirect: "error", credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" };
+      const response = await fetch(url, { method: "POST", headers, body, signal: abort.signal, ...rules });
+      const reader = response.body.getReader();
+      const end = () => clearTimeout(timer);
+      return {
+        status: response.status,
+        retryAfter: response.headers.get("Retry-After") ?? undefined,
+        async next() {
+          try {
+            const { value } = await reader.read();
+            if (!value) end();
+            return value;
+          } catch (error) {
+            end();
+            throw why(error);
+          }
+        },
+        cancel() {
+          end();
+          reader.cancel().catch(() => {});
+        },
+      };
+    } catch (error) {
+      clearTimeout(timer);
+      throw why(error);
+    }
+  },
+};
+
 /** The adapter that training can run on, or why there is none. */
 async function findAdapter() {
   if (!navigator.gpu) return { reason: "this browser has no WebGPU" };
@@ -102,7 +141,7 @@ async function open() {
     ? [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "unnamed adapter"
     : "SIMD";
   const reason = wanted !== "auto" ? "you chose it" : adapter ? "the fastest device here" : missing;
-  lab = await Lab.open(name, reason, post, pause);
+  lab = await Lab.open(name, reason, post, pause, network);
   early.forEach((command) => lab.command(command));
 }
 

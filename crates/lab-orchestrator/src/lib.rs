@@ -10,6 +10,8 @@ pub use bench::{BenchShape, StepBench};
 pub use burn::tensor::Device;
 pub use known_optimum::{KnownOptimum, Worth};
 pub use lab_model::device;
-pub use lab_strategies::{Answer, Host, RewardFunction};
+pub use lab_strategies::{
+    Answer, Host, HttpFailure, HttpRequest, HttpResponse, Receive, RewardFunction,
+};
 pub use orchestrator::{Executor, LabOrchestrator};
 pub use run::{PreparedRun, RunRecord, VERSION, check, prepare};

@@ -139,7 +139,11 @@ impl PreparedRun {
         context.reward = self.reward;
         context.checkpoint = checkpoint;
         let mut result = self.strategy.train(&mut context).await?;
-        if result.stop_reason != StopReason::Stopped && !result.files.is_empty() {
+        let has_model = result
+            .files
+            .iter()
+            .any(|file| file.path.starts_with("model/"));
+        if result.stop_reason != StopReason::Stopped && has_model {
             // What was trained is not lost because it cannot be judged.
             match held_out(&*self.strategy, &result.files, &mut context).await {
                 Ok(found) => result.metrics.extend(found),

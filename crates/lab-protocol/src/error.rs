@@ -29,6 +29,8 @@ pub enum ErrorCode {
     OutOfMemory,
     /// Reading or writing a file failed.
     Io,
+    /// An endpoint could not be reached, or did not answer as it should.
+    Network,
     /// A mistake of ours.
     Internal,
 }

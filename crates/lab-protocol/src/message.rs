@@ -1,4 +1,7 @@
-use crate::{BackendChoice, ExamplePreview, ExperimentConfig, LabError, ModelFile, RunResult};
+use crate::{
+    BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile, RunResult, Secret,
+    VectorMap,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -8,7 +11,8 @@ use std::collections::BTreeMap;
 pub enum Command {
     /// Starts `strategy` of the experiment as run `run`. `text` is the training text, empty for the
     /// village; `base` are the files of the run that the strategy starts from, if it names one;
-    /// `checkpoint`, if there, is a state that an earlier run reported and that this one continues from.
+    /// `checkpoint`, if there, is a state that an earlier run reported and that this one continues from;
+    /// `key` is for the endpoint that the strategy asks, if it needs one.
     Start {
         run: String,
         experiment: ExperimentConfig,
@@ -19,6 +23,8 @@ pub enum Command {
         base: Vec<ModelFile>,
         #[serde(default, with = "serde_bytes")]
         checkpoint: Option<Vec<u8>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Secret>,
     },
     /// Holds the run before its next step.
     Pause {
@@ -187,6 +193,20 @@ pub enum Event {
         /// What the text was worth, where there is a reward.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reward: Option<f64>,
+        /// The passages that it was written from, where it answers from documents.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<Grounds>,
+    },
+    /// What has been written so far of an answer; a sample follows when it is whole.
+    Writing {
+        run: String,
+        prompt: String,
+        text: String,
+    },
+    /// The index that the run has made, in two dimensions.
+    Map {
+        run: String,
+        map: VectorMap,
     },
     Progress {
         run: String,

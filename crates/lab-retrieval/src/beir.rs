@@ -15,13 +15,12 @@ pub struct BeirDocument {
 }
 
 impl BeirDocument {
-    /// Title and text, the title once: some collections begin the text with it.
+    /// What is indexed: title and text with a blank between, as BEIR's own evaluation has it, also where the
+    /// text repeats the title.
     pub fn content(&self) -> String {
-        let title = self.title.trim();
-        if title.is_empty() || self.text.trim_start().starts_with(title) {
-            self.text.clone()
-        } else {
-            format!("{title} {}", self.text)
+        match self.title.trim() {
+            "" => self.text.clone(),
+            title => format!("{title} {}", self.text),
         }
     }
 }

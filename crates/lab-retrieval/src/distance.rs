@@ -1,6 +1,6 @@
 //! Scalar products, the one thing that a search computes. Each is written so that it vectorises: many
 //! independent sums for floats, whose order of addition is fixed and so the same on every machine; products
-//! of pairs of 16-bit numbers for bytes, whose sums are exact in any order.
+//! of bytes from -127 to 127, whose sums are exact in any order.
 
 /// Sums that run side by side in a product of floats.
 const LANES: usize = 32;
@@ -86,20 +86,22 @@ fn byte_dot_avx512(a: &[i8], b: &[i8]) -> i32 {
 #[target_feature(enable = "avx2")]
 fn byte_dot_avx2(a: &[i8], b: &[i8]) -> i32 {
     use std::arch::x86_64::*;
-    let (a_blocks, a_rest) = a.as_chunks::<16>();
-    let (b_blocks, b_rest) = b.as_chunks::<16>();
+    let (a_blocks, a_rest) = a.as_chunks::<32>();
+    let (b_blocks, b_rest) = b.as_chunks::<32>();
+    let ones = _mm256_set1_epi16(1);
     let mut sums = [_mm256_setzero_si256(); 2];
     for (index, (a, b)) in a_blocks.iter().zip(b_blocks).enumerate() {
-        // SAFETY: a block has the 16 bytes that are read.
+        // SAFETY: a block has the 32 bytes that are read.
         let (a, b) = unsafe {
             (
-                _mm_loadu_si128(a.as_ptr().cast()),
-                _mm_loadu_si128(b.as_ptr().cast()),
+                _mm256_loadu_si256(a.as_ptr().cast()),
+                _mm256_loadu_si256(b.as_ptr().cast()),
             )
         };
-        let products = _mm256_madd_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b));
+        // a·b is |a|·(b with a's sign), and pairs of such products fit 16 bits: 2·127² < 2¹⁵.
+        let products = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
         let sum = &mut sums[index % 2];
-        *sum = _mm256_add_epi32(*sum, products);
+        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(products, ones));
     }
     let sum = _mm256_add_epi32(sums[0], sums[1]);
     let mut lanes = [0i32; 8];
@@ -115,10 +117,14 @@ fn byte_dot_portable(a: &[i8], b: &[i8]) -> i32 {
     let (b_blocks, b_rest) = b.as_chunks::<16>();
     let mut sums = [i32x4_splat(0); 2];
     for (a, b) in a_blocks.iter().zip(b_blocks) {
-        // SAFETY: a block has the 16 bytes that are read.
-        let (a, b) = unsafe { (v128_load(a.as_ptr().cast()), v128_load(b.as_ptr().cast())) };
-        let low = i32x4_dot_i16x8(i16x8_extend_low_i8x16(a), i16x8_extend_low_i8x16(b));
-        let high = i32x4_dot_i16x8(i16x8_extend_high_i8x16(a), i16x8_extend_high_i8x16(b));
+        // SAFETY: a block has the 16 bytes that are read, in two halves.
+        let product = |half: usize| unsafe {
+            i32x4_dot_i16x8(
+                i16x8_load_extend_i8x8(a.as_ptr().add(half)),
+                i16x8_load_extend_i8x8(b.as_ptr().add(half)),
+            )
+        };
+        let (low, high) = (product(0), product(8));
         sums = [i32x4_add(sums[0], low), i32x4_add(sums[1], high)];
     }
     let sum = i32x4_add(sums[0], sums[1]);

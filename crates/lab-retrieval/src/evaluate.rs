@@ -2,7 +2,7 @@
 //! queries each is the mean over the queries that have a relevant document.
 
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Of a query: documents and how relevant they are; 0 and less is not relevant, as is what is not listed.
 pub type Judgements = HashMap<String, i32>;
@@ -107,6 +107,8 @@ pub fn quality(
     gain: Gain,
     mrr_depth: usize,
 ) -> Quality {
+    // Each once, or it would be added twice.
+    let cutoffs: BTreeSet<usize> = cutoffs.iter().copied().collect();
     let judged: Vec<_> = judgements
         .iter()
         .filter(|(_, j)| j.values().any(|relevance| *relevance > 0))
@@ -120,7 +122,7 @@ pub fn quality(
             .map(String::as_str)
             .collect();
         let mut add = |name: String, value: f64| *sums.entry(name).or_default() += value;
-        for &k in cutoffs {
+        for &k in &cutoffs {
             add(format!("ndcg@{k}"), ndcg(&ranking, judgements, k, gain));
             add(format!("recall@{k}"), recall(&ranking, judgements, k));
             add(format!("precision@{k}"), precision(&ranking, judgements, k));

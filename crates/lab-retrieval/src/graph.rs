@@ -209,7 +209,7 @@ impl Graph {
     }
 
     /// The nodes nearest to the query, up to `ef`, among those that `allow` lets through; the others are
-    /// walked over. Node i is row `first_row + i` of `rows`.
+    /// walked over. Node i is row `first_row + i` of `rows`. `step` hears each node that the search goes to.
     pub fn search(
         &self,
         rows: &Rows,
@@ -217,6 +217,7 @@ impl Graph {
         query: &Prepared,
         ef: usize,
         allow: &mut dyn FnMut(u32) -> bool,
+        step: &mut dyn FnMut(u32),
     ) -> Found {
         let mut found = Found {
             nodes: Vec::new(),
@@ -228,6 +229,7 @@ impl Graph {
         }
         let key = |node: u32| rows.key(query, first_row + node as usize);
         let mut entry = packed(key(0), 0);
+        step(0);
         for links in self.layers.iter().skip(1).rev() {
             loop {
                 let best = links
@@ -237,7 +239,10 @@ impl Graph {
                     .max();
                 found.visited += links.of(node(entry)).len();
                 match best {
-                    Some(best) if best > entry => entry = best,
+                    Some(best) if best > entry => {
+                        entry = best;
+                        step(node(entry));
+                    }
                     _ => break,
                 }
             }
@@ -273,6 +278,7 @@ impl Graph {
                 found.abandoned = true;
                 break;
             }
+            step(node(current));
             fresh.clear();
             fresh.extend(
                 links

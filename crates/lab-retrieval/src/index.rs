@@ -389,7 +389,7 @@ fn brief(description: &Value) -> String {
 }
 
 /// The name of a chunk in the store: what is after the last `#` is its number.
-pub(crate) fn key(chunk: &Chunk) -> String {
+pub fn key(chunk: &Chunk) -> String {
     format!("{}#{}", chunk.document, chunk.number)
 }
 

@@ -53,6 +53,29 @@ impl MemoryStore {
         Ok(self.rank(rows, &prepared, query))
     }
 
+    /// The ids of the vectors that a search goes to, in this order, where it walks over graphs: none where
+    /// every vector is looked at. Those that were removed since have no id.
+    pub fn path(&self, query: &VectorQuery<'_>) -> Result<Vec<&str>, LabError> {
+        let prepared = self.check_query(query)?;
+        let effort = if query.effort == 0 {
+            self.config.effort
+        } else {
+            query.effort
+        };
+        let mut rows = Vec::new();
+        for segment in &self.segments {
+            let start = segment.rows.start;
+            let mut step = |node: u32| rows.push(start + node as usize);
+            let allow = &mut |node: u32| self.live[start + node as usize];
+            let effort = effort.max(query.k);
+            segment
+                .graph
+                .search(&self.rows, start, &prepared, effort, allow, &mut step);
+        }
+        rows.dedup();
+        Ok(rows.into_iter().map(|row| self.ids[row].as_str()).collect())
+    }
+
     fn check_query(&self, query: &VectorQuery<'_>) -> Result<Prepared, LabError> {
         check_vector(query.vector, self.dimensions(), "the query's vector")?;
         check_k(query.k)?;
@@ -85,9 +108,10 @@ impl MemoryStore {
             allow(start + node as usize)
                 || (!segment.twins.is_empty() && twins(node).any(|row| allow(row as usize)))
         };
-        let found = segment
-            .graph
-            .search(&self.rows, start, query, effort, &mut any);
+        let found =
+            segment
+                .graph
+                .search(&self.rows, start, query, effort, &mut any, &mut |_| {});
         let before = rows.len();
         for &node in &found.nodes {
             let row = start as u32 + node;

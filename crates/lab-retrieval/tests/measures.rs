@@ -79,6 +79,9 @@ fn measures_equal_trec_eval_and_ranx_golden() {
         );
     }
     let means = quality(&rankings, &judgements, &[10], Gain::Linear, usize::MAX).means;
+    // A depth that is named twice counts once.
+    let twice = quality(&rankings, &judgements, &[10, 10], Gain::Linear, usize::MAX).means;
+    assert_eq!(means, twice);
     let mean = |name: &str| {
         rankings
             .keys()
@@ -134,6 +137,20 @@ fn bm25_ranks_as_a_reference_implementation_golden() {
             );
         }
     }
+}
+
+/// BEIR's own evaluation embeds the title before the text, also where the text begins with it.
+#[test]
+fn documents_of_a_collection_begin_with_their_titles() {
+    let corpus = concat!(
+        "{\"_id\": \"a\", \"title\": \" A wing .\", \"text\": \"A wing . It lifts.\"}\n",
+        "{\"_id\": \"b\", \"text\": \"No title.\"}\n",
+    );
+    let queries = "{\"_id\": \"1\", \"text\": \"wing\"}\n";
+    let qrels = "query-id\tcorpus-id\tscore\n1\ta\t1\n";
+    let set = lab_retrieval::beir::BeirSet::parse(corpus, queries, qrels).unwrap();
+    assert_eq!(set.documents[0].content(), "A wing . A wing . It lifts.");
+    assert_eq!(set.documents[1].content(), "No title.");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What a strategy is given: device, seed, text, the host it reports to and hears from.
 
 use crate::RewardFunction;
+use crate::network::{HttpFailure, HttpRequest, HttpResponse, Receive};
 use async_trait::async_trait;
 use burn::tensor::Device;
 use lab_protocol::{
-    Command, Event, GenerateRequest, LogLevel, MetricRecord, ModelFile, Progress, RunInfo,
+    Command, Event, GenerateRequest, GroundedAnswer, LabError, LogLevel, MetricRecord, ModelFile,
+    Progress, RunInfo, Secret, VectorMap,
 };
 use lab_village::Village;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +25,24 @@ pub trait Host {
     /// The next command to this run. Without `wait`, `None` if there is none now; either way the host
     /// gets the chance to receive some.
     async fn next_command(&self, wait: bool) -> Option<Command>;
+
+    /// The key for an endpoint: what the environment variable of that name holds, or what the user has
+    /// typed. None where there is none; an error where the variable is named and not there.
+    fn key(&self, _variable: &str) -> Result<Option<Secret>, LabError> {
+        Ok(None)
+    }
+
+    /// Makes a request; pieces of the answer's body go to `receive` as they come, until it wants no more.
+    async fn post(
+        &self,
+        _request: &HttpRequest<'_>,
+        _receive: Receive<'_>,
+    ) -> Result<HttpResponse, HttpFailure> {
+        Err(HttpFailure::Unreachable("there is no network here".into()))
+    }
+
+    /// Waits so many milliseconds.
+    async fn sleep(&self, _milliseconds: f64) {}
 }
 
 /// What the strategy must do before it goes on, beside training.
@@ -130,6 +150,19 @@ impl RunContext {
             prompt,
             text,
             reward: None,
+            grounds: None,
+        });
+    }
+
+    /// An answer with the passages that it was written from.
+    pub fn grounded_sample(&self, step: usize, answer: GroundedAnswer) {
+        self.host.emit(Event::Sample {
+            run: self.run.clone(),
+            step,
+            prompt: answer.question,
+            text: answer.answer,
+            reward: None,
+            grounds: Some(answer.grounds),
         });
     }
 
@@ -141,6 +174,14 @@ impl RunContext {
             prompt,
             text,
             reward: Some(reward),
+            grounds: None,
+        });
+    }
+
+    pub fn map(&self, map: VectorMap) {
+        self.host.emit(Event::Map {
+            run: self.run.clone(),
+            map,
         });
     }
 
@@ -174,6 +215,24 @@ impl RunContext {
             progress,
         });
         tokens_per_second
+    }
+
+    pub(crate) fn host(&self) -> Rc<dyn Host> {
+        self.host.clone()
+    }
+
+    /// Waits so many milliseconds. Returns whether the run was told to stop meanwhile.
+    pub(crate) async fn wait(&mut self, milliseconds: f64) -> bool {
+        const SLICE: f64 = 200.0;
+        let mut left = milliseconds;
+        while left > 0.0 {
+            if self.breathe().await {
+                return true;
+            }
+            self.host.sleep(left.min(SLICE)).await;
+            left -= SLICE;
+        }
+        self.breathe().await
     }
 
     /// Milliseconds since 1970-01-01 UTC.

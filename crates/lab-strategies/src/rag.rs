@@ -1,31 +1,31 @@
 //! Retrieval: documents are indexed, and a model answers from the passages that are found.
 
-use crate::{Base, Control, RunContext, Strategy, TrainingData, answers, in_folder, read_config};
+use crate::endpoint::Endpoint;
+use crate::library::Library;
+use crate::{
+    Base, Control, Generator, LabModel, RunContext, Strategy, TrainingData, answers, in_folder,
+    read_config,
+};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_protocol::{
-    ErrorCode, LabError, ModelFile, RagConfig, RagDocument, RetrievalMethod, RunInfo, RunResult,
-    StopReason, StrategyConfig,
+    ErrorCode, LabError, ModelFile, RagConfig, RagDocument, RunInfo, RunResult, StopReason,
+    StrategyConfig,
 };
-use lab_retrieval::evaluate::{Gain, percentile, quality};
+use lab_retrieval::count_words;
 use lab_retrieval::read::Format;
-use lab_retrieval::{
-    Embedder, HashedConfig, HashedEmbedder, Index, IndexConfig, Passage, Request, Silent,
-    count_words,
-};
-use lab_village::Village;
-use std::collections::{BTreeMap, HashMap};
+use lab_village::I_DO_NOT_KNOW;
+use std::collections::{BTreeMap, HashSet};
 
 /// Documents that are indexed between two looks at what the user wants.
 const GROUP: usize = 32;
-/// Questions whose answers are shown.
+/// Questions of the village whose answers are shown.
 const SHOWN: usize = 3;
 
-/// Indexes the run's documents; answers with the model that it starts from.
+/// Indexes the run's documents; answers with the model that it starts from, or by an endpoint.
 pub struct RagStrategy {
     config: RagConfig,
-    embedder: HashedEmbedder,
-    index: Option<Index>,
+    library: Option<Library>,
 }
 
 impl RagStrategy {
@@ -33,90 +33,67 @@ impl RagStrategy {
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
             config: read_config(config)?,
-            embedder: HashedEmbedder::new(HashedConfig::default())?,
-            index: None,
+            library: None,
         })
     }
 
-    fn empty_index(&self) -> Result<Index, LabError> {
-        let config = IndexConfig {
-            chunking: self.config.chunking,
-            ..Default::default()
-        };
-        Index::new(config, self.embedder())
-    }
-
-    /// Words alone need no vectors.
-    fn embedder(&self) -> Option<&dyn Embedder> {
-        (self.config.method != RetrievalMethod::Bm25).then_some(&self.embedder)
-    }
-
-    async fn search(&self, query: &str, k: usize) -> Result<Vec<Passage>, LabError> {
-        let Some(index) = &self.index else {
-            return Err(LabError::internal("questions came before the documents"));
-        };
-        let request = Request {
-            threshold: (self.config.threshold > 0.0).then_some(self.config.threshold as f32),
-            ..Request::new(query, k, self.config.method)
-        };
-        index.search(&request, self.embedder()).await
-    }
-
-    /// A question with the passages found for it before it, a line each. Passages are left out, the last
-    /// first, until the answer fits the context; the question never is.
-    async fn prompt(&self, question: &str, base: &Base) -> Result<String, LabError> {
-        let found = self.search(question, self.config.passages).await?;
-        let mut passages: Vec<String> = found
-            .iter()
-            .map(|passage| passage.chunk.text.replace('\n', " "))
-            .collect();
-        let room = base.shape.context.saturating_sub(self.config.answer_tokens);
-        loop {
-            let prompt = lab_village::prompt(&passages, question);
-            if passages.is_empty() || base.tokenizer.encode(&prompt)?.len() <= room {
-                return Ok(prompt);
-            }
-            passages.pop();
-        }
-    }
-
-    /// How well the village's questions find their documents, and how long a search takes.
-    async fn measure(
+    /// Adds the documents that the library lacks. Returns how many it has, in how many milliseconds the
+    /// others came in, and whether the run was told to stop meanwhile.
+    async fn index(
         &self,
-        village: &Village,
-        run: &RunContext,
-    ) -> Result<BTreeMap<String, f64>, LabError> {
-        let depth = self.config.evaluation_depth;
-        let mut found = HashMap::new();
-        let mut milliseconds = Vec::new();
-        for question in &village.library.questions {
-            let begun = run.now();
-            let passages = self.search(&question.text, depth).await?;
-            milliseconds.push(run.now() - begun);
-            let mut documents: Vec<String> = Vec::new();
-            for passage in passages {
-                if !documents.contains(&passage.chunk.document) {
-                    documents.push(passage.chunk.document);
+        library: &mut Library,
+        documents: &[RagDocument],
+        base: Option<&Base>,
+        generator: &dyn Generator,
+        run: &mut RunContext,
+    ) -> Result<(usize, f64, StopReason), LabError> {
+        let count = |text: &str| match base {
+            Some(base) => base
+                .tokenizer
+                .encode(text)
+                .map_or(usize::MAX, |ids| ids.len()),
+            None => count_words(text),
+        };
+        let all = documents.len();
+        let mut done = library.index.documents().len();
+        let mut milliseconds = 0.0;
+        for group in documents.get(done..).unwrap_or_default().chunks(GROUP) {
+            loop {
+                match run.control(done).await {
+                    Control::Continue => break,
+                    Control::Stop => return Ok((done, milliseconds, StopReason::Stopped)),
+                    Control::Checkpoint => run.checkpoint(done, library.index.to_bytes()?),
+                    // What is asked in the midst is answered from what is there.
+                    Control::Generate(request) => {
+                        match library.answer(&request.prompt, generator, run).await {
+                            Ok(Some(answer)) => run.grounded_sample(done, answer),
+                            Ok(None) => {}
+                            Err(error) => run.warn(format!("{}. {}", error.message, error.hint)),
+                        }
+                    }
                 }
             }
-            found.insert(question.id.clone(), documents);
+            run.step_begins();
+            let begun = run.now();
+            library.add(group, &count).await?;
+            milliseconds += run.now() - begun;
+            done += group.len();
+            run.step_done(
+                done,
+                all,
+                group.iter().map(|d| count_words(&d.content)).sum(),
+            );
+            run.record_metrics(
+                done,
+                &[
+                    ("documents_indexed", done as f64),
+                    ("chunks_indexed", library.index.chunks() as f64),
+                    ("index_ms", milliseconds),
+                ],
+            );
+            run.step_made(done);
         }
-        let mut judged: BTreeMap<String, lab_retrieval::evaluate::Judgements> = BTreeMap::new();
-        for relevance in &village.library.relevance {
-            let of_question = judged.entry(relevance.question.clone()).or_default();
-            // A passage about the right person that does not hold the answer is of no use to it.
-            if relevance.grade >= lab_village::ANSWERS {
-                of_question.insert(relevance.document.clone(), relevance.grade as i32);
-            }
-        }
-        let cutoffs = [self.config.passages.min(depth), depth];
-        let mut metrics = quality(&found, &judged, &cutoffs, Gain::default(), depth).means;
-        for (name, percent) in [("retrieval_ms_p50", 50.0), ("retrieval_ms_p95", 95.0)] {
-            if let Some(value) = percentile(&milliseconds, percent) {
-                metrics.insert(name.to_owned(), value);
-            }
-        }
-        Ok(metrics)
+        Ok((done, milliseconds, StopReason::Completed))
     }
 }
 
@@ -132,98 +109,96 @@ impl Strategy for RagStrategy {
     }
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let base = Base::load(run).await?;
+        let most = self.config.answer_tokens;
+        let base = match self.config.endpoint {
+            Some(_) => None,
+            None => Some(Base::load(run).await?),
+        };
+        let generator: Box<dyn Generator + '_> = match (&self.config.endpoint, &base) {
+            (Some(endpoint), _) => {
+                let key = run.host().key(&endpoint.key_variable)?;
+                Box::new(Endpoint::new(endpoint, key, most)?)
+            }
+            (None, Some(base)) => Box::new(LabModel { base, most }),
+            (None, None) => return Err(LabError::internal("nobody is there to answer")),
+        };
         let documents = documents(&run.data)?;
         let all = documents.len();
         let words: usize = documents.iter().map(|d| count_words(&d.content)).sum();
+        let mut library = Library::new(&self.config, run.checkpoint.as_deref())?;
         run.started(RunInfo {
             strategy: self.name().to_owned(),
             config: serde_json::to_value(&self.config)
                 .map_err(|error| LabError::internal(error.to_string()))?,
             steps: all,
-            first_step: 0,
-            parameters: base.model.num_params(),
-            vocabulary: base.tokenizer.vocabulary(),
+            first_step: library.index.documents().len(),
+            parameters: base.as_ref().map_or(0, |base| base.model.num_params()),
+            vocabulary: base
+                .as_ref()
+                .map_or(0, |base| base.tokenizer.vocabulary()),
             training_tokens: words,
             validation_tokens: 0,
             tokens_per_step: words / all.max(1),
             examples: Vec::new(),
         });
-        let mut index = self.empty_index()?;
-        let count = |text: &str| {
-            base.tokenizer
-                .encode(text)
-                .map_or(usize::MAX, |ids| ids.len())
-        };
-        let mut milliseconds = 0.0;
-        let mut done = 0;
-        let mut stop_reason = StopReason::Completed;
-        for group in documents.chunks(GROUP) {
-            match run.control(done).await {
-                Control::Continue => {}
-                Control::Stop => {
-                    stop_reason = StopReason::Stopped;
-                    break;
-                }
-                // An index is made again sooner than it is continued.
-                Control::Checkpoint | Control::Generate(_) => {}
-            }
-            run.step_begins();
-            let begun = run.now();
-            index
-                .put(group.to_vec(), &count, self.embedder(), &mut Silent)
-                .await
-                .map_err(|error| error.at("data"))?;
-            milliseconds += run.now() - begun;
-            done += group.len();
-            run.step_done(
-                done,
-                all,
-                group.iter().map(|d| count_words(&d.content)).sum(),
-            );
-            run.record_metrics(
-                done,
-                &[
-                    ("documents_indexed", done as f64),
-                    ("chunks_indexed", index.chunks() as f64),
-                    ("index_ms", milliseconds),
-                ],
-            );
-            run.step_made(done);
-        }
-        let bytes = index.to_bytes()?;
+        let indexed = self.index(&mut library, &documents, base.as_ref(), &*generator, run);
+        let (done, milliseconds, mut stop_reason) = indexed.await?;
+        let bytes = library.index.to_bytes()?;
         let mut metrics = BTreeMap::from([
             ("documents_indexed".to_owned(), done as f64),
-            ("chunks_indexed".to_owned(), index.chunks() as f64),
+            ("chunks_indexed".to_owned(), library.index.chunks() as f64),
             ("index_ms".to_owned(), milliseconds),
             ("index_bytes".to_owned(), bytes.len() as f64),
         ]);
-        self.index = Some(index);
-        if let Some(village) = run.data.village.clone()
-            && stop_reason == StopReason::Completed
-        {
-            metrics.extend(self.measure(&village, run).await?);
-            let values: Vec<(&str, f64)> = metrics.iter().map(|(n, v)| (&n[..], *v)).collect();
-            run.record_metrics(done, &values);
-            let shown: Vec<String> = village
-                .library
-                .questions
-                .iter()
-                .take(SHOWN)
-                .map(|question| question.prompt())
-                .collect();
-            if let Some(texts) = self.answer(&base, &shown, run).await? {
-                for (question, text) in shown.iter().zip(texts) {
-                    let prompt = self.prompt(question.trim_end(), &base).await?;
-                    run.sample(done, prompt, text);
+        let mut answered = Vec::new();
+        if stop_reason == StopReason::Completed {
+            if self.config.endpoint.is_some() {
+                // What the endpoint does not answer can be asked again without indexing again.
+                run.checkpoint(done, bytes.clone());
+            }
+            if let Some(map) = library.map() {
+                run.map(map);
+            }
+            let mut questions = self.config.questions.clone();
+            if let Some(village) = run.data.village.clone() {
+                metrics.extend(library.measure(&village, run).await?);
+                let asked = &village.library.questions;
+                // An endpoint's answers cost time and money: it is asked what the user asks.
+                if base.is_some()
+                    && let Some(found) = library.measure_answers(asked, &*generator, run).await?
+                {
+                    metrics.extend(found);
                 }
+                let values: Vec<(&str, f64)> = metrics.iter().map(|(n, v)| (&n[..], *v)).collect();
+                run.record_metrics(done, &values);
+                let shown = asked.iter().take(SHOWN);
+                questions.extend(shown.map(|question| question.text.clone()));
+            }
+            for question in &questions {
+                let Some(answer) = library.answer(question, &*generator, run).await? else {
+                    stop_reason = StopReason::Stopped;
+                    break;
+                };
+                run.grounded_sample(done, answer.clone());
+                answered.push(answer);
             }
         }
-        let mut files = in_folder("model", base.files.clone());
-        files.push(ModelFile {
+        let mut files = vec![ModelFile {
             path: "index/index.bin".to_owned(),
             bytes,
-        });
+        }];
+        if !answered.is_empty() {
+            files.push(ModelFile {
+                path: "answers/answers.json".to_owned(),
+                bytes: serde_json::to_vec_pretty(&answered)
+                    .map_err(|error| LabError::internal(error.to_string()))?,
+            });
+        }
+        if let Some(base) = &base {
+            files.extend(in_folder("model", base.files.clone()));
+        }
+        drop(generator);
+        self.library = Some(library);
         Ok(RunResult {
             strategy: run.strategy.clone(),
             stop_reason,
@@ -243,26 +218,35 @@ impl Strategy for RagStrategy {
         prompts: &[String],
         run: &mut RunContext,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let mut with_passages = Vec::with_capacity(prompts.len());
-        for prompt in prompts {
+        let Some(library) = &self.library else {
+            return Err(LabError::internal("questions came before the documents"));
+        };
+        let most = self.config.answer_tokens;
+        let generator = LabModel { base, most };
+        let mut found = vec![I_DO_NOT_KNOW.to_owned(); prompts.len()];
+        let (mut places, mut with_passages) = (Vec::new(), Vec::new());
+        for (place, prompt) in prompts.iter().enumerate() {
             let question = prompt.trim_end();
-            with_passages.push(if question.contains('\n') || question.is_empty() {
+            let prompt = if question.contains('\n') || question.is_empty() {
                 prompt.clone()
             } else {
-                self.prompt(question, base).await?
-            });
+                match library.ground(question, &generator).await? {
+                    Some(asked) => asked.prompt(),
+                    None => continue,
+                }
+            };
+            places.push(place);
+            with_passages.push(prompt);
         }
-        let model = base.model.valid();
-        let most = self.config.answer_tokens;
-        answers(
-            &model,
-            &base.tokenizer,
-            &with_passages,
-            base.end()?,
-            most,
-            run,
-        )
-        .await
+        let (model, end) = (base.model.valid(), base.end()?);
+        let written = answers(&model, &base.tokenizer, &with_passages, end, most, run).await?;
+        let Some(written) = written else {
+            return Ok(None);
+        };
+        for (place, text) in places.into_iter().zip(written) {
+            found[place] = text;
+        }
+        Ok(Some(found))
     }
 }
 
@@ -289,6 +273,15 @@ fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabError> {
             ErrorCode::InvalidData,
             "there is no document to search in",
             "Give documents as JSON Lines: {\"id\": \"…\", \"content\": \"…\"}.",
+        )
+        .at("data"));
+    }
+    let mut ids = HashSet::new();
+    if let Some(twice) = documents.iter().find(|d| !ids.insert(d.id.as_str())) {
+        return Err(LabError::new(
+            ErrorCode::InvalidData,
+            format!("two documents have the id \"{}\"", twice.id),
+            "Give every document an id of its own.",
         )
         .at("data"));
     }

@@ -73,22 +73,9 @@ fn retrieval(workspace: &Workspace, wasm: bool) -> Result<Cmd> {
     let vectors = sentence_vectors(workspace)?;
     let folder = workspace.path("tests/bench-retrieval");
     if wasm {
-        note("building the store for wasm, and fetching hnswlib-wasm");
         let rust = tools::WasmRust::provide(workspace)?;
-        let target = workspace.wasm_target();
-        let example = ["--package", "lab-retrieval", "--example", "bench_wasm"];
-        let cmd = Cmd::cargo()
-            .args(["build", "--quiet", "--release", "--target", tools::TARGET])
-            .args(example)
-            .arg("--target-dir")
-            .arg(&target)
-            .dir(&workspace.root)
-            .stdout_to_stderr()?;
-        rust.apply(cmd).run()?;
+        let module = build::bare(workspace, &rust, "lab-retrieval", "bench_wasm")?;
         tools::packages(&folder)?;
-        let module = target
-            .join(tools::TARGET)
-            .join("release/examples/bench_wasm.wasm");
         return Ok(Cmd::new(tools::node()?)
             .arg(folder.join("wasm.mjs"))
             .arg(module)

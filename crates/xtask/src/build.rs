@@ -83,6 +83,27 @@ pub fn site(workspace: &Workspace, kind: Kind, steps: &mut Steps) -> Result<Path
     Ok(site)
 }
 
+/// An example of a package as a module that asks for nothing of a browser, built in release.
+pub fn bare(
+    workspace: &Workspace,
+    rust: &tools::WasmRust,
+    package: &str,
+    example: &str,
+) -> Result<PathBuf> {
+    note(&format!("building {example} of {package} for wasm"));
+    let target = workspace.wasm_target();
+    let cmd = Cmd::cargo()
+        .args(["build", "--quiet", "--release", "--target", TARGET])
+        .args(["--package", package, "--example", example])
+        .arg("--target-dir")
+        .arg(&target)
+        .dir(&workspace.root)
+        .stdout_to_stderr()?;
+    rust.apply(cmd).run()?;
+    let examples = target.join(TARGET).join("release/examples");
+    Ok(examples.join(format!("{example}.wasm")))
+}
+
 /// Compiles the page, so that trunk, which shows no progress, finds it done.
 pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Steps) -> Result<()> {
     steps.next("the page");

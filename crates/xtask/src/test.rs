@@ -25,7 +25,7 @@ pub struct Options {
 enum Group {
     /// Formatting, lints, and the Rust tests on this machine
     Native,
-    /// The workers in headless Chromium
+    /// Modules in wasm beside what they are natively, and the workers in headless Chromium
     Wasm,
     /// The page in headless Chromium, end to end
     E2e,
@@ -50,6 +50,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let mut report = Report::default();
     if wanted(Group::Native) {
         native(workspace, &mut report);
+    }
+    if wanted(Group::Wasm) {
+        bare_wasm(workspace, &mut report);
     }
     if wanted(Group::Wasm) || wanted(Group::E2e) {
         in_browser(
@@ -105,6 +108,28 @@ fn native(workspace: &Workspace, report: &mut Report) {
         "Rust examples in the documentation",
         cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]),
     );
+}
+
+/// Examples that are built as bare modules, the variable that names each to its test in the crate's
+/// `tests/wasm.test.mjs`, and what the test holds.
+const BARE: [[&str; 4]; 2] = [
+    ["lab-village", "village_wasm", "LAB_VILLAGE_WASM", "the village in wasm"],
+    ["lab-retrieval", "same_graph", "LAB_RETRIEVAL_WASM", "the index in wasm"],
+];
+
+fn bare_wasm(workspace: &Workspace, report: &mut Report) {
+    for [package, example, variable, name] in BARE {
+        let test = || {
+            let rust = tools::WasmRust::provide(workspace)?;
+            let module = build::bare(workspace, &rust, package, example)?;
+            let folder = workspace.path(format!("crates/{package}/tests"));
+            Ok(node_tests(&folder)?.dir(&folder).env(variable, module))
+        };
+        match test() {
+            Ok(cmd) => report.count(name, cmd),
+            Err(error) => report.check(name, || Err(error)),
+        }
+    }
 }
 
 fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report) {

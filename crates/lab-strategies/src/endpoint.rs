@@ -1,0 +1,408 @@
+//! A model behind the network: OpenAI's chat completions, with time limits, tries and plain words for what
+//! goes wrong.
+
+use crate::network::{HttpFailure, HttpRequest, HttpResponse, retry_after};
+use crate::{Asked, Generator, RunContext};
+use async_trait::async_trait;
+use lab_protocol::{EndpointConfig, ErrorCode, Event, LabError, Secret};
+use lab_retrieval::Passage;
+use serde_json::{Value, json};
+
+/// Seconds before the second try; each further wait is twice as long.
+const FIRST_WAIT: f64 = 0.5;
+/// The longest wait, in seconds. An endpoint that asks for more is not waited for.
+const LONGEST_WAIT: f64 = 60.0;
+/// The most bytes of an answer that are read.
+const LARGEST: usize = 4 << 20;
+/// Characters of an endpoint's own words that are repeated.
+const QUOTED: usize = 300;
+
+const INSTRUCTION: &str = "Answer the question from the numbered passages alone, as briefly as you can. \
+Behind what you take from a passage put its number, e.g. [1]. \
+If the passages do not hold the answer, say that you do not know.";
+
+/// An endpoint that writes answers.
+pub(crate) struct Endpoint<'a> {
+    config: &'a EndpointConfig,
+    key: Option<Secret>,
+    /// The longest answer, in tokens.
+    most: usize,
+}
+
+/// What became of a try.
+enum Try {
+    Done(String),
+    /// Another may succeed; after so many seconds, if the endpoint says when.
+    Again(LabError, Option<f64>),
+    Failed(LabError),
+}
+
+impl<'a> Endpoint<'a> {
+    /// `key` is for the endpoint, if it needs one.
+    pub fn new(
+        config: &'a EndpointConfig,
+        key: Option<Secret>,
+        most: usize,
+    ) -> Result<Self, LabError> {
+        if let Some(key) = &key {
+            key.validate()
+                .map_err(|error| error.at("config.endpoint.key_variable"))?;
+        }
+        Ok(Self { config, key, most })
+    }
+
+    /// The endpoint's answer. None if the run was told to stop meanwhile.
+    async fn ask(&self, asked: &Asked, run: &mut RunContext) -> Result<Option<String>, LabError> {
+        let url = format!(
+            "{}/chat/completions",
+            self.config.base_url.trim_end_matches('/')
+        );
+        let body = json!({
+            "model": self.config.model,
+            "messages": [
+                {"role": "system", "content": INSTRUCTION},
+                {"role": "user", "content": numbered(asked)},
+            ],
+            "max_tokens": self.most,
+            "temperature": 0,
+            "stream": true,
+        })
+        .to_string();
+        let request = HttpRequest {
+            url: &url,
+            key: self.key.as_ref(),
+            body: &body,
+            timeout: self.config.timeout * 1000.0,
+        };
+        let mut wait = FIRST_WAIT;
+        for left in (0..=self.config.retries).rev() {
+            let host = run.host();
+            let mut reply = Reply::default();
+            let outcome = host
+                .post(&request, &mut |bytes| {
+                    if reply.push(bytes) {
+                        host.emit(Event::Writing {
+                            run: run.run.clone(),
+                            prompt: asked.question.clone(),
+                            text: reply.text.clone(),
+                        });
+                    }
+                    reply.bytes.len() <= LARGEST
+                })
+                .await;
+            let (error, asked_wait) = match self.judge(outcome, reply, host.now()) {
+                Try::Done(text) => return Ok(Some(text)),
+                Try::Failed(error) => return Err(error),
+                Try::Again(error, asked_wait) => (error, asked_wait),
+            };
+            let seconds = asked_wait.unwrap_or(wait);
+            if left == 0 || seconds > LONGEST_WAIT {
+                return Err(error);
+            }
+            run.warn(format!("{}; trying again in {seconds:.1} s", error.message));
+            if run.wait(seconds * 1000.0).await {
+                return Ok(None);
+            }
+            wait = (2.0 * wait).min(LONGEST_WAIT);
+        }
+        Err(LabError::internal("the endpoint was never asked"))
+    }
+
+    fn judge(&self, outcome: Result<HttpResponse, HttpFailure>, reply: Reply, now: f64) -> Try {
+        let response = match outcome {
+            _ if reply.bytes.len() > LARGEST => {
+                return Try::Failed(network(
+                    format!("the endpoint's answer has more than {LARGEST} bytes"),
+                    "Check that the address is that of a chat endpoint.",
+                ));
+            }
+            Ok(response) => response,
+            Err(HttpFailure::TimedOut) => {
+                let message = format!(
+                    "the endpoint gave no whole answer within {} s",
+                    self.config.timeout
+                );
+                let hint = "Check that it is running, or raise the timeout.";
+                return Try::Again(network(message, hint), None);
+            }
+            Err(HttpFailure::Unreachable(why)) => {
+                let message = format!("the endpoint cannot be reached: {}", self.quoted(&why));
+                let hint = "Check the address, that the endpoint is running, and, in a browser, that it allows \
+                            requests from this page (CORS).";
+                return Try::Again(network(message, hint), None);
+            }
+        };
+        let status = response.status;
+        let wait = || response.retry_after.as_deref().and_then(|header| retry_after(header, now));
+        let words = || self.quoted(&reply.complaint());
+        match status {
+            200..=299 => match reply.finish() {
+                Ok(text) => Try::Done(text),
+                Err(fault) => self.fault(fault),
+            },
+            401 | 403 => {
+                let hint = match (&self.key, self.config.key_variable.as_str()) {
+                    (Some(_), "") => "Type another key.".to_owned(),
+                    (Some(_), name) => format!("Put a valid key into the environment variable {name}."),
+                    (None, _) => "It needs a key: in the page type one, in the terminal name the \
+                                  environment variable that holds it (key_variable)."
+                        .to_owned(),
+                };
+                let message = format!("the endpoint refuses the key (status {status}){}", words());
+                Try::Failed(LabError::config("config.endpoint.key_variable", message, hint))
+            }
+            404 => Try::Failed(LabError::config(
+                "config.endpoint.base_url",
+                format!("the endpoint has no such address or model (status 404){}", words()),
+                format!(
+                    "Check the address, behind which /chat/completions is asked, and the model \"{}\".",
+                    self.config.model
+                ),
+            )),
+            429 => {
+                let asks = wait().map_or(String::new(), |wait| format!(", and asks to wait {wait:.0} s"));
+                let message = format!("the endpoint has too many requests (status 429){asks}{}", words());
+                let hint = "Wait, ask less, or look at the limits of your account there.";
+                Try::Again(network(message, hint), wait())
+            }
+            408 | 500..=599 => {
+                let message = format!("the endpoint has failed (status {status}){}", words());
+                Try::Again(network(message, "Try again later, or look at its log."), wait())
+            }
+            400..=499 => Try::Failed(LabError::config(
+                "config.endpoint",
+                format!("the endpoint refuses the request (status {status}){}", words()),
+                "Check the model's name, and ask with fewer or shorter passages.",
+            )),
+            _ => Try::Failed(network(
+                format!("the endpoint answers with status {status}"),
+                "Give the address that it redirects to, if it does; no redirection is followed.",
+            )),
+        }
+    }
+
+    fn fault(&self, fault: Fault) -> Try {
+        match fault {
+            Fault::Garbage(beginning) => Try::Failed(network(
+                format!("the endpoint's answer is no chat completion{}", self.quoted(&beginning)),
+                "Check that the address is that of an OpenAI-compatible endpoint.",
+            )),
+            Fault::Empty => Try::Failed(network(
+                "the endpoint's answer has no text".into(),
+                "Allow a longer answer: some models think before they write.",
+            )),
+            Fault::Complaint(words) => Try::Again(
+                network(
+                    format!("the endpoint has failed while it answered{}", self.quoted(&words)),
+                    "Try again later, or look at its log.",
+                ),
+                None,
+            ),
+            Fault::BrokenOff => Try::Again(
+                network("the endpoint's answer broke off".into(), "Try again, or look at its log."),
+                None,
+            ),
+        }
+    }
+
+    /// The endpoint's own words, the key taken out should they have it, behind a colon; nothing for none.
+    fn quoted(&self, words: &str) -> String {
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = match &self.key {
+            Some(key) => key.taken_out_of(&words),
+            None => words,
+        };
+        match words.char_indices().nth(QUOTED) {
+            _ if words.is_empty() => String::new(),
+            Some((end, _)) => format!(": {}…", &words[..end]),
+            None => format!(": {words}"),
+        }
+    }
+}
+
+fn network(message: String, hint: &str) -> LabError {
+    LabError::new(ErrorCode::Network, message, hint).at("config.endpoint")
+}
+
+/// The passages with their numbers, and the question.
+fn numbered(asked: &Asked) -> String {
+    let mut text = String::new();
+    for (index, passage) in asked.passages.iter().enumerate() {
+        text.push_str(&format!("[{}] {}\n\n", index + 1, passage.chunk.text));
+    }
+    text + "Question: " + &asked.question
+}
+
+#[async_trait(?Send)]
+impl Generator for Endpoint<'_> {
+    /// All of them: what its window holds, only the endpoint knows.
+    fn fitting(&self, _question: &str, passages: &[Passage]) -> Result<usize, LabError> {
+        Ok(passages.len())
+    }
+
+    async fn answer(
+        &self,
+        asked: &[Asked],
+        run: &mut RunContext,
+    ) -> Result<Option<Vec<String>>, LabError> {
+        let mut answers = Vec::with_capacity(asked.len());
+        for asked in asked {
+            match self.ask(asked, run).await? {
+                Some(answer) if !run.breathe().await => answers.push(answer),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(answers))
+    }
+}
+
+/// An answer's body as it comes: events of a stream, or one JSON document.
+#[derive(Default)]
+struct Reply {
+    bytes: Vec<u8>,
+    /// Where the line begins that is not whole yet.
+    line: usize,
+    /// What the stream's events have said so far.
+    text: String,
+    streamed: bool,
+    ended: bool,
+    fault: Option<Fault>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Fault {
+    /// With its beginning.
+    Garbage(String),
+    Empty,
+    /// The endpoint's own words about an error in the midst of a stream.
+    Complaint(String),
+    BrokenOff,
+}
+
+impl Reply {
+    /// Takes a piece. Returns whether there is more text now.
+    fn push(&mut self, bytes: &[u8]) -> bool {
+        let before = self.text.len();
+        self.bytes.extend_from_slice(bytes);
+        while let Some(length) = self.bytes[self.line..].iter().position(|&byte| byte == b'\n') {
+            self.take_line(self.line + length);
+        }
+        self.text.len() > before
+    }
+
+    /// Reads the line up to `end`.
+    fn take_line(&mut self, end: usize) {
+        let line = String::from_utf8_lossy(&self.bytes[self.line..end]).into_owned();
+        self.line = (end + 1).min(self.bytes.len());
+        let Some(data) = line.strip_prefix("data:").map(str::trim) else {
+            return;
+        };
+        self.streamed = true;
+        if data == "[DONE]" {
+            self.ended = true;
+            return;
+        }
+        let Ok(event) = serde_json::from_str::<Value>(data) else {
+            self.fault.get_or_insert(Fault::Garbage(data.to_owned()));
+            return;
+        };
+        if let Some(words) = complaint(&event) {
+            self.fault.get_or_insert(Fault::Complaint(words));
+        }
+        let choice = &event["choices"][0];
+        self.text
+            .push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+        self.ended |= choice["finish_reason"].is_string();
+    }
+
+    /// The answer, once all of it has come.
+    fn finish(mut self) -> Result<String, Fault> {
+        if self.line < self.bytes.len() {
+            self.take_line(self.bytes.len());
+        }
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let text = if self.streamed {
+            if !self.ended {
+                return Err(Fault::BrokenOff);
+            }
+            self.text
+        } else {
+            let garbage = || Fault::Garbage(String::from_utf8_lossy(&self.bytes).into_owned());
+            let whole: Value = serde_json::from_slice(&self.bytes).map_err(|_| garbage())?;
+            let message = whole.pointer("/choices/0/message").ok_or_else(garbage)?;
+            message["content"].as_str().unwrap_or_default().to_owned()
+        };
+        match text.trim() {
+            "" => Err(Fault::Empty),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    /// What a body says of an error.
+    fn complaint(&self) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let value = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        complaint(&value).unwrap_or_else(|| {
+            // A page of a proxy is not worth repeating.
+            let page = text.trim_start().starts_with('<');
+            if page { String::new() } else { text.into_owned() }
+        })
+    }
+}
+
+/// The words of an `error` object, in the shapes that endpoints have.
+fn complaint(value: &Value) -> Option<String> {
+    let error = value.get("error").filter(|error| !error.is_null())?;
+    let words = error.get("message").unwrap_or(error);
+    Some(words.as_str().map_or_else(|| words.to_string(), str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pieces: &[&str]) -> Result<String, Fault> {
+        let mut reply = Reply::default();
+        for piece in pieces {
+            reply.push(piece.as_bytes());
+        }
+        reply.finish()
+    }
+
+    #[test]
+    fn answers_are_read_whole_and_as_streams() {
+        let whole = r#"{"choices":[{"message":{"role":"assistant","content":" Mill Road [1]. "}}]}"#;
+        assert_eq!(read(&[whole]).unwrap(), "Mill Road [1].");
+        let stream = concat!(
+            ": a comment\n\n",
+            "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\r\n\r\n",
+            "data:{\"choices\":[{\"delta\":{\"content\":\"Mühl\"}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"weg\"},\"finish_reason\":\"stop\"}]}\n\n",
+            "data: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n",
+        );
+        assert_eq!(read(&[stream]).unwrap(), "Mühlweg");
+        // Wherever it is cut, within a character too.
+        for cut in 0..stream.len() {
+            let mut reply = Reply::default();
+            reply.push(&stream.as_bytes()[..cut]);
+            reply.push(&stream.as_bytes()[cut..]);
+            assert_eq!(reply.finish().unwrap(), "Mühlweg", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told_apart() {
+        let event = r#"data: {"choices":[{"delta":{"content":"Mill"}}]}"#;
+        assert_eq!(read(&[event]), Err(Fault::BrokenOff));
+        let error = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+        assert_eq!(read(&[error]), Err(Fault::Complaint("overloaded".into())));
+        assert_eq!(read(&["data: {oops\n"]), Err(Fault::Garbage("{oops".into())));
+        for garbage in ["", "<html>", "{}", "[1]", r#"{"choices":[]}"#] {
+            assert_eq!(read(&[garbage]), Err(Fault::Garbage(garbage.into())));
+        }
+        let null = r#"{"choices":[{"message":{"content":null}}]}"#;
+        assert_eq!(read(&[null]), Err(Fault::Empty));
+    }
+}

@@ -1,0 +1,74 @@
+//! Who writes answers from passages: a model of the lab, or an endpoint.
+
+use crate::{Base, RunContext, answers};
+use async_trait::async_trait;
+use burn::module::Module;
+use lab_protocol::LabError;
+use lab_retrieval::Passage;
+
+/// A question with what was found for it.
+pub(crate) struct Asked {
+    pub question: String,
+    /// The best first.
+    pub passages: Vec<Passage>,
+}
+
+impl Asked {
+    /// As a model of the lab is asked: passages and question, a line each.
+    pub fn prompt(&self) -> String {
+        prompt(&self.question, &self.passages)
+    }
+}
+
+#[async_trait(?Send)]
+pub(crate) trait Generator {
+    /// How many of the passages, from the first, it can be given together with the question.
+    fn fitting(&self, question: &str, passages: &[Passage]) -> Result<usize, LabError>;
+
+    /// An answer to each. `None` if the run was told to stop meanwhile.
+    async fn answer(
+        &self,
+        asked: &[Asked],
+        run: &mut RunContext,
+    ) -> Result<Option<Vec<String>>, LabError>;
+}
+
+/// A model of the lab, which continues passages and question, a line each.
+pub(crate) struct LabModel<'a> {
+    pub base: &'a Base,
+    /// The longest answer, in tokens.
+    pub most: usize,
+}
+
+fn prompt(question: &str, passages: &[Passage]) -> String {
+    let lines: Vec<String> = passages
+        .iter()
+        .map(|passage| passage.chunk.text.replace('\n', " "))
+        .collect();
+    lab_village::prompt(&lines, question)
+}
+
+#[async_trait(?Send)]
+impl Generator for LabModel<'_> {
+    fn fitting(&self, question: &str, passages: &[Passage]) -> Result<usize, LabError> {
+        let room = self.base.shape.context.saturating_sub(self.most);
+        for count in (1..=passages.len()).rev() {
+            let prompt = prompt(question, &passages[..count]);
+            if self.base.tokenizer.encode_prompt(&prompt)?.len() <= room {
+                return Ok(count);
+            }
+        }
+        Ok(0)
+    }
+
+    async fn answer(
+        &self,
+        asked: &[Asked],
+        run: &mut RunContext,
+    ) -> Result<Option<Vec<String>>, LabError> {
+        let prompts: Vec<String> = asked.iter().map(Asked::prompt).collect();
+        let model = self.base.model.valid();
+        let end = self.base.end()?;
+        answers(&model, &self.base.tokenizer, &prompts, end, self.most, run).await
+    }
+}

@@ -1,0 +1,112 @@
+//! How well a library is searched, and what its answers are worth, on the village's questions about what only
+//! the documents say.
+
+use crate::library::Library;
+use crate::{Asked, Generator, RunContext};
+use lab_protocol::LabError;
+use lab_retrieval::answers::{exact_match, token_f1};
+use lab_retrieval::evaluate::{Gain, Judgements, index_recall, percentile, quality};
+use lab_retrieval::{Hit, TextKind, VectorQuery};
+use lab_village::{Question, Village};
+use std::collections::{BTreeMap, HashMap};
+
+impl Library {
+    /// How well the village's questions find their documents, and how long a search takes.
+    pub async fn measure(
+        &self,
+        village: &Village,
+        run: &RunContext,
+    ) -> Result<BTreeMap<String, f64>, LabError> {
+        let depth = self.config.evaluation_depth;
+        let mut found = HashMap::new();
+        let mut milliseconds = Vec::new();
+        for question in &village.library.questions {
+            let begun = run.now();
+            let passages = self.search(&question.text, depth).await?;
+            milliseconds.push(run.now() - begun);
+            let mut documents: Vec<String> = Vec::new();
+            for passage in passages {
+                if !documents.contains(&passage.chunk.document) {
+                    documents.push(passage.chunk.document);
+                }
+            }
+            found.insert(question.id.clone(), documents);
+        }
+        let mut judged: BTreeMap<String, Judgements> = BTreeMap::new();
+        for relevance in &village.library.relevance {
+            let of_question = judged.entry(relevance.question.clone()).or_default();
+            // A passage about the right person that does not hold the answer is of no use to it.
+            if relevance.grade >= lab_village::ANSWERS {
+                of_question.insert(relevance.document.clone(), relevance.grade as i32);
+            }
+        }
+        let cutoffs = [self.config.passages.min(depth), depth];
+        let mut metrics = quality(&found, &judged, &cutoffs, Gain::default(), depth).means;
+        for (name, percent) in [("retrieval_ms_p50", 50.0), ("retrieval_ms_p95", 95.0)] {
+            if let Some(value) = percentile(&milliseconds, percent) {
+                metrics.insert(name.to_owned(), value);
+            }
+        }
+        if let Some(recall) = self.index_recall(&village.library.questions).await? {
+            metrics.insert("index_recall".to_owned(), recall);
+        }
+        Ok(metrics)
+    }
+
+    /// Share of the nearest vectors that the index's search finds too; none for words alone.
+    async fn index_recall(&self, questions: &[Question]) -> Result<Option<f64>, LabError> {
+        let (Some(store), Some(embedder)) = (self.index.store(), self.embedder()) else {
+            return Ok(None);
+        };
+        let texts: Vec<&str> = questions.iter().map(|q| q.text.as_str()).collect();
+        let mut sum = 0.0;
+        for vector in embedder.embed(&texts, TextKind::Query).await? {
+            let query = VectorQuery::new(&vector, self.config.evaluation_depth);
+            let (found, exact) = (store.search(&query)?, store.search_exact(&query)?);
+            let ids = |hits: &[Hit]| hits.iter().map(|hit| hit.id.clone()).collect::<Vec<_>>();
+            let (found, exact) = (ids(&found), ids(&exact));
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            let exact: Vec<&str> = exact.iter().map(String::as_str).collect();
+            sum += index_recall(&found, &exact);
+        }
+        Ok((!texts.is_empty()).then(|| sum / texts.len() as f64))
+    }
+
+    /// How well the model answers the village's questions about what only the documents say, with the
+    /// passages that are found and without: words that are equal, and words in common. `None` if the run was
+    /// told to stop meanwhile.
+    pub async fn measure_answers(
+        &self,
+        questions: &[Question],
+        generator: &dyn Generator,
+        run: &mut RunContext,
+    ) -> Result<Option<BTreeMap<String, f64>>, LabError> {
+        let mut with = Vec::with_capacity(questions.len());
+        let mut without = Vec::with_capacity(questions.len());
+        for question in questions {
+            let alone = || Asked {
+                question: question.text.clone(),
+                passages: Vec::new(),
+            };
+            with.push(self.ground(&question.text, generator).await?.unwrap_or_else(alone));
+            without.push(alone());
+        }
+        let mut metrics = BTreeMap::new();
+        for (asked, ending) in [(with, ""), (without, "_without_retrieval")] {
+            let Some(texts) = generator.answer(&asked, run).await? else {
+                return Ok(None);
+            };
+            let (mut exact, mut f1) = (0.0, 0.0);
+            for (question, text) in questions.iter().zip(&texts) {
+                let accepted = question.accepted();
+                let accepted: Vec<&str> = accepted.iter().map(String::as_str).collect();
+                exact += f64::from(u8::from(exact_match(text, &accepted)));
+                f1 += token_f1(text, &accepted);
+            }
+            let number = questions.len().max(1) as f64;
+            metrics.insert(format!("answer_exact_match{ending}"), exact / number);
+            metrics.insert(format!("answer_f1{ending}"), f1 / number);
+        }
+        Ok(Some(metrics))
+    }
+}
