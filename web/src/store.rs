@@ -1,5 +1,6 @@
 //! The state of the page that belongs to no single run, as signals that views read.
 
+use crate::ask::Asked;
 use crate::runs::{Phase, Sample};
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};
 use leptos::prelude::*;
@@ -51,6 +52,8 @@ pub struct Store {
     pub answer: RwSignal<Option<Sample>>,
     /// A prompt of the user that waits for its answer.
     pub asked: RwSignal<Option<String>>,
+    /// The last prompt to all models, and their answers.
+    pub asked_all: RwSignal<Option<Asked>>,
 }
 
 impl Store {
@@ -69,6 +72,7 @@ impl Store {
             kept: RwSignal::new(0),
             answer: RwSignal::new(None),
             asked: RwSignal::new(None),
+            asked_all: RwSignal::new(None),
         }
     }
 

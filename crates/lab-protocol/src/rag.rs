@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How documents are indexed, and how questions are answered from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RagConfig {
     pub chunking: ChunkConfig,

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Documents that are indexed between two looks at what the user wants.
 const GROUP: usize = 32;
+/// Where the index is among the run's files.
+const INDEX: &str = "index/index.bin";
 /// Questions whose answers are shown.
 const SHOWN: usize = 3;
 
@@ -220,7 +222,7 @@ impl Strategy for RagStrategy {
         }
         let mut files = in_folder("model", base.files.clone());
         files.push(ModelFile {
-            path: "index/index.bin".to_owned(),
+            path: INDEX.to_owned(),
             bytes,
         });
         Ok(RunResult {
@@ -232,6 +234,19 @@ impl Strategy for RagStrategy {
             metrics,
             files,
         })
+    }
+
+    fn restore(&mut self, files: &[ModelFile]) -> Result<(), LabError> {
+        let kept = files.iter().find(|file| file.path == INDEX);
+        let kept = kept.ok_or_else(|| {
+            LabError::new(
+                ErrorCode::InvalidData,
+                format!("the run has no {INDEX}"),
+                "Run the strategy again.",
+            )
+        })?;
+        self.index = Some(Index::from_bytes(&kept.bytes)?);
+        Ok(())
     }
 
     /// Answers from the passages that are found for each question; a prompt that brings passages of its
