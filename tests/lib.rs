@@ -3,7 +3,7 @@
 pub mod python;
 
 use async_trait::async_trait;
-use lab_orchestrator::{Host, device, prepare};
+use lab_orchestrator::{Host, Registry, device, prepare};
 use lab_protocol::{
     BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
 };
@@ -113,7 +113,13 @@ pub fn run_from(
     checkpoint: Option<Vec<u8>>,
 ) -> Result<RunResult, LabError> {
     let strategy = &experiment.strategies[0].name;
-    let prepared = prepare(experiment, strategy, text.to_owned(), base)?;
+    let prepared = prepare(
+        &Registry::default(),
+        experiment,
+        strategy,
+        text.to_owned(),
+        base,
+    )?;
     pollster::block_on(async {
         let device = device::open(BackendChoice::Cpu).await?;
         prepared

@@ -1,6 +1,6 @@
 //! The protocol at its edge: what a user can get wrong is said, with code, message, hint and field.
 
-use lab_orchestrator::prepare;
+use lab_orchestrator::{Registry, prepare};
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, from_json, text_from_bytes,
 };
@@ -13,9 +13,15 @@ fn refused(config: Value) -> LabError {
 }
 
 fn refused_with(experiment: &ExperimentConfig, text: &str) -> LabError {
-    let error = prepare(experiment, "pretrain", text.into(), Vec::new())
-        .err()
-        .expect("it should be refused");
+    let error = prepare(
+        &Registry::default(),
+        experiment,
+        "pretrain",
+        text.into(),
+        Vec::new(),
+    )
+    .err()
+    .expect("it should be refused");
     assert!(
         !error.message.is_empty() && !error.hint.is_empty(),
         "{error}"
@@ -165,10 +171,16 @@ fn experiments_that_make_no_sense_are_refused() {
     seed.seed = u64::MAX;
     assert_error(refused_with(&seed, "abc"), ErrorCode::InvalidConfig, "seed");
     assert_eq!(
-        prepare(&experiment(json!({})), "other", "abc".into(), Vec::new())
-            .err()
-            .unwrap()
-            .code,
+        prepare(
+            &Registry::default(),
+            &experiment(json!({})),
+            "other",
+            "abc".into(),
+            Vec::new()
+        )
+        .err()
+        .unwrap()
+        .code,
         ErrorCode::InvalidCommand
     );
 }
@@ -200,10 +212,18 @@ fn a_strategy_comes_after_the_one_it_starts_from() {
         ([None, Some("c"), Some("b")], "strategies[1].from"),
         ([Some("a"), None, None], "strategies[0].from"),
     ] {
-        let refused = prepare(&graph(from), "a", "abc".into(), Vec::new()).err();
+        let refused = prepare(
+            &Registry::default(),
+            &graph(from),
+            "a",
+            "abc".into(),
+            Vec::new(),
+        )
+        .err();
         assert_error(refused.unwrap(), ErrorCode::InvalidConfig, field);
     }
     let alone = prepare(
+        &Registry::default(),
         &graph([None, Some("a"), None]),
         "b",
         "abc".repeat(500),

@@ -1,7 +1,7 @@
 //! Learning from preferences and rewards as a whole, on tasks whose best policy is known: it finds it, it
 //! repeats, it resumes, it obeys, and it says what is wrong.
 
-use lab_orchestrator::{Answer, KnownOptimum, RewardFunction, Worth, device, prepare};
+use lab_orchestrator::{Answer, KnownOptimum, Registry, RewardFunction, Worth, device, prepare};
 use lab_protocol::{
     BackendChoice, Command, ErrorCode, Event, LabError, MetricRecord, ModelFile, RunResult,
     StopReason,
@@ -39,7 +39,7 @@ fn run_with(
         let base = TASK.base(1, &device).await?;
         let mut experiment = TASK.experiment(strategy, config, 1)?;
         experiment.data.validation_fraction = 0.1;
-        let mut prepared = prepare(&experiment, "improve", text, base)?;
+        let mut prepared = prepare(&Registry::default(), &experiment, "improve", text, base)?;
         if let Some(reward) = reward {
             prepared = prepared.with_reward(reward);
         }
@@ -262,7 +262,14 @@ fn an_adapter_on_the_frozen_reference_learns_too() {
     let base = run("rlhf", ppo(json!({"ppo": {"steps": 4}})), TASK.prompts()).unwrap();
     let base = base.result.files;
     let experiment = TASK.experiment("rlhf", ppo(lora), 1).unwrap();
-    let prepared = prepare(&experiment, "improve", TASK.prompts(), base.clone()).unwrap();
+    let prepared = prepare(
+        &Registry::default(),
+        &experiment,
+        "improve",
+        TASK.prompts(),
+        base.clone(),
+    )
+    .unwrap();
     let host: Rc<TestHost> = Rc::default();
     let result = prepared.execute("run".into(), device, host.clone(), None);
     let result = pollster::block_on(result).unwrap();
@@ -536,7 +543,14 @@ fn what_cannot_work_is_refused_by_name() {
     };
     let execute = |base: Vec<ModelFile>, checkpoint: Option<Vec<u8>>| {
         let experiment = TASK.experiment("dpo", dpo(json!({"steps": 3})), 1).unwrap();
-        let prepared = prepare(&experiment, "improve", pairs.clone(), base).unwrap();
+        let prepared = prepare(
+            &Registry::default(),
+            &experiment,
+            "improve",
+            pairs.clone(),
+            base,
+        )
+        .unwrap();
         let host: Rc<TestHost> = Rc::default();
         let result = prepared.execute("run".into(), device.clone(), host.clone(), checkpoint);
         pollster::block_on(result).map(|_| host)
@@ -547,7 +561,14 @@ fn what_cannot_work_is_refused_by_name() {
         .borrow_mut()
         .push_back((2, Command::Stop { run: "run".into() }));
     let experiment = TASK.experiment("dpo", dpo(json!({"steps": 3})), 1).unwrap();
-    let prepared = prepare(&experiment, "improve", pairs.clone(), base(TASK, 1)).unwrap();
+    let prepared = prepare(
+        &Registry::default(),
+        &experiment,
+        "improve",
+        pairs.clone(),
+        base(TASK, 1),
+    )
+    .unwrap();
     pollster::block_on(prepared.execute("run".into(), device.clone(), host.clone(), None)).unwrap();
     let (_, state) = host.checkpoint().unwrap();
     for wrong in [base(other, 1), base(TASK, 2)] {

@@ -1,5 +1,6 @@
 //! The whole page, top to bottom.
 
+use crate::ask::AskSection;
 use crate::compare::CompareSection;
 use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;
@@ -57,6 +58,7 @@ pub fn App() -> impl IntoView {
             <Pipeline/>
             <ResultPanel/>
             <CompareSection/>
+            <AskSection/>
             <LiveSection/>
             <HistorySection/>
         </main>

@@ -1,6 +1,7 @@
 //! The experiment as a form: one signal a field, and the way between form and configuration.
 
 use crate::kinds::{self, Base, StrategyKind};
+use crate::outside;
 use crate::strategy_form::number;
 pub use crate::strategy_form::{StrategyForm, shown};
 use lab_protocol::{
@@ -26,6 +27,8 @@ pub struct ExperimentForm {
     /// Name of the user's file, if it is one.
     pub user_name: RwSignal<String>,
     pub strategies: RwSignal<Vec<StrategyForm>>,
+    /// Whether strategies that the page does not know may be there, as a module was loaded with it.
+    pub outside: RwSignal<bool>,
 }
 
 impl ExperimentForm {
@@ -41,6 +44,7 @@ impl ExperimentForm {
             village: RwSignal::new(Map::new()),
             user_name: RwSignal::new(String::new()),
             strategies: RwSignal::new(Vec::new()),
+            outside: RwSignal::new(false),
         }
     }
 
@@ -58,8 +62,14 @@ impl ExperimentForm {
         let mut bases = Vec::new();
         for (index, strategy) in experiment.strategies.into_iter().enumerate() {
             let field = format!("strategies[{index}]");
-            let kind = kinds::kind(&strategy.strategy)
-                .ok_or_else(|| unknown_kind(&strategy.strategy).at(&field))?;
+            let kind = match kinds::kind(&strategy.strategy) {
+                Some(kind) => kind,
+                None if self.outside.get_untracked() => {
+                    outside::kind(&strategy.strategy, &strategy.config)
+                        .map_err(|error| error.at(&format!("{field}.config")))?
+                }
+                None => return Err(unknown_kind(&strategy.strategy).at(&field)),
+            };
             let config = (kind.resolve)(absent_as_empty(strategy.config))
                 .map_err(|e| e.at(&format!("{field}.config")))?;
             forms.push(StrategyForm::new(strategy.name, kind, &config));

@@ -38,6 +38,8 @@ pub(crate) struct Inner {
     /// Names the experiment as it was opened, in what is kept.
     pub book: String,
     pub samples: usize,
+    /// Questions to models that are done, so that each has an id of its own.
+    pub questions: usize,
     /// What has come since it was last shown.
     pub unseen: Unseen,
 }
@@ -45,6 +47,7 @@ pub(crate) struct Inner {
 impl Lab {
     pub fn new() -> Self {
         let form = ExperimentForm::new();
+        form.outside.set(!platform::modules().is_empty());
         Self {
             store: Store::new(),
             form,
@@ -113,6 +116,8 @@ impl Lab {
         store.chosen.set(None);
         store.topic.set(None);
         store.notice.set(None);
+        self.stop_asking();
+        store.asked_all.set(None);
         self.inner.update_value(|inner| {
             inner.session = None;
             inner.book = platform::new_id();

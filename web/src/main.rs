@@ -2,6 +2,7 @@
 //! the page talks through `lab-protocol` only.
 
 mod app;
+mod ask;
 mod base_card;
 mod base_model;
 mod chart;
@@ -24,6 +25,7 @@ mod kinds;
 mod lab;
 mod live;
 mod metrics;
+mod outside;
 mod pipeline;
 mod platform;
 mod preference_settings;

@@ -1,5 +1,6 @@
 //! What the worker reports, turned into state.
 
+use crate::ask::Reply;
 use crate::experiment::StrategyForm;
 use crate::history;
 use crate::lab::Lab;
@@ -56,6 +57,15 @@ impl Lab {
         match event {
             Event::Ready(device) => self.ready(device),
             Event::Failed { run: None, error } => self.worker_broke(error),
+            Event::Failed {
+                run: Some(run),
+                error,
+            } if self.is_asked(&run) => self.reply(Reply::Failed(error)),
+            Event::Answer { run, text } => {
+                if self.is_asked(&run) {
+                    self.reply(text.map_or(Reply::Nothing, Reply::Text));
+                }
+            }
             Event::Log {
                 level: LogLevel::Warning,
                 message,
@@ -145,6 +155,7 @@ impl Lab {
             // belongs to no run.
             Event::Checkpoint { .. }
             | Event::Finished { .. }
+            | Event::Answer { .. }
             | Event::Ready(_)
             | Event::Log { .. } => {}
         }
@@ -286,6 +297,7 @@ impl Lab {
             inner.waiting = None;
             inner.connection = None;
         });
+        self.stop_asking();
         let saved = current.as_ref().and_then(|form| {
             let step = form.run.checkpoint.get_value()?.step;
             Some((form.key, step))
@@ -343,6 +355,7 @@ fn event_run(event: &Event) -> Option<&str> {
         | Event::Sample { run, .. }
         | Event::Writing { run, .. }
         | Event::Map { run, .. }
+        | Event::Answer { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }
         | Event::Paused { run, .. }

@@ -1,5 +1,6 @@
 //! The state of the page that belongs to no single run, as signals that views read.
 
+use crate::ask::Asked;
 use crate::runs::{Phase, Sample};
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};
 use leptos::prelude::*;
@@ -53,6 +54,8 @@ pub struct Store {
     pub asked: RwSignal<Option<String>>,
     /// For endpoints, as it was typed: it lives as long as the page, and is written nowhere.
     pub endpoint_key: RwSignal<String>,
+    /// The last prompt to all models, and their answers.
+    pub asked_all: RwSignal<Option<Asked>>,
 }
 
 impl Store {
@@ -72,6 +75,7 @@ impl Store {
             answer: RwSignal::new(None),
             asked: RwSignal::new(None),
             endpoint_key: RwSignal::new(String::new()),
+            asked_all: RwSignal::new(None),
         }
     }
 

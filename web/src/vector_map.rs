@@ -45,7 +45,10 @@ fn told(map: &VectorMap, last: Option<&(String, Grounds)>) -> String {
     let Some((question, grounds)) = last else {
         return points;
     };
-    let steps = grounds.search.as_ref().map_or(0, |search| search.steps.len());
+    let steps = grounds
+        .search
+        .as_ref()
+        .map_or(0, |search| search.steps.len());
     let way = if steps == 0 {
         "every vector was looked at".to_owned()
     } else {

@@ -91,7 +91,11 @@ impl Connection {
     ) -> Result<Self, LabError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let address = format!("worker/worker.js?backend={}", backend_name(backend));
+        let modules = crate::platform::modules();
+        let address = format!(
+            "worker/worker.js?backend={}{modules}",
+            backend_name(backend)
+        );
         let worker = Worker::new_with_options(&address, &options).map_err(|error| {
             broken(format!(
                 "the browser refused to start a worker: {}",

@@ -3,7 +3,7 @@
 //! `--json`; `--method ppo` runs one of them, `--config JSON` replaces its configuration.
 
 use async_trait::async_trait;
-use lab_orchestrator::{Host, KnownOptimum, Worth, device, prepare};
+use lab_orchestrator::{Host, KnownOptimum, Registry, Worth, device, prepare};
 use lab_protocol::{BackendChoice, Command, Event, LogLevel};
 use serde_json::{Map, Value, json};
 use std::error::Error;
@@ -181,7 +181,7 @@ async fn run(
     };
     let experiment = task.experiment(strategy, config, seed)?;
     let began = Instant::now();
-    let prepared = prepare(&experiment, "improve", text, base)?;
+    let prepared = prepare(&Registry::default(), &experiment, "improve", text, base)?;
     let host = Rc::new(Quiet { watch });
     let result = prepared
         .execute("bench".into(), device.clone(), host, None)

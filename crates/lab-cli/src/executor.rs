@@ -4,8 +4,8 @@ use crate::folder::{Claim, RunFolder};
 use crate::host::{Interrupt, TerminalHost};
 use async_trait::async_trait;
 use indicatif::MultiProgress;
-use lab_orchestrator::{Executor, RunRecord, device, prepare};
-use lab_protocol::{BackendChoice, ExperimentConfig, LabError, ModelFile, RunResult};
+use lab_orchestrator::{Executor, Registry, RunRecord, check, device, prepare};
+use lab_protocol::{BackendChoice, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -54,6 +54,19 @@ impl Executor for ThreadExecutor {
         };
         on_a_thread(move || run(job)).await
     }
+
+    fn check(&self, experiment: &ExperimentConfig) -> Result<(), LabError> {
+        check(&Registry::default(), experiment, &self.text)?;
+        RunFolder::check(&self.out, experiment, self.resume)
+    }
+
+    fn metrics(
+        &self,
+        experiment: &ExperimentConfig,
+        strategy: &str,
+    ) -> Result<Vec<MetricRecord>, LabError> {
+        RunFolder::of_strategy(&self.out, experiment, strategy).metrics()
+    }
 }
 
 fn run(job: Job) -> Result<RunResult, LabError> {
@@ -68,7 +81,8 @@ fn run(job: Job) -> Result<RunResult, LabError> {
         Claim::Done(result) => return Ok(*result),
         Claim::Run { checkpoint } => checkpoint,
     };
-    let prepared = prepare(&experiment, &strategy, job.text, base)?;
+    let registry = Registry::default();
+    let prepared = prepare(&registry, &experiment, &strategy, job.text, base)?;
     pollster::block_on(async {
         let device = device::open(experiment.backend).await?;
         let backend = match experiment.backend {

@@ -3,8 +3,8 @@
 use crate::files::write;
 use crate::folder::RunFolder;
 use clap::ValueEnum;
-use lab_orchestrator::export::{report, tensorboard_events, to_csv};
-use lab_protocol::{ErrorCode, LabError, MetricRecord};
+use lab_orchestrator::export::{ExportFormat, ExportedRun, export};
+use lab_protocol::{ErrorCode, LabError};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -18,6 +18,7 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
+/// See [`ExportFormat`].
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// A table with a line for each record.
@@ -28,6 +29,17 @@ enum Format {
     Tensorboard,
     /// Markdown with plots.
     Report,
+}
+
+impl From<Format> for ExportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Csv => Self::Csv,
+            Format::Jsonl => Self::Jsonl,
+            Format::Tensorboard => Self::Tensorboard,
+            Format::Report => Self::Report,
+        }
+    }
 }
 
 pub fn run(arguments: Arguments) -> Result<(), LabError> {
@@ -42,49 +54,36 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     }
     let runs = folders
         .iter()
-        .map(|folder| Ok((folder.name(), folder.metrics()?)))
-        .collect::<Result<Vec<(String, Vec<MetricRecord>)>, LabError>>()?;
-    let all = || -> Vec<MetricRecord> {
-        let records = runs.iter().flat_map(|(_, records)| records);
-        records.cloned().collect()
-    };
-    let text = match arguments.format {
-        Format::Tensorboard => {
-            let out = arguments
-                .out
-                .unwrap_or_else(|| arguments.folder.join("tensorboard"));
-            for (name, records) in &runs {
-                let seconds = records.first().map_or(0, |record| record.timestamp / 1000);
-                let path = out
-                    .join(name)
-                    .join(format!("events.out.tfevents.{seconds}.lab"));
-                write(&path, &tensorboard_events(records))?;
-                println!("{}", path.display());
-            }
-            return Ok(());
+        .map(|folder| {
+            let result = match arguments.format {
+                Format::Report => Some(folder.result()?),
+                _ => None,
+            };
+            Ok(ExportedRun {
+                name: folder.name(),
+                result,
+                records: folder.metrics()?,
+            })
+        })
+        .collect::<Result<Vec<_>, LabError>>()?;
+    let title = RunFolder::new(&arguments.folder).name();
+    let files = export(&title, &runs, arguments.format.into())?;
+    if let Format::Tensorboard = arguments.format {
+        let out = arguments
+            .out
+            .unwrap_or_else(|| arguments.folder.join("tensorboard"));
+        for file in files {
+            let path = out.join(&file.path);
+            write(&path, &file.bytes)?;
+            println!("{}", path.display());
         }
-        Format::Csv => to_csv(&all()),
-        Format::Jsonl => all()
-            .iter()
-            .map(|record| serde_json::to_string(record).map(|line| line + "\n"))
-            .collect::<Result<String, _>>()
-            .map_err(|error| LabError::internal(error.to_string()))?,
-        Format::Report => {
-            let results = folders.iter().map(RunFolder::result);
-            let results = results.collect::<Result<Vec<_>, _>>()?;
-            let records = runs.iter().map(|(_, records)| records.clone());
-            let title = RunFolder::new(&arguments.folder).name();
-            report(
-                &title,
-                &results.into_iter().zip(records).collect::<Vec<_>>(),
-            )
-        }
-    };
-    match arguments.out {
-        Some(path) => write(&path, text.as_bytes()),
-        None => {
-            print!("{text}");
-            Ok(())
+        return Ok(());
+    }
+    for file in files {
+        match &arguments.out {
+            Some(path) => write(path, &file.bytes)?,
+            None => print!("{}", String::from_utf8_lossy(&file.bytes)),
         }
     }
+    Ok(())
 }

@@ -181,6 +181,7 @@ impl TerminalHost {
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Finished { .. }
+            | Event::Answer { .. }
             | Event::Failed { .. } => {}
         }
         Ok(())

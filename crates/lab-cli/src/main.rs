@@ -17,6 +17,7 @@ mod model;
 mod models;
 mod retrieval;
 mod run;
+mod schema;
 mod tokenizer;
 mod usage;
 mod village;
@@ -54,6 +55,8 @@ enum Subcommands {
     Logits(logits::Arguments),
     /// Run an experiment.
     Run(run::Arguments),
+    /// Print JSON Schema (draft 2020-12) of experiments and of every configuration in them.
+    Schema(schema::Arguments),
     /// Find passages in an index.
     Search(retrieval::search::Arguments),
     /// Make tokenizers.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Subcommands::Generate(arguments) => generate::run(arguments),
         Subcommands::Logits(arguments) => logits::run(arguments),
         Subcommands::Run(arguments) => run::run(arguments),
+        Subcommands::Schema(arguments) => schema::run(arguments),
         Subcommands::Search(arguments) => retrieval::search::run(arguments),
         Subcommands::Tokenizer(arguments) => tokenizer::run(arguments),
         Subcommands::Village(arguments) => village::run(arguments),

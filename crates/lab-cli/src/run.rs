@@ -3,10 +3,9 @@
 use crate::compare;
 use crate::executor::ThreadExecutor;
 use crate::files::{read, write_json};
-use crate::folder::RunFolder;
 use crate::host::Interrupt;
 use indicatif::MultiProgress;
-use lab_orchestrator::{LabOrchestrator, check};
+use lab_orchestrator::LabOrchestrator;
 use lab_protocol::{
     BackendChoice, DataSource, ExperimentConfig, LabError, Outcome, from_json, text_from_bytes,
 };
@@ -54,10 +53,6 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         (None, DataSource::User | DataSource::Village) => String::new(),
     };
 
-    // Everything the user can have got wrong is found before the folder is touched.
-    check(&experiment, &text)?;
-    RunFolder::check(&arguments.out, &experiment, arguments.resume)?;
-
     let name = experiment.name.clone();
     let several = experiment.strategies.len() > 1;
     let executor = ThreadExecutor {
@@ -68,6 +63,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         bars: MultiProgress::new(),
     };
     let mut orchestrator = LabOrchestrator::new(executor, arguments.parallel);
+    // Everything the user can have got wrong is found here, before the folder is touched.
     orchestrator.create_experiment(experiment)?;
     let outcomes = pollster::block_on(orchestrator.run_experiment(&name))?
         .outcomes

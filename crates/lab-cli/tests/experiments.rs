@@ -1,6 +1,7 @@
 //! Experiments of several strategies in the terminal: their folders, comparison, exports; runs that are
 //! killed and continued.
 
+use lab_orchestrator::export::{from_csv, from_jsonl};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -100,6 +101,188 @@ fn strategies_are_run_side_by_side_compared_and_exported() {
     assert_eq!(other.status.code(), Some(2));
 }
 
+#[test]
+fn what_cannot_be_run_is_refused_at_its_field_before_anything_runs() {
+    let strategy = |name: &str, from: Option<&str>| {
+        let mut strategy = serde_json::json!({"name": name, "strategy": "pretraining"});
+        if let Some(from) = from {
+            strategy["from"] = from.into();
+        }
+        strategy
+    };
+    let known = serde_json::json!({"source": "built_in", "name": "first-names"});
+    let none = serde_json::json!({"source": "user"});
+    let cases = [
+        (
+            &known,
+            vec![strategy("a", Some("b")), strategy("b", Some("a"))],
+            "strategies[0].from",
+        ),
+        (
+            &known,
+            vec![strategy("a", None), strategy("b", Some("nobody"))],
+            "strategies[1].from",
+        ),
+        (
+            &known,
+            vec![strategy("a", None), strategy("a", None)],
+            "strategies[1].name",
+        ),
+        (&known, vec![], "strategies"),
+        (&none, vec![strategy("a", None)], "data"),
+    ];
+    for (data, strategies, field) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let experiment = serde_json::json!({"name": "x", "data": data, "strategies": strategies});
+        std::fs::write(path("experiment.json"), experiment.to_string()).unwrap();
+        let output = lab(&["run", &path("experiment.json"), "--out", &path("out")]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(
+            error.contains(&format!(" ({field}) — ")),
+            "{field}: {error}"
+        );
+        assert!(
+            !Path::new(&path("out")).exists(),
+            "{field}: it left something"
+        );
+    }
+}
+
+/// Several seeds: the mean, and the standard error of a mean, recomputed from the runs' own results.
+#[test]
+fn runs_of_several_seeds_are_told_with_their_noise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    // Two strategies that are the same but for their name, and one that learns less.
+    let mut experiment: serde_json::Value = serde_json::from_str(&experiment(20)).unwrap();
+    let mut strategies = vec![experiment["strategies"][0].clone(); 3];
+    for (strategy, name) in strategies.iter_mut().zip(["one", "same", "short"]) {
+        strategy["name"] = name.into();
+    }
+    strategies[1]["config"]["training"]["batch_size"] = 3.into();
+    strategies[2]["config"]["training"]["steps"] = 1.into();
+    experiment["strategies"] = strategies.into();
+    std::fs::write(path("experiment.json"), experiment.to_string()).unwrap();
+    let outs: Vec<String> = (1..=4).map(|seed| path(&format!("seed-{seed}"))).collect();
+    for (seed, out) in (1..).zip(&outs) {
+        let seed = format!("{seed}");
+        succeeds(&[
+            "run",
+            &path("experiment.json"),
+            "--out",
+            out,
+            "--seed",
+            &seed,
+        ]);
+    }
+    let mut arguments = vec!["compare"];
+    arguments.extend(outs.iter().map(String::as_str));
+    let table = succeeds(&arguments);
+    arguments.push("--json");
+    let comparison: serde_json::Value = serde_json::from_str(&succeeds(&arguments)).unwrap();
+    let loss = |out: &str, strategy: &str| {
+        let result = std::fs::read(Path::new(out).join(strategy).join("results.json")).unwrap();
+        let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+        result["metrics"]["validation_loss"].as_f64().unwrap()
+    };
+    for (row, strategy) in ["one", "same", "short"].iter().enumerate() {
+        let losses: Vec<f64> = outs.iter().map(|out| loss(out, strategy)).collect();
+        let mean = losses.iter().sum::<f64>() / 4.0;
+        let deviation = (losses.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
+        let found = &comparison["rows"][row]["validation_loss"];
+        assert!((found["mean"].as_f64().unwrap() - mean).abs() < 1e-12);
+        let error = found["standard_error"].as_f64().unwrap();
+        assert!(error > 0.0 && (error - deviation / 2.0).abs() < 1e-12);
+    }
+    let line = table
+        .lines()
+        .find(|line| line.starts_with("validation_loss"));
+    let line = line.unwrap();
+    assert!(line.contains('*') && line.contains('~'), "{line}");
+    assert!(line.ends_with(' '), "what learned less is neither: {line}");
+    assert!(table.contains("~ within two standard errors of the best"));
+}
+
+/// What was exported and read again is what was recorded.
+#[test]
+fn exports_come_back_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(path("experiment.json"), experiment(7)).unwrap();
+    let out = path("out");
+    succeeds(&["run", &path("experiment.json"), "--out", &out]);
+    let recorded: String = ["narrow", "wide"]
+        .map(|run| std::fs::read_to_string(format!("{out}/{run}/metrics.jsonl")).unwrap())
+        .concat();
+    let recorded = from_jsonl(&recorded).unwrap();
+    let csv = succeeds(&["export", &out, "--format", "csv"]);
+    assert_eq!(from_csv(&csv).unwrap(), recorded);
+    let jsonl = succeeds(&["export", &out, "--format", "jsonl"]);
+    assert_eq!(from_jsonl(&jsonl).unwrap(), recorded);
+    python_reads(&csv, recorded.len());
+
+    // A copy of the runs' own files is the runs.
+    let copy = path("copy");
+    for run in ["narrow", "wide"] {
+        std::fs::create_dir_all(format!("{copy}/{run}")).unwrap();
+        for file in ["run.json", "results.json", "metrics.jsonl"] {
+            std::fs::copy(
+                format!("{out}/{run}/{file}"),
+                format!("{copy}/{run}/{file}"),
+            )
+            .unwrap();
+        }
+    }
+    let compare = |folder: &str| succeeds(&["compare", folder, "--json"]);
+    assert_eq!(compare(&copy), compare(&out));
+}
+
+/// Another program's reader of CSV, where Python is there.
+fn python_reads(csv: &str, records: usize) {
+    let program = "
+import csv, io, sys
+rows = list(csv.DictReader(io.StringIO(sys.stdin.read())))
+print(len(rows), [row['step'] for row in rows if row['loss']][-1])";
+    let Ok(mut child) = Command::new("python3")
+        .args(["-c", program])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+    else {
+        eprintln!("skipped: there is no python3");
+        return;
+    };
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), csv.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let read = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert_eq!(read, format!("{records} 7"));
+}
+
+/// The committed files that JavaScript's builders read are what the program prints.
+#[test]
+fn the_schema_of_the_builders_is_the_programs_own() {
+    let printed = succeeds(&["schema"]);
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../lab-js/npm/schema.js");
+    let kept = std::fs::read_to_string(place).unwrap();
+    let wanted = format!(
+        "// Written by `lab schema`.\nexport default {};\n",
+        printed.trim_end()
+    );
+    if std::env::var_os("LAB_WRITE").is_some() {
+        std::fs::write(place, &wanted).unwrap();
+    } else {
+        assert_eq!(
+            kept, wanted,
+            "write it anew with LAB_WRITE=1, then node make-types.mjs"
+        );
+    }
+    let one: serde_json::Value = serde_json::from_str(&succeeds(&["schema", "rag"])).unwrap();
+    assert_eq!(one["$ref"], "#/$defs/RagConfig");
+    assert_eq!(lab(&["schema", "alchemy"]).status.code(), Some(2));
+}
+
 /// TensorBoard's own reader, where it is installed.
 fn tensorboard_reads(folder: &str) {
     let program = "
@@ -107,16 +290,19 @@ import sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 events = EventAccumulator(sys.argv[1]); events.Reload()
 print(len(events.Scalars('loss')), events.Scalars('loss')[-1].step)";
-    let installed = Command::new("python3")
+    let python = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".into());
+    let installed = Command::new(&python)
         .args(["-c", "import tensorboard"])
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
     if !installed {
-        eprintln!("skipped: Python's tensorboard is not installed");
+        println!(
+            "skipped: {python} has no tensorboard; name an interpreter that has it in LAB_PYTHON"
+        );
         return;
     }
-    let output = Command::new("python3")
+    let output = Command::new(&python)
         .args(["-c", program, folder])
         .output()
         .unwrap();

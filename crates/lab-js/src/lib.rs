@@ -3,12 +3,14 @@
 #![cfg(target_arch = "wasm32")]
 
 mod bench;
+mod extension;
 mod host;
 
+use extension::{ModuleMetric, ModuleReward, ModuleStrategy};
 use futures_channel::mpsc::{UnboundedSender, unbounded};
 use host::WorkerHost;
-use lab_orchestrator::{VERSION, device, prepare};
-use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError};
+use lab_orchestrator::{FinishedRun, Host, Registry, VERSION, device, prepare};
+use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError, Secret};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -66,6 +68,7 @@ pub struct Lab {
     post: js_sys::Function,
     pause: js_sys::Function,
     network: Network,
+    registry: Registry,
     runs: Runs,
 }
 
@@ -98,8 +101,33 @@ impl Lab {
             post,
             pause,
             network,
+            registry: Registry::default(),
             runs: Runs::default(),
         })
+    }
+
+    /// Adds a strategy: `create(config)` gives an object with `validate`, `train` and `answer`, as
+    /// `worker/extension.js` makes it of what a module registers.
+    #[wasm_bindgen(js_name = addStrategy)]
+    pub fn add_strategy(&mut self, name: &str, create: js_sys::Function) -> Result<(), JsValue> {
+        let strategy = move |config: &_| {
+            let strategy = ModuleStrategy::new(&create, config)?;
+            Ok(Box::new(strategy) as Box<_>)
+        };
+        self.registry.add_strategy(name, strategy).map_err(to_js)
+    }
+
+    /// Adds a metric: `measure(run)` gives a number, or nothing where it has no meaning.
+    #[wasm_bindgen(js_name = addMetric)]
+    pub fn add_metric(&mut self, name: String, measure: js_sys::Function) -> Result<(), JsValue> {
+        let metric = Rc::new(ModuleMetric { name, measure });
+        self.registry.add_metric(metric).map_err(to_js)
+    }
+
+    /// Supplies the reward of experiments whose reward is a function: `reward(answer)` gives a number.
+    #[wasm_bindgen(js_name = setReward)]
+    pub fn set_reward(&mut self, reward: js_sys::Function) {
+        self.registry.set_reward(Rc::new(ModuleReward(reward)));
     }
 
     /// Takes a command, a JavaScript object. What is wrong with it comes back as a `failed` event.
@@ -120,33 +148,70 @@ impl Lab {
                 "Send a command as the protocol has it.",
             )
         })?;
-        let Command::Start {
-            run,
-            experiment,
-            strategy,
-            text,
-            base,
-            checkpoint,
-            key,
-        } = command
-        else {
-            let runs = self.runs.borrow();
-            let sender = runs.get(command.run()).filter(|sender| !sender.is_closed());
-            let sent = sender.is_some_and(|sender| sender.unbounded_send(command.clone()).is_ok());
-            return if sent {
-                Ok(())
-            } else {
-                Err(no_such_run(command.run()))
-            };
-        };
-        if self.runs.borrow().contains_key(&run) {
-            return Err(LabError::new(
-                ErrorCode::InvalidCommand,
-                format!("the run \"{run}\" is already under way"),
-                "Give each run an id of its own.",
-            ));
+        match command {
+            Command::Start {
+                run,
+                experiment,
+                strategy,
+                text,
+                base,
+                checkpoint,
+                key,
+            } => {
+                self.is_new(&run)?;
+                let prepared = prepare(&self.registry, &experiment, &strategy, text, base)?;
+                let device = self.device.clone();
+                self.spawn(run, key, async move |run: String, host| {
+                    let result = prepared
+                        .execute(run.clone(), device, host, checkpoint)
+                        .await?;
+                    Ok(Event::Finished { run, result })
+                });
+            }
+            Command::Ask {
+                run,
+                experiment,
+                strategy,
+                base,
+                prompt,
+            } => {
+                self.is_new(&run)?;
+                let asked = FinishedRun::new(&self.registry, &experiment, &strategy, base)?;
+                let device = self.device.clone();
+                self.spawn(run, Default::default(), async move |run: String, host| {
+                    let text = asked.ask(run.clone(), &prompt, device, host).await?;
+                    Ok(Event::Answer { run, text })
+                });
+            }
+            other => {
+                let runs = self.runs.borrow();
+                let sender = runs.get(other.run()).filter(|sender| !sender.is_closed());
+                let sent = sender.is_some_and(|s| s.unbounded_send(other.clone()).is_ok());
+                return sent.then_some(()).ok_or_else(|| no_such_run(other.run()));
+            }
         }
-        let prepared = prepare(&experiment, &strategy, text, base)?;
+        Ok(())
+    }
+
+    fn is_new(&self, run: &str) -> Result<(), LabError> {
+        if !self.runs.borrow().contains_key(run) {
+            return Ok(());
+        }
+        Err(LabError::new(
+            ErrorCode::InvalidCommand,
+            format!("the run \"{run}\" is already under way"),
+            "Give each run an id of its own.",
+        ))
+    }
+
+    /// Does `work` in a task of its own, which hears the commands to `run` meanwhile and ends with the
+    /// event that `work` gives.
+    fn spawn(
+        &self,
+        run: String,
+        key: Option<Secret>,
+        work: impl AsyncFnOnce(String, Rc<WorkerHost>) -> Result<Event, LabError> + 'static,
+    ) {
         let (sender, receiver) = unbounded();
         self.runs.borrow_mut().insert(run.clone(), sender);
         let host = Rc::new(WorkerHost::new(
@@ -156,22 +221,15 @@ impl Lab {
             self.network.clone(),
             key,
         ));
-        let (device, runs) = (self.device.clone(), self.runs.clone());
+        let runs = self.runs.clone();
         wasm_bindgen_futures::spawn_local(async move {
-            use lab_orchestrator::Host;
-            let outcome = prepared
-                .execute(run.clone(), device, host.clone(), checkpoint)
-                .await;
+            let outcome = work(run.clone(), host.clone()).await;
             runs.borrow_mut().remove(&run);
-            host.emit(match outcome {
-                Ok(result) => Event::Finished { run, result },
-                Err(error) => Event::Failed {
-                    run: Some(run),
-                    error,
-                },
-            });
+            host.emit(outcome.unwrap_or_else(|error| Event::Failed {
+                run: Some(run),
+                error,
+            }));
         });
-        Ok(())
     }
 }
 

@@ -1,7 +1,11 @@
 // The worker: chooses between the two builds of the core, loads one and passes messages on. Commands
-// come in and events go out as lab-protocol has them. `worker.js?backend=auto|cpu|wgpu`.
+// come in and events go out as lab-protocol has them. `worker.js?backend=auto|cpu|wgpu`; each `module=ADDRESS` is
+// a module of strategies, metrics or rewards, see extension.js.
 
-const wanted = new URL(self.location.href).searchParams.get("backend") ?? "auto";
+import { load, register } from "./extension.js";
+
+const parameters = new URL(self.location.href).searchParams;
+const wanted = parameters.get("backend") ?? "auto";
 const post = (event) => self.postMessage(event);
 
 // Commands that arrive before the core is ready wait here.
@@ -133,6 +137,7 @@ async function open() {
   if (wanted === "wgpu" && !adapter) {
     return fail("backend_unavailable", `WebGPU cannot be used: ${missing}`, "Choose the CPU, or a browser with WebGPU.");
   }
+  const modules = await load(parameters.getAll("module"));
   const { default: init, Lab } = await import(adapter ? "./gpu/lab_js.js" : "./cpu/lab_js.js");
   if (adapter) watchDevices();
   ({ memory } = await init());
@@ -141,7 +146,9 @@ async function open() {
     ? [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "unnamed adapter"
     : "SIMD";
   const reason = wanted !== "auto" ? "you chose it" : adapter ? "the fastest device here" : missing;
-  lab = await Lab.open(name, reason, post, pause, network);
+  const opened = await Lab.open(name, reason, post, pause, network);
+  await register(modules, opened);
+  lab = opened;
   early.forEach((command) => lab.command(command));
 }
 

@@ -1,9 +1,10 @@
 //! `LabOrchestrator`: experiments whose strategies start from each other.
 
+use crate::export::{ExportFormat, ExportedRun, export};
 use async_trait::async_trait;
 use lab_protocol::{
-    Comparison, ExperimentConfig, ExperimentResult, LabError, ModelFile, Outcome, RunResult,
-    StopReason,
+    Comparison, ExperimentConfig, ExperimentResult, LabError, MetricRecord, ModelFile, Outcome,
+    RunResult, StopReason,
 };
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -21,6 +22,18 @@ pub trait Executor {
         strategy: &str,
         base: Vec<ModelFile>,
     ) -> Result<RunResult, LabError>;
+
+    /// Checks a whole experiment before any of it is run: strategies, settings, data.
+    fn check(&self, experiment: &ExperimentConfig) -> Result<(), LabError> {
+        experiment.validate()
+    }
+
+    /// Everything that a run of `strategy` recorded, step by step.
+    fn metrics(
+        &self,
+        experiment: &ExperimentConfig,
+        strategy: &str,
+    ) -> Result<Vec<MetricRecord>, LabError>;
 }
 
 /// Keeps experiments, runs them and compares what came out.
@@ -40,9 +53,10 @@ impl<E: Executor> LabOrchestrator<E> {
         }
     }
 
-    /// Takes an experiment under its name, which must be new.
+    /// Takes an experiment under its name, which must be new. All that can be known to be wrong with it is
+    /// found here, before anything runs.
     pub fn create_experiment(&mut self, experiment: ExperimentConfig) -> Result<(), LabError> {
-        experiment.validate()?;
+        self.executor.check(&experiment)?;
         if self.experiments.contains_key(&experiment.name) {
             return Err(LabError::config(
                 "name",
@@ -72,6 +86,28 @@ impl<E: Executor> LabOrchestrator<E> {
         Ok(Comparison::of(
             result.outcomes.iter().filter_map(Outcome::result),
         ))
+    }
+
+    /// The results of an experiment that was run, in another program's format.
+    pub fn export_results(
+        &self,
+        name: &str,
+        format: ExportFormat,
+    ) -> Result<Vec<ModelFile>, LabError> {
+        let results = self.get_experiment_results(name)?;
+        let Some((experiment, _)) = self.experiments.get(name) else {
+            return Err(no_such_experiment(name));
+        };
+        let run = |result: &RunResult| {
+            Ok(ExportedRun {
+                name: result.strategy.clone(),
+                result: Some(result.clone()),
+                records: self.executor.metrics(experiment, &result.strategy)?,
+            })
+        };
+        let results = results.outcomes.iter().filter_map(Outcome::result);
+        let runs = results.map(run).collect::<Result<Vec<_>, LabError>>()?;
+        export(name, &runs, format)
     }
 
     /// What came out of an experiment.
@@ -241,6 +277,14 @@ mod tests {
                     bytes: Vec::new(),
                 }],
             })
+        }
+
+        fn metrics(
+            &self,
+            _experiment: &ExperimentConfig,
+            _strategy: &str,
+        ) -> Result<Vec<MetricRecord>, LabError> {
+            Ok(Vec::new())
         }
     }
 

@@ -1,12 +1,16 @@
 use burn::tensor::Device;
 use lab_protocol::{
     BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
-    SCHEMA_VERSION, StopReason,
+    SCHEMA_VERSION, StopReason, StrategyConfig,
 };
-use lab_strategies::{Host, RewardFunction, RunContext, Strategy, TrainingData, held_out};
+use lab_strategies::{
+    Finished, HeldOut, Host, Metric, Registry, RewardFunction, RunContext, Strategy, TrainingData,
+    held_out,
+};
 use lab_village::{Preset, Village, VillageSettings};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Version of LLM Labs.
@@ -19,6 +23,7 @@ pub struct PreparedRun {
     seed: u64,
     data: TrainingData,
     base: Vec<ModelFile>,
+    metrics: Vec<Rc<dyn Metric>>,
     reward: Option<Rc<dyn RewardFunction>>,
 }
 
@@ -39,24 +44,49 @@ pub struct RunRecord<'a> {
     pub seed: u64,
 }
 
-/// Checks a whole experiment and its data before any of it is run; the field is named.
-pub fn check(experiment: &ExperimentConfig, text: &str) -> Result<(), LabError> {
-    experiment.validate()?;
-    experiment
-        .data
-        .validate()
-        .map_err(|error| error.at("data"))?;
+/// Checks a whole experiment and its data before any of it is run; the field is named. `registry` holds
+/// the strategies that it may name.
+pub fn check(
+    registry: &Registry,
+    experiment: &ExperimentConfig,
+    text: &str,
+) -> Result<(), LabError> {
+    validate(experiment)?;
     let data = training_data(experiment, text.to_owned())?;
     for (index, config) in experiment.strategies.iter().enumerate() {
-        lab_strategies::create(config)
+        registry
+            .create(config)
             .and_then(|strategy| strategy.validate(&data))
             .map_err(|error| placed(error, index))?;
     }
     Ok(())
 }
 
+fn validate(experiment: &ExperimentConfig) -> Result<(), LabError> {
+    experiment.validate()?;
+    let data = experiment.data.validate();
+    data.map_err(|error| error.at("data"))
+}
+
+/// The strategy of that name, with its place in the experiment.
+pub(crate) fn named<'a>(
+    experiment: &'a ExperimentConfig,
+    strategy: &str,
+) -> Result<(usize, &'a StrategyConfig), LabError> {
+    let mut strategies = experiment.strategies.iter().enumerate();
+    let found = strategies.find(|(_, config)| config.name == strategy);
+    found.ok_or_else(|| {
+        LabError::new(
+            ErrorCode::InvalidCommand,
+            format!("the experiment has no strategy \"{strategy}\""),
+            "Name one of its strategies.",
+        )
+        .at("strategy")
+    })
+}
+
 /// The text belongs to no strategy; everything else that can be wrong does.
-fn placed(error: LabError, index: usize) -> LabError {
+pub(crate) fn placed(error: LabError, index: usize) -> LabError {
     if error.field.as_deref() == Some("data") {
         error
     } else {
@@ -67,32 +97,17 @@ fn placed(error: LabError, index: usize) -> LabError {
 /// Checks an experiment, the strategy of that name in it, and the data it is to train on: `text`, or
 /// the village that the experiment names. `base` are the files of the run that the strategy starts from.
 pub fn prepare(
+    registry: &Registry,
     experiment: &ExperimentConfig,
     strategy: &str,
     text: String,
     base: Vec<ModelFile>,
 ) -> Result<PreparedRun, LabError> {
-    experiment.validate()?;
-    experiment
-        .data
-        .validate()
-        .map_err(|error| error.at("data"))?;
+    validate(experiment)?;
     let data = training_data(experiment, text)?;
-    let (index, config) = experiment
-        .strategies
-        .iter()
-        .enumerate()
-        .find(|(_, config)| config.name == strategy)
-        .ok_or_else(|| {
-            LabError::new(
-                ErrorCode::InvalidCommand,
-                format!("the experiment has no strategy \"{strategy}\""),
-                "Name one of its strategies.",
-            )
-            .at("strategy")
-        })?;
+    let (index, config) = named(experiment, strategy)?;
     let place = |error| placed(error, index);
-    let created = lab_strategies::create(config).map_err(place)?;
+    let created = registry.create(config).map_err(place)?;
     created.validate(&data).map_err(place)?;
     if let Some(from) = config.from.as_deref().filter(|_| base.is_empty()) {
         return Err(place(
@@ -110,7 +125,8 @@ pub fn prepare(
         seed: experiment.seed,
         data,
         base,
-        reward: None,
+        metrics: registry.metrics().to_vec(),
+        reward: registry.reward(),
     })
 }
 
@@ -139,21 +155,60 @@ impl PreparedRun {
         context.reward = self.reward;
         context.checkpoint = checkpoint;
         let mut result = self.strategy.train(&mut context).await?;
-        let has_model = result
-            .files
-            .iter()
-            .any(|file| file.path.starts_with("model/"));
-        if result.stop_reason != StopReason::Stopped && has_model {
-            // What was trained is not lost because it cannot be judged.
-            match held_out(&*self.strategy, &result.files, &mut context).await {
-                Ok(found) => result.metrics.extend(found),
-                Err(error) => context.warn(format!(
-                    "the held-out questions could not be answered: {error}"
-                )),
+        if result.stop_reason != StopReason::Stopped {
+            let strategy = &*self.strategy;
+            let judged = judge(strategy, &self.metrics, &result, &mut context).await?;
+            let values: Vec<(&str, f64)> = judged.iter().map(|(n, v)| (&n[..], *v)).collect();
+            if !values.is_empty() {
+                context.record_metrics(result.steps, &values);
             }
+            result.metrics.extend(judged);
         }
         Ok(result)
     }
+}
+
+/// What every run is measured by when it is done: the held-out questions, and metrics from outside.
+async fn judge(
+    strategy: &dyn Strategy,
+    metrics: &[Rc<dyn Metric>],
+    result: &RunResult,
+    context: &mut RunContext,
+) -> Result<BTreeMap<String, f64>, LabError> {
+    // What was trained is not lost because it cannot be judged.
+    let found = match result.files.is_empty() {
+        true => HeldOut::default(),
+        false => held_out(strategy, &result.files, context)
+            .await
+            .unwrap_or_else(|error| {
+                context.warn(format!(
+                    "the held-out questions could not be answered: {error}"
+                ));
+                HeldOut::default()
+            }),
+    };
+    let mut values = found.metrics;
+    let measured: Vec<_> = {
+        let run = Finished {
+            result,
+            data: &context.data,
+            answers: &found.answers,
+        };
+        let measure = |metric: &Rc<dyn Metric>| (metric.name().to_owned(), metric.measure(&run));
+        metrics.iter().map(measure).collect()
+    };
+    for (name, value) in measured {
+        match value {
+            Ok(None) => {}
+            Ok(Some(value)) if value.is_finite() => {
+                values.insert(name, value);
+            }
+            // What took long to train is not thrown away because a metric has a mistake.
+            Ok(Some(value)) => context.warn(format!("the metric \"{name}\" is {value}")),
+            Err(error) => context.warn(format!("the metric \"{name}\" failed: {error}")),
+        }
+    }
+    Ok(values)
 }
 
 impl<'a> RunRecord<'a> {

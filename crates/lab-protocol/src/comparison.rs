@@ -148,11 +148,14 @@ fn metrics(runs: &[&RunResult]) -> BTreeMap<String, Measured> {
         .collect()
 }
 
-/// 1 where more is better, -1 where less is; none for what is neither.
-fn direction(metric: &str) -> Option<f64> {
+/// 1 where more is better, -1 where less is; none for what is neither. It follows from the words in the
+/// last part of the name: `accuracy`, `reward` or `score`, among others, for more; `loss`, `error` or
+/// `seconds` for less.
+pub fn direction(metric: &str) -> Option<f64> {
     let name = metric.rsplit('/').next().unwrap_or(metric);
-    const LESS: [&str; 9] = [
+    const LESS: [&str; 10] = [
         "loss",
+        "error",
         "perplexity",
         "bits_per_byte",
         "seconds",
@@ -162,9 +165,10 @@ fn direction(metric: &str) -> Option<f64> {
         "parameters",
         "kl",
     ];
-    const MORE: [&str; 14] = [
+    const MORE: [&str; 15] = [
         "accuracy",
         "reward",
+        "score",
         "exact_match",
         "f1",
         "recall",

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the computation runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
     /// A usable GPU if there is one, else the CPU (natively: the CPU).
@@ -15,6 +16,7 @@ pub enum BackendChoice {
 
 /// A named set of strategy runs that share data, seed and evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentConfig {
     #[serde(default = "schema_version")]
@@ -42,6 +44,38 @@ fn default_seed() -> u64 {
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 
 impl ExperimentConfig {
+    /// An experiment without strategies yet, everything else at its default.
+    ///
+    /// ```
+    /// use lab_protocol::*;
+    /// let pretraining = PretrainingConfig {
+    ///     model: ModelConfig { layers: 2, ..Default::default() },
+    ///     ..Default::default()
+    /// };
+    /// let experiment = ExperimentConfig::new("mine", DataConfig::village("hamlet"))
+    ///     .with(StrategyConfig::new("pretrain", "pretraining", &pretraining)?)
+    ///     .with(StrategyConfig::new("tune", "fine_tuning", &FineTuningConfig::default())?.starting_from("pretrain"));
+    /// experiment.validate()?;
+    /// # Ok::<(), LabError>(())
+    /// ```
+    pub fn new(name: &str, data: DataConfig) -> Self {
+        Self {
+            schema: SCHEMA_VERSION,
+            name: name.to_owned(),
+            description: String::new(),
+            seed: default_seed(),
+            backend: BackendChoice::default(),
+            data,
+            strategies: Vec::new(),
+        }
+    }
+
+    /// The same with one more strategy.
+    pub fn with(mut self, strategy: StrategyConfig) -> Self {
+        self.strategies.push(strategy);
+        self
+    }
+
     /// Checks what does not depend on data. Each strategy checks its own `config`.
     pub fn validate(&self) -> Result<(), LabError> {
         if self.schema != SCHEMA_VERSION {
@@ -142,6 +176,7 @@ impl ExperimentConfig {
 /// One strategy of an experiment. `config` is read by the strategy itself, so that a new strategy
 /// changes nothing here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StrategyConfig {
     /// Unique within the experiment; metrics carry it.
@@ -155,8 +190,28 @@ pub struct StrategyConfig {
     pub config: serde_json::Value,
 }
 
+impl StrategyConfig {
+    /// The strategy registered as `strategy`, with its own configuration.
+    pub fn new(name: &str, strategy: &str, config: &impl Serialize) -> Result<Self, LabError> {
+        Ok(Self {
+            name: name.to_owned(),
+            strategy: strategy.to_owned(),
+            from: None,
+            config: serde_json::to_value(config)
+                .map_err(|error| LabError::internal(error.to_string()))?,
+        })
+    }
+
+    /// The same, starting from the model of the strategy called `name`.
+    pub fn starting_from(mut self, name: &str) -> Self {
+        self.from = Some(name.to_owned());
+        self
+    }
+}
+
 /// The data an experiment trains on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     pub source: DataSource,
@@ -176,7 +231,34 @@ fn default_validation_fraction() -> f64 {
     0.1
 }
 
+impl DataConfig {
+    /// The built-in text of this name.
+    pub fn built_in(name: &str) -> Self {
+        Self::of(DataSource::BuiltIn, name)
+    }
+
+    /// The village of this preset, made from the experiment's seed.
+    pub fn village(preset: &str) -> Self {
+        Self::of(DataSource::Village, preset)
+    }
+
+    /// A text that is given with the experiment.
+    pub fn user() -> Self {
+        Self::of(DataSource::User, "")
+    }
+
+    fn of(source: DataSource, name: &str) -> Self {
+        Self {
+            source,
+            name: name.to_owned(),
+            village: Default::default(),
+            validation_fraction: default_validation_fraction(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
     /// A text that comes with the lab.
@@ -189,6 +271,7 @@ pub enum DataSource {
 
 /// `PretrainingStrategy`'s configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PretrainingConfig {
     pub model: ModelConfig,
@@ -221,6 +304,7 @@ impl PretrainingConfig {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TokenizerKind {
     /// One token for each character that occurs in the text.
@@ -233,6 +317,7 @@ pub enum TokenizerKind {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
     #[default]
@@ -241,6 +326,7 @@ pub enum Norm {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Position {
     /// A trained vector for each position (GPT-2).
@@ -251,6 +337,7 @@ pub enum Position {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// x·Φ(x), by the error function.
@@ -266,6 +353,7 @@ pub enum Activation {
 
 /// Shape of a decoder-only transformer. The vocabulary comes from the tokenizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     pub layers: usize,
@@ -416,6 +504,7 @@ impl ModelConfig {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// Half a cosine from the highest to the lowest rate.
@@ -427,6 +516,7 @@ pub enum Schedule {
 
 /// How a model is trained. The defaults are those of the quick start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
     pub steps: usize,

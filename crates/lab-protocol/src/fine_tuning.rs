@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which weights are trained, and how the base is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FineTuningMethod {
     /// All weights.
@@ -18,6 +19,7 @@ pub enum FineTuningMethod {
 
 /// Low-rank adapters: y = W x + s·B(A·dropout(x)), s = alpha / rank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {
     /// Columns of A and rows of B.
@@ -71,6 +73,7 @@ impl LoraConfig {
 
 /// What becomes of an example that does not fit the model's context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
     /// It is left out, and counted.
@@ -84,6 +87,7 @@ pub enum TooLong {
 
 /// `FineTuningStrategy`'s configuration. The model and its tokenizer are those of the run it starts from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuningConfig {
     pub method: FineTuningMethod,

@@ -1,6 +1,6 @@
 use crate::{
-    BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile, RunResult, Secret,
-    VectorMap,
+    BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile, RunResult,
+    Secret, VectorMap,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -50,6 +50,15 @@ pub enum Command {
         run: String,
         request: GenerateRequest,
     },
+    /// Asks a run that is done, whose files are `base`, under an id of its own; answered by an answer
+    /// event, and cut short by a stop.
+    Ask {
+        run: String,
+        experiment: ExperimentConfig,
+        strategy: String,
+        base: Vec<ModelFile>,
+        prompt: String,
+    },
 }
 
 impl Command {
@@ -61,13 +70,15 @@ impl Command {
             | Command::Step { run }
             | Command::Checkpoint { run }
             | Command::Stop { run }
-            | Command::Generate { run, .. } => run,
+            | Command::Generate { run, .. }
+            | Command::Ask { run, .. } => run,
         }
     }
 }
 
 /// What to write, and how freely.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerateRequest {
     pub prompt: String,
@@ -207,6 +218,12 @@ pub enum Event {
     Map {
         run: String,
         map: VectorMap,
+    },
+    /// What a run that is done answers; nothing where it was stopped before, or cannot be asked.
+    Answer {
+        run: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     Progress {
         run: String,

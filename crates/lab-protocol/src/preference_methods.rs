@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the divergence from the reference is held against a policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KlPlacement {
     /// In the loss, by the estimator `exp(-l) - 1 + l` (Shao et al. 2024).
@@ -24,6 +25,7 @@ pub enum KlPlacement {
 /// `GrpoStrategy`'s configuration: group relative policy optimisation (Shao et al. 2024). Answers to one
 /// prompt are compared with each other, so that no value has to be learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct GrpoConfig {
     pub reward: RewardConfig,
@@ -104,6 +106,7 @@ impl GrpoConfig {
 /// `DpoStrategy`'s configuration: direct preference optimisation (Rafailov et al. 2023), which needs
 /// neither a reward model nor samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DpoConfig {
     pub steps: usize,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How documents are indexed, and how questions are answered from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RagConfig {
     pub chunking: ChunkConfig,
@@ -68,6 +69,7 @@ impl RagConfig {
 /// A model behind the network, asked as OpenAI's chat completions are. Its key is no part of this: natively
 /// it stands in an environment variable, in the page it is typed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct EndpointConfig {
     /// What `/chat/completions` is put behind, e.g. `http://127.0.0.1:8000/v1`.

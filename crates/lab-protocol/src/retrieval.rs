@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a document is cut along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChunkMethod {
     /// Anywhere between words.
@@ -18,6 +19,7 @@ pub enum ChunkMethod {
 
 /// How documents become chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ChunkConfig {
     pub method: ChunkMethod,
@@ -63,6 +65,7 @@ impl ChunkConfig {
 
 /// How near two vectors are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Similarity {
     #[default]
@@ -74,6 +77,7 @@ pub enum Similarity {
 
 /// By what passages are ranked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMethod {
     /// Nearness of vectors.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the reward of an answer comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RewardConfig {
     /// A model trained on preferences.
@@ -54,6 +55,7 @@ impl RewardConfig {
 
 /// AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     pub learning_rate: f64,
@@ -107,6 +109,7 @@ impl OptimizerConfig {
 
 /// How a reward model is trained on preferences (Stiennon et al. 2020) before the policy is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardModelConfig {
     pub steps: usize,
@@ -158,6 +161,7 @@ impl RewardModelConfig {
 
 /// How answers are sampled. There are no filters: the policy that is improved is the one that samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutConfig {
     /// Most tokens of an answer.
@@ -193,6 +197,7 @@ impl RolloutConfig {
 
 /// What is measured and kept while the policy is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportConfig {
     /// Steps between evaluations on what is held out; 0 means before the first step and after the last only.
@@ -221,6 +226,7 @@ impl Default for ReportConfig {
 
 /// Proximal policy optimisation (Schulman et al. 2017) with a penalty on the divergence from a reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
     /// Updates, each on answers that were sampled for it.
@@ -300,6 +306,7 @@ impl PpoConfig {
 /// `RlhfStrategy`'s configuration. Model and tokenizer are those of the run it starts from, which is the
 /// reference too.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RlhfConfig {
     pub reward: RewardConfig,

@@ -326,8 +326,8 @@ impl RunContext {
             Command::Stop { .. } => Some(Control::Stop),
             Command::Checkpoint { .. } => Some(Control::Checkpoint),
             Command::Generate { request, .. } => Some(Control::Generate(request)),
-            // A second start is refused by the host, which knows of this run.
-            Command::Start { .. } => None,
+            // These begin something of their own, under ids that the host keeps apart.
+            Command::Start { .. } | Command::Ask { .. } => None,
         }
     }
 }

@@ -1,32 +1,54 @@
 //! The fair comparison: every strategy answers the same questions, which no strategy was trained on.
 
-use crate::{Base, RunContext, Strategy};
+use crate::{Answerer, Base, RunContext, Strategy};
 use burn::module::Module;
 use lab_model::corpus::covering_batches;
 use lab_model::evaluate::evaluate_batch;
 use lab_protocol::{LabError, ModelFile, STANDARD_ERROR};
 use lab_village::{Estimate, Question, Village, score, score_completions};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Rows of a batch of held-out text.
 const ROWS: usize = 16;
 
-/// What a strategy's result is worth on the village's held-out questions and text, by metric name:
+/// What a strategy's result is worth on held-out questions and text.
+#[derive(Default)]
+pub struct HeldOut {
+    /// By name.
+    pub metrics: BTreeMap<String, f64>,
+    pub answers: Vec<HeldOutAnswer>,
+}
+
+/// A strategy's answer to a held-out question.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldOutAnswer {
+    /// The questions it belongs to: `unseen_questions`, `reading` or `new_facts`.
+    pub set: &'static str,
+    pub prompt: String,
+    /// The answer in the words that training uses.
+    pub reference: String,
+    pub answer: String,
+}
+
+/// Judges a result on the village's held-out questions and text, by metric name:
 /// `held_out/known_facts` (beginnings of sentences about those who live there), `unseen_questions`,
 /// `reading` (the answer stands in the prompt, or nowhere), `new_facts` (about people whom only the
 /// documents describe), `true_reward` of the answers to unseen questions, `perplexity` a token of held-out
 /// text and `nats_above_floor`, its distance from the entropy of the language; shares with their standard
-/// errors. Nothing where there is no village, or the run was told to stop meanwhile.
+/// errors. A strategy that leaves no model has no perplexity. Nothing where there is no village, or the run
+/// was told to stop meanwhile.
 pub async fn held_out(
     strategy: &dyn Strategy,
     files: &[ModelFile],
     run: &mut RunContext,
-) -> Result<BTreeMap<String, f64>, LabError> {
-    let mut metrics = BTreeMap::new();
+) -> Result<HeldOut, LabError> {
+    let mut found = HeldOut::default();
     let Some(village) = run.data.village.clone() else {
-        return Ok(metrics);
+        return Ok(found);
     };
-    let base = Base::read(files, &run.device).await?;
+    let answerer = Answerer::read(strategy, files, &run.device).await?;
+    let metrics = &mut found.metrics;
     let mut put = |name: &str, estimate: Estimate| {
         metrics.insert(format!("held_out/{name}"), estimate.value);
         let name = format!("held_out/{name}{STANDARD_ERROR}");
@@ -37,38 +59,54 @@ pub async fn held_out(
         ("reading", &village.reading),
         ("new_facts", &village.library.questions),
     ];
-    for (name, questions) in sets {
+    for (set, questions) in sets {
         let prompts: Vec<String> = questions.iter().map(Question::prompt).collect();
-        let Some(outputs) = strategy.answer(&base, &prompts, run).await? else {
-            return Ok(BTreeMap::new());
+        let Some(outputs) = answerer.answer(&prompts, run).await? else {
+            return Ok(HeldOut::default());
         };
-        let found = score(questions, &outputs, run.seed)?;
-        put(name, found.exact);
-        if name == "unseen_questions" {
-            put("true_reward", found.reward);
+        let score = score(questions, &outputs, run.seed)?;
+        put(set, score.exact);
+        if set == "unseen_questions" {
+            put("true_reward", score.reward);
         }
+        let rows = questions.iter().zip(prompts).zip(outputs);
+        found
+            .answers
+            .extend(rows.map(|((question, prompt), answer)| HeldOutAnswer {
+                set,
+                prompt,
+                reference: question.reference(),
+                answer,
+            }));
     }
     let prompts: Vec<String> = village
         .completions
         .iter()
         .map(|completion| completion.prompt.clone())
         .collect();
-    let model = base.model.valid();
-    let completed = crate::answers(&model, &base.tokenizer, &prompts, base.end()?, 8, run).await?;
+    let completed = match &answerer.base {
+        Some(base) => {
+            let model = base.model.valid();
+            crate::answers(&model, &base.tokenizer, &prompts, base.end()?, 8, run).await?
+        }
+        None => answerer.answer(&prompts, run).await?,
+    };
     let Some(outputs) = completed else {
-        return Ok(BTreeMap::new());
+        return Ok(HeldOut::default());
     };
     put(
         "known_facts",
         score_completions(&village.completions, &outputs)?.exact,
     );
-    let Some((loss, tokens)) = loss(&base, &village, run).await? else {
-        return Ok(BTreeMap::new());
-    };
-    metrics.insert("held_out/perplexity".into(), loss.exp());
-    let floor = village.floor().nats_per_token_of(tokens);
-    metrics.insert("held_out/nats_above_floor".into(), loss - floor);
-    Ok(metrics)
+    if let Some(base) = &answerer.base {
+        let Some((loss, tokens)) = loss(base, &village, run).await? else {
+            return Ok(HeldOut::default());
+        };
+        metrics.insert("held_out/perplexity".into(), loss.exp());
+        let floor = village.floor().nats_per_token_of(tokens);
+        metrics.insert("held_out/nats_above_floor".into(), loss - floor);
+    }
+    Ok(found)
 }
 
 /// Mean loss a token of the held-out text, with half a context before each, and how many tokens it has.

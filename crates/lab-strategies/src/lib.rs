@@ -1,6 +1,7 @@
-//! The training strategies and the contract they share. A new strategy is a new file and one line in
-//! [`create`].
+//! The training strategies and the contract they share. A new strategy of the lab is a new file and one line
+//! in [`Registry::default`]; one from outside is registered with [`Registry::add_strategy`].
 
+mod answerer;
 mod answers;
 mod base;
 mod context;
@@ -18,9 +19,11 @@ mod network;
 mod preference;
 mod pretraining;
 mod rag;
+mod registry;
 mod rlhf;
 mod trainer;
 
+pub use answerer::Answerer;
 pub use answers::{answers, exact_match};
 pub use base::Base;
 pub use context::{Control, Host, RunContext, TrainingData};
@@ -29,11 +32,13 @@ pub use embedders::{DecoderEmbedder, EncoderEmbedder};
 pub use examples::{Conversation, Examples, preview, read_conversations};
 pub use fine_tuning::FineTuningStrategy;
 pub use grpo::GrpoStrategy;
-pub use held_out::held_out;
+
+pub use held_out::{HeldOut, HeldOutAnswer, held_out};
 pub use network::{HttpFailure, HttpRequest, HttpResponse, Receive};
 pub use preference::{Answer, RewardFunction, read_preferences, read_prompts};
 pub use pretraining::PretrainingStrategy;
 pub use rag::RagStrategy;
+pub use registry::{Finished, Metric, Registry};
 pub use rlhf::RlhfStrategy;
 pub use trainer::{StepSettings, StepValues, train_step};
 
@@ -50,7 +55,7 @@ const ANSWER: usize = 40;
 #[async_trait(?Send)]
 pub trait Strategy {
     /// Its name in experiments, e.g. `pretraining`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Checks the configuration and the data, before anything is allocated.
     fn validate(&self, data: &TrainingData) -> Result<(), LabError>;
@@ -77,29 +82,27 @@ pub trait Strategy {
         )
         .await
     }
-}
 
-/// The strategy that a configuration names, with its settings read; unknown keys are errors.
-pub fn create(config: &StrategyConfig) -> Result<Box<dyn Strategy>, LabError> {
-    match config.strategy.as_str() {
-        "pretraining" => Ok(Box::new(PretrainingStrategy::new(config)?)),
-        "rlhf" => Ok(Box::new(RlhfStrategy::new(config)?)),
-        "grpo" => Ok(Box::new(GrpoStrategy::new(config)?)),
-        "dpo" => Ok(Box::new(DpoStrategy::new(config)?)),
-        "rag" => Ok(Box::new(RagStrategy::new(config)?)),
-        "fine_tuning" => Ok(Box::new(FineTuningStrategy::new(config)?)),
-        other => Err(LabError::config(
-            "strategy",
-            format!("there is no strategy \"{other}\""),
-            "Use \"pretraining\", \"fine_tuning\", \"rlhf\", \"grpo\", \"dpo\" or \"rag\".",
-        )),
+    /// The same for a strategy that leaves no `model/`: it answers from what it left in `files`. `None` if
+    /// it cannot, or the run was told to stop meanwhile.
+    async fn answer_from(
+        &self,
+        _files: &[ModelFile],
+        _prompts: &[String],
+        _run: &mut RunContext,
+    ) -> Result<Option<Vec<String>>, LabError> {
+        Ok(None)
+    }
+
+    /// Takes up what `train` left in `files` beside the model, so that a run that is done can be asked
+    /// by another program than the one that made it.
+    fn restore(&mut self, _files: &[ModelFile]) -> Result<(), LabError> {
+        Ok(())
     }
 }
 
 /// A strategy's settings as it reads them; what is not given takes its default.
-pub(crate) fn read_config<T: serde::de::DeserializeOwned>(
-    config: &StrategyConfig,
-) -> Result<T, LabError> {
+pub fn read_config<T: serde::de::DeserializeOwned>(config: &StrategyConfig) -> Result<T, LabError> {
     let value = if config.config.is_null() {
         serde_json::json!({})
     } else {

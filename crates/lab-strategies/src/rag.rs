@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, HashSet};
 
 /// Documents that are indexed between two looks at what the user wants.
 const GROUP: usize = 32;
+/// Where the index is among the run's files.
+const INDEX: &str = "index/index.bin";
 /// Questions of the village whose answers are shown.
 const SHOWN: usize = 3;
 
@@ -133,9 +135,7 @@ impl Strategy for RagStrategy {
             steps: all,
             first_step: library.index.documents().len(),
             parameters: base.as_ref().map_or(0, |base| base.model.num_params()),
-            vocabulary: base
-                .as_ref()
-                .map_or(0, |base| base.tokenizer.vocabulary()),
+            vocabulary: base.as_ref().map_or(0, |base| base.tokenizer.vocabulary()),
             training_tokens: words,
             validation_tokens: 0,
             tokens_per_step: words / all.max(1),
@@ -184,7 +184,7 @@ impl Strategy for RagStrategy {
             }
         }
         let mut files = vec![ModelFile {
-            path: "index/index.bin".to_owned(),
+            path: INDEX.to_owned(),
             bytes,
         }];
         if !answered.is_empty() {
@@ -208,6 +208,19 @@ impl Strategy for RagStrategy {
             metrics,
             files,
         })
+    }
+
+    fn restore(&mut self, files: &[ModelFile]) -> Result<(), LabError> {
+        let kept = files.iter().find(|file| file.path == INDEX);
+        let kept = kept.ok_or_else(|| {
+            LabError::new(
+                ErrorCode::InvalidData,
+                format!("the run has no {INDEX}"),
+                "Run the strategy again.",
+            )
+        })?;
+        self.library = Some(Library::new(&self.config, Some(&kept.bytes))?);
+        Ok(())
     }
 
     /// Answers from the passages that are found for each question; a prompt that brings passages of its

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A village of a given size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// Small enough that a laptop's CPU learns its language in about a minute.
@@ -44,6 +45,7 @@ impl Preset {
 
 /// Everything that decides what a village is. The same settings give the same bytes everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VillageSettings {
     /// Where the other settings start from.

@@ -22,9 +22,9 @@ const SOFTWARE_GPU = [
 /** Long enough for a software GPU on a busy machine; nothing is asserted about time. */
 export const PATIENCE = 300_000;
 
-/** Starts the site (or another folder) and a browser, with or without WebGPU. */
-export async function start({ gpu = false, folder } = {}) {
-  const site = await serve(folder);
+/** Starts the site (or another folder, or with `more` files) and a browser, with or without WebGPU. */
+export async function start({ gpu = false, folder, more } = {}) {
+  const site = await serve(folder, more);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [...COMMON, ...(gpu ? SOFTWARE_GPU : ["--disable-features=WebGPU", "--disable-gpu"])],
@@ -38,12 +38,12 @@ export async function start({ gpu = false, folder } = {}) {
 
 /** Opens the page and waits until it can run. */
 export async function open({ site, browser }, options = {}) {
-  const { ready = true, ...context } = options;
+  const { ready = true, search = "", ...context } = options;
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...context });
   page.setDefaultTimeout(PATIENCE);
   const playground = new Playground(page, site.url);
   if (ready) {
-    await page.goto(site.url);
+    await page.goto(site.url + search);
     await page.locator(".badge.ready").waitFor();
     await page.locator(".preview").waitFor();
   }

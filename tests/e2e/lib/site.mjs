@@ -18,14 +18,15 @@ const TYPES = {
 /** The built site: `LAB_DIST`, or `dist` of this checkout. */
 export const dist = process.env.LAB_DIST ?? fileURLToPath(new URL("../../../dist", import.meta.url));
 
-export async function serve(folder = dist) {
+/** `more` are files from elsewhere, by their path on the site. */
+export async function serve(folder = dist, more = {}) {
   await readFile(join(folder, "index.html")).catch(() => {
     throw new Error(`there is no site in ${folder}: build it, or name its folder in LAB_DIST`);
   });
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://site").pathname));
     try {
-      const body = await readFile(join(folder, path.endsWith("/") ? `${path}index.html` : path));
+      const body = await readFile(more[path] ?? join(folder, path.endsWith("/") ? `${path}index.html` : path));
       response.writeHead(200, { "content-type": TYPES[extname(path)] ?? (path.endsWith("/") ? TYPES[".html"] : "application/octet-stream") });
       response.end(body);
     } catch {

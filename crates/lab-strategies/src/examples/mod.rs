@@ -8,6 +8,7 @@ pub use layouts::{Conversation, from_pair, read_conversations};
 
 use crate::TrainingData;
 use crate::base::Base;
+use lab_model::chat::ChatMessage;
 use lab_model::examples::{Example, mask};
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
@@ -192,16 +193,19 @@ fn encoded(conversation: &Conversation, base: &Base) -> Result<Example, LabError
     Ok(Example::new(prompt, response, base.end()?))
 }
 
-/// What the model is given: by the base's chat template if it has one, else each message with a new line
-/// at its end.
+/// What the model is given of a conversation.
 fn prompt_of(conversation: &Conversation, base: &Base) -> Result<String, LabError> {
+    prompt(&conversation.before, base).map_err(|error| error.at("data"))
+}
+
+/// Messages as the model is given them: by its chat template if it has one, else each with a new line at
+/// its end.
+pub fn prompt(messages: &[ChatMessage], base: &Base) -> Result<String, LabError> {
     if let Some(template) = &base.chat_template {
-        return template
-            .render(&conversation.before, true)
-            .map_err(|error| error.at("data"));
+        return template.render(messages, true);
     }
     let mut text = String::new();
-    for message in &conversation.before {
+    for message in messages {
         text.push_str(&message.content);
         if !message.content.ends_with('\n') {
             text.push('\n');

@@ -73,10 +73,10 @@ pub(crate) struct Shared<'a> {
 }
 
 /// Runs a recipe from the run's base to its result.
-pub(crate) async fn run_recipe<R: Recipe>(
+pub(crate) async fn run_recipe<'c, R: Recipe>(
     recipe: R,
-    shared: Shared<'_>,
-    name: &'static str,
+    shared: Shared<'c>,
+    name: &'c str,
     run: &mut RunContext,
 ) -> Result<RunResult, LabError> {
     let mut policy_run = PolicyRun::new(recipe, shared, name, run).await?;
@@ -90,7 +90,7 @@ pub(crate) async fn run_recipe<R: Recipe>(
 
 struct PolicyRun<'c, R> {
     recipe: R,
-    name: &'static str,
+    name: &'c str,
     shared: Shared<'c>,
     base: Base,
     data: PreferenceData,
@@ -130,7 +130,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
     async fn new(
         recipe: R,
         shared: Shared<'c>,
-        name: &'static str,
+        name: &'c str,
         run: &mut RunContext,
     ) -> Result<Self, LabError> {
         let base = Base::load(run).await?;

@@ -167,14 +167,15 @@ pub async fn train<T: Task>(
         if due(training.sample_interval) {
             write_samples(task, &model, step, run).await?;
         }
-        if due(training.checkpoint_interval) && !last {
+        let patience = training.early_stopping_patience;
+        let in_vain = patience > 0 && progress.evaluations_without_gain >= patience;
+        // After its last step there is nothing to go on with.
+        if due(training.checkpoint_interval) && !last && !in_vain {
             let state = state::save(&model, &best, &optimizer, progress, plan, run).await?;
             run.checkpoint(step, state);
         }
         run.step_made(step);
-        if training.early_stopping_patience > 0
-            && progress.evaluations_without_gain >= training.early_stopping_patience
-        {
+        if in_vain {
             stop_reason = StopReason::EarlyStopping;
             break;
         }

@@ -1,0 +1,73 @@
+//! Runs that are done, asked.
+
+use crate::run::{named, placed};
+use burn::tensor::Device;
+use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile};
+use lab_strategies::{Answerer, Host, Registry, RunContext, Strategy, TrainingData};
+use std::rc::Rc;
+
+/// A run that is done, from its files, to be asked.
+pub struct FinishedRun {
+    strategy: Box<dyn Strategy>,
+    name: String,
+    seed: u64,
+    /// Whether what is asked is a question, not a text to go on with.
+    questions: bool,
+    files: Vec<ModelFile>,
+}
+
+impl FinishedRun {
+    /// The run of `strategy` in the experiment that left `files`.
+    pub fn new(
+        registry: &Registry,
+        experiment: &ExperimentConfig,
+        strategy: &str,
+        files: Vec<ModelFile>,
+    ) -> Result<Self, LabError> {
+        experiment.validate()?;
+        let (index, config) = named(experiment, strategy)?;
+        if files.is_empty() {
+            return Err(LabError::new(
+                ErrorCode::InvalidCommand,
+                format!("\"{strategy}\" has no model to ask"),
+                "Run it first.",
+            )
+            .at("base"));
+        }
+        let place = |error| placed(error, index);
+        let mut created = registry.create(config).map_err(place)?;
+        created.restore(&files)?;
+        let pretrains = |config: &lab_protocol::StrategyConfig| config.strategy == "pretraining";
+        Ok(Self {
+            strategy: created,
+            name: config.name.clone(),
+            seed: experiment.seed,
+            questions: experiment.data.source == DataSource::Village
+                || !experiment.strategies.iter().all(pretrains),
+            files,
+        })
+    }
+
+    /// The likeliest answer to `prompt`; `None` if the host said stop meanwhile, under the id `run`. Where
+    /// the experiment only pretrains on a text, the prompt is gone on with as it stands; everywhere else it
+    /// is put as the questions that the strategies learned from.
+    pub async fn ask(
+        &self,
+        run: String,
+        prompt: &str,
+        device: Device,
+        host: Rc<dyn Host>,
+    ) -> Result<Option<String>, LabError> {
+        let data = TrainingData::default();
+        let (name, seed) = (self.name.clone(), self.seed);
+        let mut context = RunContext::new(run, name, seed, device, data, host);
+        let answerer = Answerer::read(&*self.strategy, &self.files, &context.device).await?;
+        let prompt = match self.questions {
+            true => answerer.question(prompt)?,
+            false => prompt.to_owned(),
+        };
+        let answers = answerer.answer(&[prompt], &mut context).await;
+        let answers = answers.map_err(|error| error.at("prompt"))?;
+        Ok(answers.and_then(|answers| answers.into_iter().next()))
+    }
+}

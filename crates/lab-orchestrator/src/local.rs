@@ -1,0 +1,109 @@
+//! Runs made right here, in the task that asks for them.
+
+use crate::Executor;
+use crate::run::{check, prepare};
+use async_trait::async_trait;
+use burn::tensor::Device;
+use lab_protocol::{
+    Command, ErrorCode, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
+};
+use lab_strategies::{Host, Registry};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Makes runs on one device and keeps what they record in memory, by the strategy's name, which is the
+/// run's id too. Events go to `host`.
+pub struct LocalExecutor {
+    registry: Registry,
+    text: String,
+    device: Device,
+    host: Rc<dyn Host>,
+    records: RefCell<BTreeMap<String, Vec<MetricRecord>>>,
+}
+
+impl LocalExecutor {
+    /// `registry` holds what experiments may name, `text` is what they train on (empty for the village).
+    pub fn new(registry: Registry, text: String, device: Device, host: Rc<dyn Host>) -> Self {
+        Self {
+            registry,
+            text,
+            device,
+            host,
+            records: RefCell::default(),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Executor for LocalExecutor {
+    async fn execute(
+        &self,
+        experiment: &ExperimentConfig,
+        strategy: &str,
+        base: Vec<ModelFile>,
+    ) -> Result<RunResult, LabError> {
+        let prepared = prepare(
+            &self.registry,
+            experiment,
+            strategy,
+            self.text.clone(),
+            base,
+        )?;
+        let recorder = Rc::new(Recorder {
+            host: self.host.clone(),
+            records: RefCell::default(),
+        });
+        let run = strategy.to_owned();
+        let outcome = prepared
+            .execute(run.clone(), self.device.clone(), recorder.clone(), None)
+            .await;
+        let records = recorder.records.take();
+        self.records.borrow_mut().insert(run, records);
+        outcome
+    }
+
+    fn check(&self, experiment: &ExperimentConfig) -> Result<(), LabError> {
+        check(&self.registry, experiment, &self.text)
+    }
+
+    fn metrics(
+        &self,
+        _experiment: &ExperimentConfig,
+        strategy: &str,
+    ) -> Result<Vec<MetricRecord>, LabError> {
+        let records = self.records.borrow().get(strategy).cloned();
+        records.ok_or_else(|| {
+            LabError::new(
+                ErrorCode::InvalidCommand,
+                format!("\"{strategy}\" was not run"),
+                "Run the experiment first.",
+            )
+            .at("strategy")
+        })
+    }
+}
+
+/// Keeps the records that pass through.
+struct Recorder {
+    host: Rc<dyn Host>,
+    records: RefCell<Vec<MetricRecord>>,
+}
+
+#[async_trait(?Send)]
+impl Host for Recorder {
+    fn now(&self) -> f64 {
+        self.host.now()
+    }
+
+    fn emit(&self, event: Event) {
+        if let Event::Metrics { records, .. } = &event {
+            self.records.borrow_mut().extend(records.iter().cloned());
+        }
+        self.host.emit(event);
+    }
+
+    async fn next_command(&self, wait: bool) -> Option<Command> {
+        self.host.next_command(wait).await
+    }
+}
