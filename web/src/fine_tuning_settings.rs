@@ -2,7 +2,7 @@
 
 use crate::lora_settings;
 use crate::settings::Group::{Adapter, Data, Evaluation, Main};
-use crate::settings::Kind::{Choice, Switch, Whole};
+use crate::settings::Kind::{Choice, Number, Switch, Whole};
 use crate::settings::{ANY, Setting, setting};
 
 /// The methods that train an adapter.
@@ -37,6 +37,13 @@ pub const FINE_TUNING: &[Setting] = &[
         "Packing",
         Switch,
         "Puts examples one behind the other, so that nothing is computed for padding.",
+    ),
+    setting(
+        Data,
+        "replay",
+        "Replay",
+        Number(0.0, 0.9),
+        "Share of each batch that is text of the village's pretraining, so that it is not forgotten.",
     ),
     setting(
         Evaluation,
