@@ -12,12 +12,21 @@ use std::rc::Rc;
 const DOCUMENTS: usize = 70;
 
 fn documents() -> String {
-    let crafts = ["grinds corn", "bakes bread", "mends nets", "shoes horses", "keeps bees"];
+    let crafts = [
+        "grinds corn",
+        "bakes bread",
+        "mends nets",
+        "shoes horses",
+        "keeps bees",
+    ];
     let mut text = String::new();
     for number in 0..DOCUMENTS {
         let craft = crafts[number % crafts.len()];
         let content = format!("Person{number} {craft} in lane {}.", number * 7 % 31);
-        text.push_str(&format!("{}\n", json!({"id": format!("d{number}"), "content": content})));
+        text.push_str(&format!(
+            "{}\n",
+            json!({"id": format!("d{number}"), "content": content})
+        ));
     }
     text
 }
@@ -36,7 +45,7 @@ fn experiment(config: Value) -> ExperimentConfig {
 /// A model that has barely begun to learn: what is asked here is what it is given, not what it knows.
 fn base() -> Vec<ModelFile> {
     let config = json!({
-        "model": {"layers": 1, "heads": 2, "width": 16, "context": 96},
+        "tokenizer": "byte", "model": {"layers": 1, "heads": 2, "width": 16, "context": 96},
         "training": {"steps": 2, "batch_size": 2, "evaluation_windows": 2, "final_evaluation_windows": 2,
             "sample_tokens": 0, "checkpoint_interval": 0}
     });
@@ -46,7 +55,9 @@ fn base() -> Vec<ModelFile> {
     }))
     .unwrap_or_else(|error: LabError| panic!("{error}"));
     let host = Rc::new(TestHost::default());
-    run_from(&experiment, &documents(), vec![], host, None).unwrap().files
+    run_from(&experiment, &documents(), vec![], host, None)
+        .unwrap()
+        .files
 }
 
 fn rag(
@@ -91,7 +102,12 @@ fn questions_are_answered_from_what_is_found() {
     assert_eq!(first.document, "d13");
     assert_eq!((first.start, first.end), (0, first.text.chars().count()));
     assert!(first.text.starts_with("Person13 "));
-    assert!(grounds.passages.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    assert!(
+        grounds
+            .passages
+            .windows(2)
+            .all(|pair| pair[0].score >= pair[1].score)
+    );
     // No document has a word of the second.
     assert_eq!(found[1].1.outcome, AnswerOutcome::NoPassage);
     assert!(found[1].1.passages.is_empty());
@@ -135,14 +151,18 @@ fn a_user_may_ask_in_the_midst_and_an_index_is_continued() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].0, "What does Person3 do?\n");
     assert_eq!(found[0].1.passages[0].document, "d3");
-    let warned = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("empty"));
+    let warned =
+        |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("empty"));
     assert!(host.events.borrow().iter().any(warned));
 
     let (step, state) = host.checkpoint().unwrap();
     assert_eq!(step, 32);
     let host = Rc::new(TestHost::default());
     let continued = rag(config, &documents(), &host, Some(state.clone())).unwrap();
-    assert_eq!(file(&continued, "index/index.bin"), file(&whole, "index/index.bin"));
+    assert_eq!(
+        file(&continued, "index/index.bin"),
+        file(&whole, "index/index.bin")
+    );
     let started = host.events.borrow().iter().find_map(|event| match event {
         Event::Started { info, .. } => Some(info.first_step),
         _ => None,
@@ -152,7 +172,13 @@ fn a_user_may_ask_in_the_midst_and_an_index_is_continued() {
     let other = json!({"method": "bm25", "chunking": {"size": 10, "overlap": 0}});
     let error = rag(other, &documents(), &Rc::default(), Some(state)).unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidCheckpoint, "{error}");
-    let error = rag(json!({}), &documents(), &Rc::default(), Some(b"junk".to_vec())).unwrap_err();
+    let error = rag(
+        json!({}),
+        &documents(),
+        &Rc::default(),
+        Some(b"junk".to_vec()),
+    )
+    .unwrap_err();
     assert!(error.code.is_input(), "{error}");
 }
 
@@ -165,11 +191,20 @@ fn bad_documents_and_questions_are_named() {
     assert!(error.message.contains("\"d0\""), "{error}");
     assert_eq!(error.field.as_deref(), Some("data"));
     let error = refused(json!({}), "no JSON\n");
-    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::InvalidData, Some("data")));
+    assert_eq!(
+        (error.code, error.field.as_deref()),
+        (ErrorCode::InvalidData, Some("data"))
+    );
     let error = refused(json!({"questions": ["a", " "]}), &documents());
-    assert_eq!(error.field.as_deref(), Some("strategies[0].config.questions[1]"));
+    assert_eq!(
+        error.field.as_deref(),
+        Some("strategies[0].config.questions[1]")
+    );
     let error = refused(json!({"endpoint": {"base_url": "x"}}), &documents());
-    assert_eq!(error.field.as_deref(), Some("strategies[0].config.endpoint.base_url"));
+    assert_eq!(
+        error.field.as_deref(),
+        Some("strategies[0].config.endpoint.base_url")
+    );
     let error = refused(json!({"endpoint": {"key": "sk-1"}}), &documents());
     assert_eq!(error.code, ErrorCode::UnknownKey, "{error}");
 }
@@ -183,5 +218,8 @@ fn an_endpoint_out_of_reach_leaves_the_index() {
     assert_eq!(error.code, ErrorCode::Network, "{error}");
     let (step, state) = host.checkpoint().unwrap();
     assert_eq!(step, DOCUMENTS);
-    assert_eq!(Index::from_bytes(&state).unwrap().documents().len(), DOCUMENTS);
+    assert_eq!(
+        Index::from_bytes(&state).unwrap().documents().len(),
+        DOCUMENTS
+    );
 }

@@ -4,8 +4,7 @@ use crate::run_log::RunLog;
 use crate::worker::Files;
 use js_sys::Uint8Array;
 use lab_protocol::{
-    DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult,
-    VectorMap,
+    DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult, VectorMap,
 };
 use leptos::prelude::*;
 use std::collections::VecDeque;

@@ -3,8 +3,8 @@
 use crate::app::use_lab;
 use crate::format::count;
 use crate::runs::Sample;
-use leptos::prelude::*;
 use lab_protocol::{AnswerOutcome, Grounds, UsedPassage};
+use leptos::prelude::*;
 
 /// Examples token by token, with what the loss counts of them.
 #[component]
@@ -104,7 +104,9 @@ fn Answer(question: String, text: String, grounds: Grounds) -> impl IntoView {
         }
     };
     let passages = grounds.passages.into_iter().enumerate();
-    let passages: Vec<_> = passages.map(|(index, passage)| row(index, passage)).collect();
+    let passages: Vec<_> = passages
+        .map(|(index, passage)| row(index, passage))
+        .collect();
     view! {
         <p class="grounded-question"><span class="sample-prompt">{question.trim().to_owned()}</span></p>
         {answer}

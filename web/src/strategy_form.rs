@@ -107,7 +107,11 @@ pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
         (_, Some(Value::String(text))) => escape(text),
         (kind, Some(Value::Array(texts))) => {
             let texts = texts.iter().filter_map(Value::as_str);
-            let between = if matches!(kind, Kind::Lines) { "\n" } else { ", " };
+            let between = if matches!(kind, Kind::Lines) {
+                "\n"
+            } else {
+                ", "
+            };
             texts.collect::<Vec<_>>().join(between)
         }
         (_, Some(Value::Number(number))) => {

@@ -99,11 +99,12 @@ fn connect(url: &Url<'_>, deadline: Instant) -> Result<Box<dyn Stream>, Error> {
 /// TLS, trusting the authorities that Mozilla trusts.
 fn secured(url: &Url<'_>, stream: Limited) -> Result<Box<dyn Stream>, Error> {
     let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
     let name = ServerName::try_from(url.name.to_owned()).map_err(Error::other)?;
     let connection = ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
     Ok(Box::new(StreamOwned::new(connection, stream)))
@@ -187,7 +188,9 @@ fn read_head(reader: &mut impl BufRead) -> Result<(HttpResponse, Body), Error> {
             let value = value.trim();
             match name.to_ascii_lowercase().as_str() {
                 "retry-after" => response.retry_after = Some(value.to_owned()),
-                "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => body = Body::Chunked,
+                "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => {
+                    body = Body::Chunked
+                }
                 "content-length" if !matches!(body, Body::Chunked) => {
                     let length = value.parse().map_err(|_| bad("its answer has no length"))?;
                     body = Body::After(length);
@@ -229,7 +232,9 @@ fn read_body(reader: &mut impl BufRead, body: Body, receive: Receive<'_>) -> Res
 fn pass(reader: &mut impl BufRead, mut length: u64, receive: Receive<'_>) -> Result<bool, Error> {
     while length > 0 {
         let piece = reader.fill_buf()?;
-        let piece = &piece[..piece.len().min(usize::try_from(length).unwrap_or(usize::MAX))];
+        let piece = &piece[..piece
+            .len()
+            .min(usize::try_from(length).unwrap_or(usize::MAX))];
         if piece.is_empty() {
             return Err(bad("the connection was closed in the midst"));
         }
@@ -248,7 +253,9 @@ fn line(reader: &mut impl BufRead) -> Result<String, Error> {
     let mut bytes = Vec::new();
     reader.read_until(b'\n', &mut bytes)?;
     match bytes.strip_suffix(b"\n") {
-        Some(line) => Ok(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()),
+        Some(line) => {
+            Ok(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
+        }
         None if bytes.is_empty() => Err(bad("the connection was closed without an answer")),
         None => Err(bad("it does not answer in HTTP")),
     }
@@ -284,7 +291,9 @@ mod tests {
         for answer in answers {
             assert_eq!(read(answer).unwrap().1, "hello", "{answer}");
         }
-        let busy = read("HTTP/1.1 429 Busy\r\nRETRY-AFTER:  7 \r\n\r\n").unwrap().0;
+        let busy = read("HTTP/1.1 429 Busy\r\nRETRY-AFTER:  7 \r\n\r\n")
+            .unwrap()
+            .0;
         assert_eq!((busy.status, busy.retry_after.as_deref()), (429, Some("7")));
         for broken in [
             "",
@@ -299,7 +308,10 @@ mod tests {
         ] {
             assert!(read(broken).is_err(), "{broken}");
         }
-        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(LONGEST_HEAD as usize));
+        let endless = format!(
+            "HTTP/1.1 200 OK\r\nx: {}",
+            "y".repeat(LONGEST_HEAD as usize)
+        );
         assert!(read(&endless).is_err());
     }
 
@@ -313,7 +325,14 @@ mod tests {
         assert_eq!(parts("http://a:8000"), Some((false, "a", 8000, "/")));
         assert_eq!(parts("http://[::1]:80/v1"), Some((false, "::1", 80, "/v1")));
         assert_eq!(parts("http://[::1]/v1"), Some((false, "::1", 80, "/v1")));
-        for wrong in ["", "a.b", "ftp://a", "http://", "http://a:b/", "http://:80/"] {
+        for wrong in [
+            "",
+            "a.b",
+            "ftp://a",
+            "http://",
+            "http://a:b/",
+            "http://:80/",
+        ] {
             assert_eq!(parts(wrong), None, "{wrong}");
         }
     }

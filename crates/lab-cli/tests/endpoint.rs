@@ -76,7 +76,9 @@ fn serve(mut stream: TcpStream, replies: &[Reply], seen: &Mutex<Vec<Seen>>) {
         seen.len() - 1
     };
     let send = |stream: &mut TcpStream, text: &str| {
-        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+        let _ = stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush());
     };
     match &replies[number.min(replies.len() - 1)] {
         Reply::Send(text) => send(&mut stream, text),
@@ -96,7 +98,11 @@ fn response(status: &str, headers: &str, body: &str) -> Reply {
 
 fn whole(text: &str) -> Reply {
     let body = json!({"choices": [{"message": {"role": "assistant", "content": text}}]});
-    response("200 OK", "Content-Type: application/json\r\n", &body.to_string())
+    response(
+        "200 OK",
+        "Content-Type: application/json\r\n",
+        &body.to_string(),
+    )
 }
 
 /// As a stream of events, a word each.
@@ -138,7 +144,14 @@ fn ask(folder: &Path, base_url: &str, more: Value, arguments: &[&str]) -> Output
     });
     std::fs::write(folder.join("experiment.json"), experiment.to_string()).unwrap();
     std::fs::write(folder.join("documents.jsonl"), DOCUMENTS).unwrap();
-    let run = ["run", "experiment.json", "--data", "documents.jsonl", "--out", "out"];
+    let run = [
+        "run",
+        "experiment.json",
+        "--data",
+        "documents.jsonl",
+        "--out",
+        "out",
+    ];
     Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(run)
         .args(arguments)
@@ -164,7 +177,9 @@ fn nowhere_the_key(folder: &Path, output: &Output) {
                 continue;
             }
             let bytes = std::fs::read(entry.path()).unwrap();
-            let found = bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes());
+            let found = bytes
+                .windows(KEY.len())
+                .any(|window| window == KEY.as_bytes());
             assert!(!found, "{}", entry.path().display());
         }
     }
@@ -177,14 +192,21 @@ fn answers(folder: &Path) -> Value {
 
 #[test]
 fn an_endpoint_answers_from_passages_and_cites_them() {
-    for reply in [whole("Tom Field [1]."), streamed(&["Tom", " Field", " [1]."])] {
+    for reply in [
+        whole("Tom Field [1]."),
+        streamed(&["Tom", " Field", " [1]."]),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::new(&[reply]);
         let output = ask(folder.path(), &server.address, json!({}), &[]);
         assert!(output.status.success(), "{}", said(&output));
         let seen = server.seen();
         assert_eq!(seen.len(), 1);
-        assert!(seen[0].head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"));
+        assert!(
+            seen[0]
+                .head
+                .starts_with("POST /v1/chat/completions HTTP/1.1\r\n")
+        );
         let authorization = format!("authorization: bearer {KEY}");
         assert!(seen[0].head.to_lowercase().contains(&authorization));
         assert_eq!(seen[0].body["model"], "tiny");
@@ -198,10 +220,20 @@ fn an_endpoint_answers_from_passages_and_cites_them() {
         let passages = answer["passages"].as_array().unwrap();
         assert_eq!(passages.len(), 2);
         assert_eq!(passages[0]["document"], "bakery");
-        assert_eq!((&passages[0]["start"], &passages[0]["end"]), (&json!(0), &json!(40)));
-        assert_eq!((&passages[0]["cited"], &passages[1]["cited"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (&passages[0]["start"], &passages[0]["end"]),
+            (&json!(0), &json!(40))
+        );
+        assert_eq!(
+            (&passages[0]["cited"], &passages[1]["cited"]),
+            (&json!(true), &json!(false))
+        );
         assert!(passages[0]["score"].as_f64() > passages[1]["score"].as_f64());
-        assert!(said(&output).contains("* [1] bakery 0–40"), "{}", said(&output));
+        assert!(
+            said(&output).contains("* [1] bakery 0–40"),
+            "{}",
+            said(&output)
+        );
         nowhere_the_key(folder.path(), &output);
         assert!(folder.path().join("out/index/index.bin").is_file());
     }
@@ -216,7 +248,10 @@ fn nobody_is_asked_where_no_passage_is_close_enough() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(server.seen().is_empty());
     let answer = &answers(folder.path())[0];
-    assert_eq!((&answer["outcome"], &answer["answer"]), (&json!("no_passage"), &json!("")));
+    assert_eq!(
+        (&answer["outcome"], &answer["answer"]),
+        (&json!("no_passage"), &json!(""))
+    );
     assert!(said(&output).contains("no passage is close enough"));
 }
 
@@ -232,18 +267,99 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
     let refused = error(&format!("Incorrect API key provided: {KEY}"));
     // Reply, exit status, tries, and what is said.
     let cases: [(&str, Reply, i32, usize, &[&str]); 12] = [
-        ("a hang", Reply::Hang(String::new()), 1, 2, &["network:", "within 1 s", "timeout"]),
-        ("a hang in the midst", Reply::Hang(half.into()), 1, 2, &["network:", "within 1 s"]),
-        ("a stream cut short", Reply::Send(half.into()), 1, 2, &["network:", "broke off"]),
-        ("a closed connection", Reply::Send(String::new()), 1, 2, &["network:", "cannot be reached"]),
-        ("no HTTP", Reply::Send("ho ho ho\r\n\r\n".into()), 1, 2, &["network:", "cannot be reached"]),
-        ("a page", response("200 OK", "", "<html>hello</html>"), 1, 1, &["network:", "no chat completion", "<html>"]),
-        ("other JSON", response("200 OK", "", "{\"ok\": true}"), 1, 1, &["network:", "no chat completion"]),
-        ("status 401", response("401 Unauthorized", "", &refused), 2, 1, &["invalid_config:", "refuses the key", "LAB_TEST_KEY", "key_variable"]),
-        ("status 404", response("404 Not Found", "", &error("no model tiny")), 2, 1, &["invalid_config:", "no model tiny", "base_url"]),
-        ("status 429", response("429 Too Many Requests", "", &error("slow down")), 1, 2, &["network:", "too many requests", "slow down"]),
-        ("status 503", response("503 Service Unavailable", "", "<html>proxy</html>"), 1, 2, &["network:", "status 503"]),
-        ("a redirection", response("307 Temporary Redirect", "Location: http://127.0.0.1:9/\r\n", ""), 1, 1, &["network:", "status 307", "redirect"]),
+        (
+            "a hang",
+            Reply::Hang(String::new()),
+            1,
+            2,
+            &["network:", "within 1 s", "timeout"],
+        ),
+        (
+            "a hang in the midst",
+            Reply::Hang(half.into()),
+            1,
+            2,
+            &["network:", "within 1 s"],
+        ),
+        (
+            "a stream cut short",
+            Reply::Send(half.into()),
+            1,
+            2,
+            &["network:", "broke off"],
+        ),
+        (
+            "a closed connection",
+            Reply::Send(String::new()),
+            1,
+            2,
+            &["network:", "cannot be reached"],
+        ),
+        (
+            "no HTTP",
+            Reply::Send("ho ho ho\r\n\r\n".into()),
+            1,
+            2,
+            &["network:", "cannot be reached"],
+        ),
+        (
+            "a page",
+            response("200 OK", "", "<html>hello</html>"),
+            1,
+            1,
+            &["network:", "no chat completion", "<html>"],
+        ),
+        (
+            "other JSON",
+            response("200 OK", "", "{\"ok\": true}"),
+            1,
+            1,
+            &["network:", "no chat completion"],
+        ),
+        (
+            "status 401",
+            response("401 Unauthorized", "", &refused),
+            2,
+            1,
+            &[
+                "invalid_config:",
+                "refuses the key",
+                "LAB_TEST_KEY",
+                "key_variable",
+            ],
+        ),
+        (
+            "status 404",
+            response("404 Not Found", "", &error("no model tiny")),
+            2,
+            1,
+            &["invalid_config:", "no model tiny", "base_url"],
+        ),
+        (
+            "status 429",
+            response("429 Too Many Requests", "", &error("slow down")),
+            1,
+            2,
+            &["network:", "too many requests", "slow down"],
+        ),
+        (
+            "status 503",
+            response("503 Service Unavailable", "", "<html>proxy</html>"),
+            1,
+            2,
+            &["network:", "status 503"],
+        ),
+        (
+            "a redirection",
+            response(
+                "307 Temporary Redirect",
+                "Location: http://127.0.0.1:9/\r\n",
+                "",
+            ),
+            1,
+            1,
+            &["network:", "status 307", "redirect"],
+        ),
     ];
     std::thread::scope(|scope| {
         for (name, reply, status, tries, words) in cases {
@@ -251,7 +367,12 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
                 let folder = tempfile::tempdir().unwrap();
                 let server = Server::new(&[reply]);
                 let output = ask(folder.path(), &server.address, json!({}), &[]);
-                assert_eq!(output.status.code(), Some(status), "{name}: {}", said(&output));
+                assert_eq!(
+                    output.status.code(),
+                    Some(status),
+                    "{name}: {}",
+                    said(&output)
+                );
                 let message = String::from_utf8_lossy(&output.stderr).into_owned();
                 let message = message.lines().last().unwrap_or_default();
                 for word in words {
@@ -278,8 +399,16 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
     let folder = tempfile::tempdir().unwrap();
     let output = ask(folder.path(), &closed, json!({}), &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("cannot be reached"), "{}", said(&output));
-    assert!(said(&output).contains("trying again in 0.5 s"), "{}", said(&output));
+    assert!(
+        said(&output).contains("cannot be reached"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        said(&output).contains("trying again in 0.5 s"),
+        "{}",
+        said(&output)
+    );
 }
 
 /// Continues a run; only the address of the endpoint is another.
@@ -295,7 +424,12 @@ fn resume(folder: &Path, base_url: &str) -> Output {
 fn tries_are_apart_and_as_long_as_the_endpoint_asks() {
     let busy = |header: &str| response("429 Too Many Requests", header, "{}");
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::new(&[busy(""), busy(""), busy("Retry-After: 2\r\n"), whole("Tom.")]);
+    let server = Server::new(&[
+        busy(""),
+        busy(""),
+        busy("Retry-After: 2\r\n"),
+        whole("Tom."),
+    ]);
     let output = ask(folder.path(), &server.address, json!({"retries": 3}), &[]);
     assert!(output.status.success(), "{}", said(&output));
     let seen = server.seen();
@@ -314,7 +448,11 @@ fn tries_are_apart_and_as_long_as_the_endpoint_asks() {
     let server = Server::new(&[busy("Retry-After: 3600\r\n"), whole("Tom.")]);
     let output = ask(folder.path(), &server.address, json!({}), &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("asks to wait 3600 s"), "{}", said(&output));
+    assert!(
+        said(&output).contains("asks to wait 3600 s"),
+        "{}",
+        said(&output)
+    );
     assert_eq!(server.seen().len(), 1);
 }
 
@@ -322,7 +460,10 @@ fn tries_are_apart_and_as_long_as_the_endpoint_asks() {
 fn settings_of_an_endpoint_are_checked_before_anything_is_done() {
     for (more, field) in [
         (json!({"base_url": "ftp://x"}), "base_url"),
-        (json!({"base_url": "http://name:password@host/v1"}), "base_url"),
+        (
+            json!({"base_url": "http://name:password@host/v1"}),
+            "base_url",
+        ),
         (json!({"base_url": "http://host/v1?key=sk-1"}), "base_url"),
         (json!({"model": " "}), "model"),
         (json!({"key_variable": "sk-proj-abc"}), "key_variable"),

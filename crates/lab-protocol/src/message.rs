@@ -1,6 +1,6 @@
 use crate::{
-    BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile, RunResult, Secret,
-    VectorMap,
+    BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile, RunResult,
+    Secret, VectorMap,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -108,10 +108,9 @@ impl MemoryStore {
             allow(start + node as usize)
                 || (!segment.twins.is_empty() && twins(node).any(|row| allow(row as usize)))
         };
-        let found =
-            segment
-                .graph
-                .search(&self.rows, start, query, effort, &mut any, &mut |_| {});
+        let found = segment
+            .graph
+            .search(&self.rows, start, query, effort, &mut any, &mut |_| {});
         let before = rows.len();
         for &node in &found.nodes {
             let row = start as u32 + node;

@@ -90,7 +90,11 @@ mod tests {
         let vectors: Vec<Vec<f32>> = (0..100)
             .map(|i| {
                 let wave = |step: f32| (i as f32 * step).sin();
-                vec![3.0 + 2.0 * wave(0.7), 0.01 * wave(1.3), 5.0 * wave(0.3) - 1.0]
+                vec![
+                    3.0 + 2.0 * wave(0.7),
+                    0.01 * wave(1.3),
+                    5.0 * wave(0.3) - 1.0,
+                ]
             })
             .collect();
         let all: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();

@@ -126,14 +126,19 @@ impl<'a> Endpoint<'a> {
                 return Try::Again(network(message, hint), None);
             }
             Err(HttpFailure::Unreachable(why)) => {
-                let message = format!("the endpoint cannot be reached: {}", self.quoted(&why));
+                let message = format!("the endpoint cannot be reached{}", self.quoted(&why));
                 let hint = "Check the address, that the endpoint is running, and, in a browser, that it allows \
                             requests from this page (CORS).";
                 return Try::Again(network(message, hint), None);
             }
         };
         let status = response.status;
-        let wait = || response.retry_after.as_deref().and_then(|header| retry_after(header, now));
+        let wait = || {
+            response
+                .retry_after
+                .as_deref()
+                .and_then(|header| retry_after(header, now))
+        };
         let words = || self.quoted(&reply.complaint());
         match status {
             200..=299 => match reply.finish() {
@@ -143,35 +148,55 @@ impl<'a> Endpoint<'a> {
             401 | 403 => {
                 let hint = match (&self.key, self.config.key_variable.as_str()) {
                     (Some(_), "") => "Type another key.".to_owned(),
-                    (Some(_), name) => format!("Put a valid key into the environment variable {name}."),
+                    (Some(_), name) => {
+                        format!("Put a valid key into the environment variable {name}.")
+                    }
                     (None, _) => "It needs a key: in the page type one, in the terminal name the \
                                   environment variable that holds it (key_variable)."
                         .to_owned(),
                 };
                 let message = format!("the endpoint refuses the key (status {status}){}", words());
-                Try::Failed(LabError::config("config.endpoint.key_variable", message, hint))
+                Try::Failed(LabError::config(
+                    "config.endpoint.key_variable",
+                    message,
+                    hint,
+                ))
             }
             404 => Try::Failed(LabError::config(
                 "config.endpoint.base_url",
-                format!("the endpoint has no such address or model (status 404){}", words()),
+                format!(
+                    "the endpoint has no such address or model (status 404){}",
+                    words()
+                ),
                 format!(
                     "Check the address, behind which /chat/completions is asked, and the model \"{}\".",
                     self.config.model
                 ),
             )),
             429 => {
-                let asks = wait().map_or(String::new(), |wait| format!(", and asks to wait {wait:.0} s"));
-                let message = format!("the endpoint has too many requests (status 429){asks}{}", words());
+                let asks = wait().map_or(String::new(), |wait| {
+                    format!(", and asks to wait {wait:.0} s")
+                });
+                let message = format!(
+                    "the endpoint has too many requests (status 429){asks}{}",
+                    words()
+                );
                 let hint = "Wait, ask less, or look at the limits of your account there.";
                 Try::Again(network(message, hint), wait())
             }
             408 | 500..=599 => {
                 let message = format!("the endpoint has failed (status {status}){}", words());
-                Try::Again(network(message, "Try again later, or look at its log."), wait())
+                Try::Again(
+                    network(message, "Try again later, or look at its log."),
+                    wait(),
+                )
             }
             400..=499 => Try::Failed(LabError::config(
                 "config.endpoint",
-                format!("the endpoint refuses the request (status {status}){}", words()),
+                format!(
+                    "the endpoint refuses the request (status {status}){}",
+                    words()
+                ),
                 "Check the model's name, and ask with fewer or shorter passages.",
             )),
             _ => Try::Failed(network(
@@ -184,7 +209,10 @@ impl<'a> Endpoint<'a> {
     fn fault(&self, fault: Fault) -> Try {
         match fault {
             Fault::Garbage(beginning) => Try::Failed(network(
-                format!("the endpoint's answer is no chat completion{}", self.quoted(&beginning)),
+                format!(
+                    "the endpoint's answer is no chat completion{}",
+                    self.quoted(&beginning)
+                ),
                 "Check that the address is that of an OpenAI-compatible endpoint.",
             )),
             Fault::Empty => Try::Failed(network(
@@ -193,13 +221,19 @@ impl<'a> Endpoint<'a> {
             )),
             Fault::Complaint(words) => Try::Again(
                 network(
-                    format!("the endpoint has failed while it answered{}", self.quoted(&words)),
+                    format!(
+                        "the endpoint has failed while it answered{}",
+                        self.quoted(&words)
+                    ),
                     "Try again later, or look at its log.",
                 ),
                 None,
             ),
             Fault::BrokenOff => Try::Again(
-                network("the endpoint's answer broke off".into(), "Try again, or look at its log."),
+                network(
+                    "the endpoint's answer broke off".into(),
+                    "Try again, or look at its log.",
+                ),
                 None,
             ),
         }
@@ -284,7 +318,10 @@ impl Reply {
     fn push(&mut self, bytes: &[u8]) -> bool {
         let before = self.text.len();
         self.bytes.extend_from_slice(bytes);
-        while let Some(length) = self.bytes[self.line..].iter().position(|&byte| byte == b'\n') {
+        while let Some(length) = self.bytes[self.line..]
+            .iter()
+            .position(|&byte| byte == b'\n')
+        {
             self.take_line(self.line + length);
         }
         self.text.len() > before
@@ -347,7 +384,11 @@ impl Reply {
         complaint(&value).unwrap_or_else(|| {
             // A page of a proxy is not worth repeating.
             let page = text.trim_start().starts_with('<');
-            if page { String::new() } else { text.into_owned() }
+            if page {
+                String::new()
+            } else {
+                text.into_owned()
+            }
         })
     }
 }
@@ -356,7 +397,11 @@ impl Reply {
 fn complaint(value: &Value) -> Option<String> {
     let error = value.get("error").filter(|error| !error.is_null())?;
     let words = error.get("message").unwrap_or(error);
-    Some(words.as_str().map_or_else(|| words.to_string(), str::to_owned))
+    Some(
+        words
+            .as_str()
+            .map_or_else(|| words.to_string(), str::to_owned),
+    )
 }
 
 #[cfg(test)]
@@ -373,7 +418,8 @@ mod tests {
 
     #[test]
     fn answers_are_read_whole_and_as_streams() {
-        let whole = r#"{"choices":[{"message":{"role":"assistant","content":" Mill Road [1]. "}}]}"#;
+        let whole =
+            r#"{"choices":[{"message":{"role":"assistant","content":" Mill Road [1]. "}}]}"#;
         assert_eq!(read(&[whole]).unwrap(), "Mill Road [1].");
         let stream = concat!(
             ": a comment\n\n",
@@ -398,7 +444,10 @@ mod tests {
         assert_eq!(read(&[event]), Err(Fault::BrokenOff));
         let error = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
         assert_eq!(read(&[error]), Err(Fault::Complaint("overloaded".into())));
-        assert_eq!(read(&["data: {oops\n"]), Err(Fault::Garbage("{oops".into())));
+        assert_eq!(
+            read(&["data: {oops\n"]),
+            Err(Fault::Garbage("{oops".into()))
+        );
         for garbage in ["", "<html>", "{}", "[1]", r#"{"choices":[]}"#] {
             assert_eq!(read(&[garbage]), Err(Fault::Garbage(garbage.into())));
         }

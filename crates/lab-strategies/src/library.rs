@@ -7,8 +7,8 @@ use lab_protocol::{
 };
 use lab_retrieval::answers::supported;
 use lab_retrieval::{
-    Embedder, HashedConfig, HashedEmbedder, Index, IndexConfig, Passage, Plane, Request,
-    Silent, StoreConfig, TextKind, VectorQuery,
+    Embedder, HashedConfig, HashedEmbedder, Index, IndexConfig, Passage, Plane, Request, Silent,
+    StoreConfig, TextKind, VectorQuery,
 };
 
 /// Chunks that are shown in two dimensions; of more, evenly spaced ones.
@@ -58,9 +58,7 @@ impl Library {
 
     /// The embedder, where there are vectors.
     pub fn embedder(&self) -> Option<&dyn Embedder> {
-        self.index
-            .store()
-            .map(|_| &self.embedder as &dyn Embedder)
+        self.index.store().map(|_| &self.embedder as &dyn Embedder)
     }
 
     pub async fn add(
@@ -143,11 +141,14 @@ impl Library {
         run: &mut RunContext,
     ) -> Result<Option<GroundedAnswer>, LabError> {
         let (answer, grounds) = match self.ground(question.trim(), generator).await? {
-            None => (String::new(), Grounds {
-                outcome: AnswerOutcome::NoPassage,
-                passages: Vec::new(),
-                search: self.path(question).await?,
-            }),
+            None => (
+                String::new(),
+                Grounds {
+                    outcome: AnswerOutcome::NoPassage,
+                    passages: Vec::new(),
+                    search: self.path(question).await?,
+                },
+            ),
             Some(asked) => {
                 let one = std::slice::from_ref(&asked);
                 let Some(mut texts) = generator.answer(one, run).await? else {
@@ -210,7 +211,10 @@ impl Library {
         let steps = store.path(&VectorQuery::new(vector, self.config.passages))?;
         Ok(Some(SearchPath {
             query: plane.place(vector),
-            steps: steps.into_iter().filter_map(|key| self.place(key)).collect(),
+            steps: steps
+                .into_iter()
+                .filter_map(|key| self.place(key))
+                .collect(),
         }))
     }
 }

@@ -88,7 +88,11 @@ impl Library {
                 question: question.text.clone(),
                 passages: Vec::new(),
             };
-            with.push(self.ground(&question.text, generator).await?.unwrap_or_else(alone));
+            with.push(
+                self.ground(&question.text, generator)
+                    .await?
+                    .unwrap_or_else(alone),
+            );
             without.push(alone());
         }
         let mut metrics = BTreeMap::new();

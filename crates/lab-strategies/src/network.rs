@@ -56,7 +56,9 @@ pub fn retry_after(header: &str, now: f64) -> Option<f64> {
     };
     let inside = (1970..10_000).contains(&year)
         && (1..=31).contains(&day)
-        && [hours, minutes, seconds].iter().all(|n| (0..=60).contains(n));
+        && [hours, minutes, seconds]
+            .iter()
+            .all(|n| (0..=60).contains(n));
     if !inside {
         return None;
     }
@@ -86,7 +88,15 @@ mod tests {
         assert_eq!(retry_after(date, 784_111_780_000.0), Some(0.0));
         let leap = "Tue, 29 Feb 2000 00:00:01 GMT";
         assert_eq!(retry_after(leap, 951_782_400_000.0), Some(1.0));
-        for wrong in ["", "soon", "-1", "NaN", "inf", "Sun, 06 Nov", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+        for wrong in [
+            "",
+            "soon",
+            "-1",
+            "NaN",
+            "inf",
+            "Sun, 06 Nov",
+            "Sun, 99 Nov 1994 08:49:37 GMT",
+        ] {
             assert_eq!(retry_after(wrong, 0.0), None, "{wrong}");
         }
     }

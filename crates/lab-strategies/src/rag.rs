@@ -133,9 +133,7 @@ impl Strategy for RagStrategy {
             steps: all,
             first_step: library.index.documents().len(),
             parameters: base.as_ref().map_or(0, |base| base.model.num_params()),
-            vocabulary: base
-                .as_ref()
-                .map_or(0, |base| base.tokenizer.vocabulary()),
+            vocabulary: base.as_ref().map_or(0, |base| base.tokenizer.vocabulary()),
             training_tokens: words,
             validation_tokens: 0,
             tokens_per_step: words / all.max(1),
@@ -152,8 +150,8 @@ impl Strategy for RagStrategy {
         ]);
         let mut answered = Vec::new();
         if stop_reason == StopReason::Completed {
-            if self.config.endpoint.is_some() {
-                // What the endpoint does not answer can be asked again without indexing again.
+            if !self.config.questions.is_empty() {
+                // What is not answered can be asked again without indexing again.
                 run.checkpoint(done, bytes.clone());
             }
             if let Some(map) = library.map() {
@@ -265,7 +263,11 @@ fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabError> {
             .collect(),
         None => {
             let read = lab_retrieval::read::read("data", data.text.as_bytes(), Format::Jsonl);
-            read.map_err(|error| error.at("data"))?
+            // The text is one field, whatever in it is wrong.
+            read.map_err(|error| LabError {
+                field: Some("data".to_owned()),
+                ..error
+            })?
         }
     };
     if documents.is_empty() {

@@ -113,8 +113,18 @@ fn native(workspace: &Workspace, report: &mut Report) {
 /// Examples that are built as bare modules, the variable that names each to its test in the crate's
 /// `tests/wasm.test.mjs`, and what the test holds.
 const BARE: [[&str; 4]; 2] = [
-    ["lab-village", "village_wasm", "LAB_VILLAGE_WASM", "the village in wasm"],
-    ["lab-retrieval", "same_graph", "LAB_RETRIEVAL_WASM", "the index in wasm"],
+    [
+        "lab-village",
+        "village_wasm",
+        "LAB_VILLAGE_WASM",
+        "the village in wasm",
+    ],
+    [
+        "lab-retrieval",
+        "same_graph",
+        "LAB_RETRIEVAL_WASM",
+        "the index in wasm",
+    ],
 ];
 
 fn bare_wasm(workspace: &Workspace, report: &mut Report) {
