@@ -45,7 +45,7 @@ fn experiment(config: Value) -> ExperimentConfig {
 /// A model that has barely begun to learn: what is asked here is what it is given, not what it knows.
 fn base() -> Vec<ModelFile> {
     let config = json!({
-        "model": {"layers": 1, "heads": 2, "width": 16, "context": 96},
+        "tokenizer": "byte", "model": {"layers": 1, "heads": 2, "width": 16, "context": 96},
         "training": {"steps": 2, "batch_size": 2, "evaluation_windows": 2, "final_evaluation_windows": 2,
             "sample_tokens": 0, "checkpoint_interval": 0}
     });

@@ -84,11 +84,14 @@ fn Picture(map: VectorMap, last: Option<Grounds>) -> impl IntoView {
             format!("{x:.1},{y:.1}")
         })
         .collect();
-    let lines: Vec<_> = query
-        .iter()
-        .flat_map(|query| used.iter().map(|(place, _)| (at(*query), at(*place))))
-        .map(|([x1, y1], [x2, y2])| view! { <line x1=x1 y1=y1 x2=x2 y2=y2/> })
-        .collect();
+    let lines = query.map(|query| {
+        let [x1, y1] = at(query);
+        let line = |(place, _): &([f32; 2], bool)| {
+            let [x2, y2] = at(*place);
+            view! { <line x1=x1 y1=y1 x2=x2 y2=y2/> }
+        };
+        used.iter().map(line).collect::<Vec<_>>()
+    });
     let found: Vec<_> = used
         .iter()
         .map(|(place, cited)| {

@@ -127,7 +127,7 @@ const DOCUMENTS: &str = concat!(
 /// Runs the experiment in a folder: one question, asked of the endpoint.
 fn ask(folder: &Path, base_url: &str, more: Value, arguments: &[&str]) -> Output {
     let mut endpoint = json!({
-        "base_url": base_url, "model": "tiny", "timeout": 1.0, "retries": 1, "key_variable": "LAB_TEST_KEY"
+        "base_url": base_url, "model": "tiny", "timeout": 30.0, "retries": 1, "key_variable": "LAB_TEST_KEY"
     });
     let mut config = json!({"questions": ["Who bakes bread?"], "passages": 2});
     for (key, value) in more.as_object().unwrap() {
@@ -366,7 +366,14 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
             scope.spawn(move || {
                 let folder = tempfile::tempdir().unwrap();
                 let server = Server::new(&[reply]);
-                let output = ask(folder.path(), &server.address, json!({}), &[]);
+                // Only what hangs is given up soon.
+                let limit = if name.starts_with("a hang") {
+                    1.0
+                } else {
+                    30.0
+                };
+                let more = json!({ "timeout": limit });
+                let output = ask(folder.path(), &server.address, more.clone(), &[]);
                 assert_eq!(
                     output.status.code(),
                     Some(status),
@@ -387,7 +394,7 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
                 let experiment = folder.path().join("experiment.json");
                 let text = std::fs::read_to_string(&experiment).unwrap();
                 assert!(text.contains("\"model\":\"tiny\""));
-                let again = resume(folder.path(), &server.address);
+                let again = resume(folder.path(), &server.address, more);
                 assert!(again.status.success(), "{name}: {}", said(&again));
                 let answer = &answers(folder.path())[0];
                 assert_eq!(answer["answer"], "Tom Field.", "{name}");
@@ -412,12 +419,12 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
 }
 
 /// Continues a run; only the address of the endpoint is another.
-fn resume(folder: &Path, base_url: &str) -> Output {
+fn resume(folder: &Path, base_url: &str, more: Value) -> Output {
     let record = folder.join("out/run.json");
     let mut run: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
     run["experiment"]["strategies"][0]["config"]["endpoint"]["base_url"] = base_url.into();
     std::fs::write(&record, run.to_string()).unwrap();
-    ask(folder, base_url, json!({}), &["--resume"])
+    ask(folder, base_url, more, &["--resume"])
 }
 
 #[test]

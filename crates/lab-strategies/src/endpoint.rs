@@ -126,7 +126,7 @@ impl<'a> Endpoint<'a> {
                 return Try::Again(network(message, hint), None);
             }
             Err(HttpFailure::Unreachable(why)) => {
-                let message = format!("the endpoint cannot be reached: {}", self.quoted(&why));
+                let message = format!("the endpoint cannot be reached{}", self.quoted(&why));
                 let hint = "Check the address, that the endpoint is running, and, in a browser, that it allows \
                             requests from this page (CORS).";
                 return Try::Again(network(message, hint), None);

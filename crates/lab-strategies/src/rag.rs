@@ -152,8 +152,8 @@ impl Strategy for RagStrategy {
         ]);
         let mut answered = Vec::new();
         if stop_reason == StopReason::Completed {
-            if self.config.endpoint.is_some() {
-                // What the endpoint does not answer can be asked again without indexing again.
+            if !self.config.questions.is_empty() {
+                // What is not answered can be asked again without indexing again.
                 run.checkpoint(done, bytes.clone());
             }
             if let Some(map) = library.map() {
@@ -278,7 +278,11 @@ fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabError> {
             .collect(),
         None => {
             let read = lab_retrieval::read::read("data", data.text.as_bytes(), Format::Jsonl);
-            read.map_err(|error| error.at("data"))?
+            // The text is one field, whatever in it is wrong.
+            read.map_err(|error| LabError {
+                field: Some("data".to_owned()),
+                ..error
+            })?
         }
     };
     if documents.is_empty() {
