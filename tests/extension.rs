@@ -158,7 +158,9 @@ impl Metric for Sharpness {
 
 /// How many different characters a text has.
 fn letters(text: &str) -> f64 {
-    text.chars().collect::<std::collections::BTreeSet<_>>().len() as f64
+    text.chars()
+        .collect::<std::collections::BTreeSet<_>>()
+        .len() as f64
 }
 
 /// A metric with a mistake.
