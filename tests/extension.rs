@@ -69,7 +69,7 @@ impl Strategy for Bigrams {
     }
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
-        if !(self.config.smoothing > 0.0) {
+        if self.config.smoothing.is_nan() || self.config.smoothing <= 0.0 {
             return Err(LabError::config(
                 "config.smoothing",
                 format!("smoothing is {}", self.config.smoothing),
