@@ -26,7 +26,7 @@ export default function (lab) {
           const wish = await run.control(step);
           if (wish === "stop") break;
           if (wish === "checkpoint") {
-            await run.checkpoint(step, new Uint8Array(Float64Array.of(step, ...counts).buffer));
+            await run.saveCheckpoint(step, new Uint8Array(Float64Array.of(step, ...counts).buffer));
             continue;
           }
           if (wish !== "continue") continue;

@@ -56,7 +56,7 @@ describe("a module of the user's in the worker", () => {
 
   it("runs its strategy, measures every run by its metric, and can be asked", async () => {
     const experiment = counting({ parts: 5 });
-    const ask = { command: "ask", run: "q", experiment, strategy: "count", base: "these", prompt: "Ann" };
+    const ask = { command: "ask", run: "q", experiment, strategy: "count", base: "these", prompt: "J" };
     const seen = await events([startOf(experiment, "count"), ask]);
     assert.deepEqual(seen.filter(({ event }) => event === "failed"), []);
     const info = seen.find(({ event }) => event === "started").info;

@@ -62,7 +62,7 @@ describe("a module of the user's with the page", () => {
     const archive = await playground.download(/The experiment, and of each strategy/);
     assert.match(archive, /sharpness_score/);
 
-    const replies = await ask(page, "Ann");
+    const replies = await ask(page, "J");
     assert.equal(await replies.count(), 2);
     assert.deepEqual(await replies.locator("h3").allTextContents(), ["pretrain", "count"]);
     for (const text of await replies.locator(".ask-reply").allTextContents()) assert.ok(text.length > 0);
@@ -107,7 +107,7 @@ describe("a module of the user's with the page", () => {
     await load(playground);
     await playground.primary.click();
     await playground.until("finished");
-    await ask(playground.page, "Ann");
+    await ask(playground.page, "J");
     assert.equal(await playground.overflow(), 0);
     await playground.page.close();
   });

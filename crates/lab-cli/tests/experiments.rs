@@ -155,13 +155,13 @@ fn what_cannot_be_run_is_refused_at_its_field_before_anything_runs() {
 fn runs_of_several_seeds_are_told_with_their_noise() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    // Two strategies that are the same but for their name, and one that learns less.
+    // Two strategies that are hardly different, and one that learns less.
     let mut experiment: serde_json::Value = serde_json::from_str(&experiment(20)).unwrap();
     let mut strategies = vec![experiment["strategies"][0].clone(); 3];
     for (strategy, name) in strategies.iter_mut().zip(["one", "same", "short"]) {
         strategy["name"] = name.into();
     }
-    strategies[1]["config"]["training"]["batch_size"] = 3.into();
+    strategies[1]["config"]["training"]["weight_decay"] = 0.11.into();
     strategies[2]["config"]["training"]["steps"] = 1.into();
     experiment["strategies"] = strategies.into();
     std::fs::write(path("experiment.json"), experiment.to_string()).unwrap();

@@ -57,7 +57,7 @@ function run(about, send, name, config) {
     recordMetrics: (step, values) => ask("metrics", { step, values }),
     sample: (step, prompt, text) => ask("sample", { step, prompt, text }),
     /** Reports a state to go on from, a Uint8Array; it comes back as `run.checkpoint`. */
-    checkpoint: (step, state) => ask("checkpoint", { step, state }),
+    saveCheckpoint: (step, state) => ask("checkpoint", { step, state }),
     warn: (message) => ask("warn", { message }),
     stepBegins: () => ask("step_begins"),
     /** Says that a step of so many tokens ended; gives tokens a second. */
