@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use burn::tensor::Device;
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
+    Secret,
 };
-use lab_strategies::{Host, Registry};
+use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Receive, Registry};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -105,5 +106,21 @@ impl Host for Recorder {
 
     async fn next_command(&self, wait: bool) -> Option<Command> {
         self.host.next_command(wait).await
+    }
+
+    fn key(&self, variable: &str) -> Result<Option<Secret>, LabError> {
+        self.host.key(variable)
+    }
+
+    async fn post(
+        &self,
+        request: &HttpRequest<'_>,
+        receive: Receive<'_>,
+    ) -> Result<HttpResponse, HttpFailure> {
+        self.host.post(request, receive).await
+    }
+
+    async fn sleep(&self, milliseconds: f64) {
+        self.host.sleep(milliseconds).await;
     }
 }
