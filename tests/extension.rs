@@ -97,6 +97,7 @@ impl Strategy for Bigrams {
             training_tokens: text.training.len(),
             validation_tokens: text.held_out.len(),
             tokens_per_step: text.training.len() / parts,
+            examples: Vec::new(),
         });
         let mut counts = vec![self.config.smoothing; text.size * text.size];
         let mut stop_reason = StopReason::Completed;

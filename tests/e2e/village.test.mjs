@@ -1,11 +1,11 @@
-// The village with every strategy, small, from the page: on the CPU and on software WebGPU.
+// The village with every strategy, small, from the page on the CPU.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { open, start } from "./lib/playground.mjs";
 
-/** The village experiment with little of everything; a software GPU takes a second or two for a step. */
-function small({ steps }) {
+/** The village experiment with little of everything. */
+function small(steps) {
   const training = {
     steps,
     batch_size: 8,
@@ -57,41 +57,43 @@ function small({ steps }) {
   };
 }
 
-for (const gpu of [false, true]) {
-  describe(`a small village, ${gpu ? "software WebGPU" : "CPU"}`, () => {
-    let lab;
-    before(async () => {
-      lab = await start({ gpu });
-    });
-    after(() => lab.close());
-
-    it("goes through every strategy and compares them", async (context) => {
-      const playground = await open(lab);
-      const { page } = playground;
-      page.setDefaultTimeout(900_000);
-      if (gpu && !/WebGPU/.test(await page.locator(".badge").textContent())) return context.skip("this Chromium has no software WebGPU adapter");
-      const experiment = small({ steps: gpu ? 6 : 40 });
-      await playground.load(experiment);
-      await page.waitForFunction((count) => document.querySelectorAll(".strategy-row .step-card").length === count, experiment.strategies.length);
-      await playground.primary.click();
-      await playground.until("finished");
-      assert.deepEqual(
-        await page.locator(".strategy-row .pill").allTextContents(),
-        experiment.strategies.map(() => "Trained"),
-      );
-      const last = {};
-      for (const { name } of experiment.strategies) {
-        await page.locator(".tabs label", { hasText: name }).click();
-        await page.getByRole("heading", { name: `Result of ${name}` }).waitFor();
-        last[name] = Object.assign({}, ...(await playground.records()).map(({ values }) => values));
-      }
-      for (const name of ["full", "qlora"]) assert.ok(Number.isFinite(last[name].validation_loss), name);
-      for (const metric of ["objective/kl", "objective/rlhf_reward", "policy/approxkl_avg", "average_reward", "reward_accuracy"]) assert.ok(Number.isFinite(last.rlhf[metric]), metric);
-      assert.ok(last.rag["recall@10"] > 0.5, JSON.stringify(last.rag));
-      const table = await page.locator(".compare table").textContent();
-      assert.match(table, /unseen questions/i);
-      assert.deepEqual(playground.complaints, []);
-      await page.close();
-    });
+describe("a small village", () => {
+  let lab;
+  before(async () => {
+    lab = await start();
   });
-}
+  after(() => lab.close());
+
+  it("goes through every strategy and compares them", async () => {
+    const playground = await open(lab);
+    const { page } = playground;
+    const experiment = small(40);
+    await playground.load(experiment);
+    await page.waitForFunction((count) => document.querySelectorAll(".strategy-row .step-card").length === count, experiment.strategies.length);
+    await playground.primary.click();
+    await playground.until("finished");
+    assert.deepEqual(
+      await page.locator(".strategy-row .pill").allTextContents(),
+      experiment.strategies.map(() => "Trained"),
+    );
+    const last = {};
+    for (const { name } of experiment.strategies) {
+      await page.locator(".tabs label", { hasText: name }).click();
+      await page.getByRole("heading", { name: `Result of ${name}` }).waitFor();
+      last[name] = Object.assign({}, ...(await playground.records()).map(({ values }) => values));
+    }
+    for (const name of ["full", "qlora"]) assert.ok(Number.isFinite(last[name].validation_loss), name);
+    for (const metric of ["objective/kl", "objective/rlhf_reward", "policy/approxkl_avg", "average_reward", "reward_accuracy"]) assert.ok(Number.isFinite(last.rlhf[metric]), metric);
+    assert.ok(last.rag["recall@10"] > 0.5, JSON.stringify(last.rag));
+    const table = await page.locator(".compare table").textContent();
+    assert.match(table, /Unseen questions/);
+    assert.deepEqual(playground.complaints, []);
+    if (process.env.LAB_SHOTS) {
+      for (const width of [1440, 360]) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.screenshot({ path: `${process.env.LAB_SHOTS}/village-${width}.png`, fullPage: true });
+      }
+    }
+    await page.close();
+  });
+});

@@ -124,6 +124,7 @@ fn row(index: usize, passage: UsedPassage) -> impl IntoView {
         text,
         score,
         cited,
+        ..
     } = passage;
     view! {
         <li class:cited=cited>

@@ -48,6 +48,20 @@ export type DpoConfig = {
   steps?: number;
 };
 
+/** A model behind the network, asked as OpenAI's chat completions are. Its key is no part of this: natively it stands in an environment variable, in the page it is typed. */
+export type EndpointConfig = {
+  /** What `/chat/completions` is put behind, e.g. `http://127.0.0.1:8000/v1`. Default: "http://127.0.0.1:8000/v1". */
+  base_url?: string;
+  /** The environment variable that `lab` takes the key from; empty for an endpoint without one. Default: "". */
+  key_variable?: string;
+  /** The endpoint's name for the model. Default: "default". */
+  model?: string;
+  /** Tries after the first, where another may succeed. Default: 3. */
+  retries?: number;
+  /** Seconds after which a try without a whole answer is given up. Default: 60. */
+  timeout?: number;
+};
+
 /** `FineTuningStrategy`'s configuration. The model and its tokenizer are those of the run it starts from. */
 export type FineTuningConfig = {
   /** Read with `lora` and `qlora`. */
@@ -56,6 +70,8 @@ export type FineTuningConfig = {
   method?: FineTuningMethod;
   /** Examples of a batch stand one behind the other instead of in rows of equal length: nothing is computed for padding, and no example sees another. Default: false. */
   packing?: boolean;
+  /** Share of each batch that is text the base was pretrained on, where the data have such (the village), so that what it knows is not forgotten: rehearsal. Default: 0. */
+  replay?: number;
   /** Default: "drop". */
   too_long?: TooLong;
   training?: TrainingConfig;
@@ -251,13 +267,19 @@ export type RagConfig = {
   /** The longest answer, in tokens; passages are left out until question and answer fit the context. Default: 40. */
   answer_tokens?: number;
   chunking?: ChunkConfig;
+  /** Answers, if there, instead of the model that the strategy starts from. */
+  endpoint?: EndpointConfig | null;
   /** Passages that are looked at to measure retrieval, e.g. in `ndcg@10`. Default: 10. */
   evaluation_depth?: number;
+  /** With fewer chunks every vector is looked at; with more, a graph is searched. Default: 4096. */
+  exact_below?: number;
   /** Default: "hybrid". */
   method?: RetrievalMethod;
   /** Passages that an answer is written from. Default: 3. */
   passages?: number;
-  /** Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no passage is left, the question is answered without any. Default: 0. */
+  /** Questions that are answered when the index is there. */
+  questions?: Array<string>;
+  /** Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no passage is left, the question is not answered. Default: 0. */
   threshold?: number;
 };
 

@@ -214,6 +214,41 @@ export default {
       },
       "type": "object"
     },
+    "EndpointConfig": {
+      "additionalProperties": false,
+      "description": "A model behind the network, asked as OpenAI's chat completions are. Its key is no part of this: natively\nit stands in an environment variable, in the page it is typed.",
+      "properties": {
+        "base_url": {
+          "default": "http://127.0.0.1:8000/v1",
+          "description": "What `/chat/completions` is put behind, e.g. `http://127.0.0.1:8000/v1`.",
+          "type": "string"
+        },
+        "key_variable": {
+          "default": "",
+          "description": "The environment variable that `lab` takes the key from; empty for an endpoint without one.",
+          "type": "string"
+        },
+        "model": {
+          "default": "default",
+          "description": "The endpoint's name for the model.",
+          "type": "string"
+        },
+        "retries": {
+          "default": 3,
+          "description": "Tries after the first, where another may succeed.",
+          "format": "uint",
+          "minimum": 0,
+          "type": "integer"
+        },
+        "timeout": {
+          "default": 60.0,
+          "description": "Seconds after which a try without a whole answer is given up.",
+          "format": "double",
+          "type": "number"
+        }
+      },
+      "type": "object"
+    },
     "FineTuningConfig": {
       "additionalProperties": false,
       "description": "`FineTuningStrategy`'s configuration. The model and its tokenizer are those of the run it starts from.",
@@ -238,6 +273,12 @@ export default {
           "default": false,
           "description": "Examples of a batch stand one behind the other instead of in rows of equal length: nothing is\ncomputed for padding, and no example sees another.",
           "type": "boolean"
+        },
+        "replay": {
+          "default": 0.0,
+          "description": "Share of each batch that is text the base was pretrained on, where the data have such (the village),\nso that what it knows is not forgotten: rehearsal.",
+          "format": "double",
+          "type": "number"
         },
         "too_long": {
           "$ref": "#/$defs/TooLong",
@@ -945,9 +986,28 @@ export default {
             "size": 200
           }
         },
+        "endpoint": {
+          "anyOf": [
+            {
+              "$ref": "#/$defs/EndpointConfig"
+            },
+            {
+              "type": "null"
+            }
+          ],
+          "default": null,
+          "description": "Answers, if there, instead of the model that the strategy starts from."
+        },
         "evaluation_depth": {
           "default": 10,
           "description": "Passages that are looked at to measure retrieval, e.g. in `ndcg@10`.",
+          "format": "uint",
+          "minimum": 0,
+          "type": "integer"
+        },
+        "exact_below": {
+          "default": 4096,
+          "description": "With fewer chunks every vector is looked at; with more, a graph is searched.",
           "format": "uint",
           "minimum": 0,
           "type": "integer"
@@ -963,9 +1023,17 @@ export default {
           "minimum": 0,
           "type": "integer"
         },
+        "questions": {
+          "default": [],
+          "description": "Questions that are answered when the index is there.",
+          "items": {
+            "type": "string"
+          },
+          "type": "array"
+        },
         "threshold": {
           "default": 0.0,
-          "description": "Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no\npassage is left, the question is answered without any.",
+          "description": "Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no\npassage is left, the question is not answered.",
           "format": "double",
           "type": "number"
         }

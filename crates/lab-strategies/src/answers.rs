@@ -12,7 +12,7 @@ use lab_village::{Question, score};
 const ROWS: usize = 32;
 
 /// The likeliest continuation of each prompt, up to `end`, a full context or `most` tokens; of a prompt that
-/// leaves no room for them in the context, the end is seen. `None` if the run was told to stop meanwhile.
+/// fills the context, the end is seen. `None` if the run was told to stop meanwhile.
 /// `model` is without autodiff.
 pub async fn answers(
     model: &Decoder,
@@ -25,9 +25,13 @@ pub async fn answers(
     let encoded = prompts
         .iter()
         .map(|prompt| {
-            let ids = tokenizer.encode_prompt(prompt)?;
-            let room = model.context().saturating_sub(most).max(1);
-            Ok(ids[ids.len().saturating_sub(room)..].to_vec())
+            let mut ids = tokenizer.encode_prompt(prompt)?;
+            let context = model.context();
+            if ids.len() >= context {
+                let kept = (context - most.min(context / 2)).max(1);
+                ids.drain(..ids.len() - kept);
+            }
+            Ok(ids)
         })
         .collect::<Result<Vec<_>, LabError>>()?;
     // Prompts of like length together: little is computed for padding.

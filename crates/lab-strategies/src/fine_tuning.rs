@@ -80,11 +80,10 @@ impl Strategy for FineTuningStrategy {
         if let Some(warning) = examples.too_long.warning(base.shape.context) {
             run.warn(warning);
         }
-        let replayed = match &run.data.village {
-            Some(village) if self.config.replay > 0.0 => {
-                documents(&village.pretraining.training, &base)?
-            }
-            _ => Vec::new(),
+        let replayed = if self.config.replay > 0.0 {
+            documents(&run.data, &base)?
+        } else {
+            Vec::new()
         };
         let model = self.model(&base, run).await?;
         let config = serde_json::to_value(&self.config)
@@ -144,7 +143,7 @@ struct FineTuning<'a> {
     context: usize,
     end: u32,
     examples: Examples,
-    /// Text of the pretraining.
+    /// What the base was trained on.
     replayed: Vec<Example>,
 }
 

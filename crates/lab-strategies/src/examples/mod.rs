@@ -156,12 +156,13 @@ fn fit(
     }
 }
 
-/// Documents as the base saw them in pretraining: each after the end of the one before it, learned as a whole,
-/// its end included. What is longer than the base's context is cut.
-pub fn documents(texts: &[String], base: &Base) -> Result<Vec<Example>, LabError> {
+/// The village's documents as the base saw them when it was trained: each after the end of the one before it,
+/// learned as a whole, its end included. What is longer than the base's context is cut.
+pub fn documents(data: &TrainingData, base: &Base) -> Result<Vec<Example>, LabError> {
     let end = base.end()?;
-    texts
-        .iter()
+    let village = data.village.iter();
+    village
+        .flat_map(|village| &village.pretraining.training)
         .map(|text| {
             let tokens = base.tokenizer.encode(text)?;
             Ok(Example::new(vec![end], tokens, end).truncated(base.shape.context))
