@@ -194,12 +194,13 @@ impl TerminalHost {
             .set((value("loss", loss), value("validation_loss", validation)));
         // Where there is no bar, each evaluation is a line.
         if !std::io::stderr().is_terminal() && record.values.contains_key("validation_loss") {
-            eprintln!(
-                "{}step {}: loss {loss:.4}, validation loss {:.4}",
-                self.label,
-                record.step,
-                value("validation_loss", validation)
-            );
+            let validation = value("validation_loss", validation);
+            let known = [("loss", loss), ("validation loss", validation)]
+                .into_iter()
+                .filter(|(_, value)| value.is_finite())
+                .map(|(name, value)| format!("{name} {value:.4}"));
+            let known = known.collect::<Vec<_>>().join(", ");
+            eprintln!("{}step {}: {known}", self.label, record.step);
         }
     }
 
