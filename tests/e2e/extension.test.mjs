@@ -37,7 +37,6 @@ describe("a module of the user's with the page", () => {
     const playground = await open(lab, { search });
     const { page } = playground;
     await load(playground);
-    await page.locator(".strategy-row .step-card > summary").nth(1).click();
     const field = page.getByLabel("smoothing", { exact: true });
     assert.equal(await field.inputValue(), "0.5");
     await field.fill("2");
@@ -55,7 +54,7 @@ describe("a module of the user's with the page", () => {
     await page.waitForFunction(() => document.querySelectorAll(".legend-button").length === 2);
 
     await page.getByLabel("All metrics").check();
-    const row = page.locator(".compare tbody tr", { hasText: "sharpness_score" });
+    const row = page.locator(".compare tbody tr", { hasText: "Sharpness score" });
     const cells = await row.locator("td").allTextContents();
     assert.equal(cells.length, 2);
     assert.ok(cells.every((cell) => /\d/.test(cell)) && cells.some((cell) => /Best/.test(cell)), cells.join());

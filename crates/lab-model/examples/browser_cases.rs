@@ -1,5 +1,5 @@
 //! What natively the kernels' and the golden tests do, in a browser, on the backend it is built for:
-//! `tests/browser/cases.test.mjs` runs it.
+//! `tests/cases/` runs it.
 
 #[path = "../../../tests/golden_cases.rs"]
 #[allow(dead_code)]

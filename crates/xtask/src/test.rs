@@ -29,6 +29,9 @@ enum Group {
     Wasm,
     /// The page in headless Chromium, end to end
     E2e,
+    /// The kernels' and the golden models' cases in headless Chromium; only when asked for, since it builds
+    /// burn once more
+    Cases,
 }
 
 /// One line of the closing table.
@@ -61,6 +64,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
             wanted(Group::E2e),
             &mut report,
         );
+    }
+    if options.only == Some(Group::Cases) {
+        cases_in_browser(workspace, &mut report);
     }
     Ok(report.close())
 }
@@ -145,7 +151,7 @@ fn bare_wasm(workspace: &Workspace, report: &mut Report) {
 fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report) {
     let mut ready = None;
     report.check("the site and a browser", || {
-        ready = Some(prepare(workspace, wasm)?);
+        ready = Some(prepare(workspace)?);
         Ok(())
     });
     let Some(ready) = ready else { return };
@@ -167,42 +173,45 @@ fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report)
 /// What the tests in a browser need.
 struct Ready {
     site: PathBuf,
-    cases: Option<PathBuf>,
     chromium: PathBuf,
 }
 
 impl Ready {
     fn tell(&self, cmd: Cmd) -> Cmd {
-        let cmd = cmd
-            .env("LAB_DIST", &self.site)
-            .env("CHROMIUM", &self.chromium);
-        match &self.cases {
-            Some(cases) => cmd.env("LAB_CASES", cases),
-            None => cmd,
-        }
+        cmd.env("LAB_DIST", &self.site)
+            .env("CHROMIUM", &self.chromium)
     }
 }
 
-fn prepare(workspace: &Workspace, with_cases: bool) -> Result<Ready> {
-    let mut steps = Steps::new(build::STEPS + cases::STEPS * usize::from(with_cases) + 2);
-    let site = build::site(workspace, Kind::Standard, &mut steps)?;
-    let cases = if with_cases {
-        let tools = tools::Toolbox::provide(workspace, &mut Steps::quiet())?;
-        Some(cases::build(workspace, &tools, &mut steps)?)
-    } else {
-        None
+fn cases_in_browser(workspace: &Workspace, report: &mut Report) {
+    let name = "the cases in Chromium";
+    let test = || {
+        let mut steps = Steps::new(tools::STEPS + cases::STEPS + 1);
+        let tools = tools::Toolbox::provide(workspace, &mut steps)?;
+        let cases = cases::build(workspace, &tools, &mut steps)?;
+        steps.next("Chromium");
+        let chromium = tools::chromium()?;
+        tools::packages(&workspace.path("tests/e2e"))?;
+        let folder = workspace.path("tests/cases");
+        let cmd = node_tests(&folder)?.dir(&folder);
+        Ok(cmd.env("LAB_CASES", cases).env("CHROMIUM", chromium))
     };
+    match test() {
+        Ok(cmd) => report.count(name, cmd),
+        Err(error) => report.check(name, || Err(error)),
+    }
+}
+
+fn prepare(workspace: &Workspace) -> Result<Ready> {
+    let mut steps = Steps::new(build::STEPS + 2);
+    let site = build::site(workspace, Kind::Standard, &mut steps)?;
     steps.next("Chromium");
     let chromium = tools::chromium()?;
     steps.next("the tests' npm packages");
     for folder in ["tests", "tests/browser", "tests/e2e"] {
         tools::packages(&workspace.path(folder))?;
     }
-    Ok(Ready {
-        site,
-        cases,
-        chromium,
-    })
+    Ok(Ready { site, chromium })
 }
 
 /// Node's test runner on the `*.test.mjs` files of a folder, one file at a time: each starts a browser.
