@@ -85,8 +85,10 @@ describe("a small village", () => {
     for (const name of ["full", "qlora"]) assert.ok(Number.isFinite(last[name].validation_loss), name);
     for (const metric of ["objective/kl", "objective/rlhf_reward", "policy/approxkl_avg", "average_reward", "reward_accuracy"]) assert.ok(Number.isFinite(last.rlhf[metric]), metric);
     assert.ok(last.rag["recall@10"] > 0.5, JSON.stringify(last.rag));
-    const table = await page.locator(".compare table").first().textContent();
-    assert.match(table, /Unseen questions/);
+    const table = page.locator(".compare table").first();
+    assert.match(await table.textContent(), /Unseen questions/);
+    const columns = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => row.children.length));
+    assert.ok(columns.every((count) => count === experiment.strategies.length + 1), columns.join());
     assert.deepEqual(playground.complaints, []);
     if (process.env.LAB_SHOTS) {
       for (const width of [1440, 360]) {

@@ -88,12 +88,17 @@ fn Metrics() -> impl IntoView {
             }
         })
     };
+    // Also when a result comes that brings no new metric.
+    let rows = move || {
+        finished(lab);
+        names.get().into_iter().map(row).collect_view()
+    };
     view! {
         <div class="table-place" tabindex="0" role="region" aria-label="Strategies by metrics">
             <table>
                 <caption>"The best of each row is marked. ≈ is no further from it than two standard errors: within the noise."</caption>
                 <thead><tr><th scope="col">"Metric"</th>{move || heads(lab)}</tr></thead>
-                <tbody>{move || names.get().into_iter().map(row).collect_view()}</tbody>
+                <tbody>{move || rows()}</tbody>
             </table>
         </div>
         <label class="check">

@@ -180,40 +180,10 @@ const KNOWN: &[Known] = {
             Higher,
         ),
         (
-            "held_out/unseen_questions",
-            "Unseen questions",
-            "about people of the village, answered right",
-            Higher,
-        ),
-        (
-            "held_out/new_facts",
-            "New facts",
-            "about people whom only the documents describe",
-            Higher,
-        ),
-        (
-            "held_out/known_facts",
-            "Known facts",
-            "sentences about the village, completed right",
-            Higher,
-        ),
-        (
             "held_out/reading",
             "Reading",
             "the answer stands in the prompt, or nowhere",
             Higher,
-        ),
-        (
-            "held_out/true_reward",
-            "True reward",
-            "of its answers, by the rule behind the preferences",
-            Higher,
-        ),
-        (
-            "held_out/perplexity",
-            "Held-out perplexity",
-            "of text of the village's language",
-            Lower,
         ),
         (
             "held_out/nats_above_floor",
