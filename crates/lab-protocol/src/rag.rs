@@ -98,6 +98,9 @@ impl Default for EndpointConfig {
 
 impl EndpointConfig {
     pub fn validate(&self) -> Result<(), LabError> {
+        // Before what has no default.
+        number("timeout", self.timeout, 0.1, 3600.0)?;
+        whole("retries", self.retries, 0, 10)?;
         let host = ["http://", "https://"]
             .iter()
             .find_map(|scheme| self.base_url.strip_prefix(scheme))
@@ -134,8 +137,7 @@ impl EndpointConfig {
                 "Name the variable, e.g. OPENAI_API_KEY; never the key itself.",
             ));
         }
-        number("timeout", self.timeout, 0.1, 3600.0)?;
-        whole("retries", self.retries, 0, 10)
+        Ok(())
     }
 }
 
