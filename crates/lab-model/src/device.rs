@@ -15,8 +15,27 @@ pub async fn open(choice: BackendChoice) -> Result<Device, LabError> {
 
 #[cfg(feature = "cpu")]
 fn open_cpu() -> Result<Device, LabError> {
+    keep_memory();
     Ok(Device::flex().autodiff())
 }
+
+/// Has the allocator keep what is freed for what comes next. A step takes and frees the same megabytes a
+/// hundred times; given back to the system, each page of them would be a fault again at its next use, which
+/// took a third of a small model's step.
+#[cfg(all(feature = "cpu", target_os = "linux", target_env = "gnu"))]
+fn keep_memory() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: sets two numbers under the allocator's lock; memory that is in use stays as it is.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        }
+    });
+}
+
+#[cfg(all(feature = "cpu", not(all(target_os = "linux", target_env = "gnu"))))]
+fn keep_memory() {}
 
 #[cfg(not(feature = "cpu"))]
 fn open_cpu() -> Result<Device, LabError> {

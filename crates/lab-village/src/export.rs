@@ -3,7 +3,7 @@
 
 use crate::question::Question;
 use crate::village::Village;
-use crate::vocabulary::sha256;
+use crate::vocabulary::{Vocabulary, sha256};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ pub struct VillageFile {
 
 pub(crate) fn files(village: &Village) -> Vec<VillageFile> {
     let text = &village.pretraining;
+    let words = village.vocabulary();
     let held_out: Vec<Question> = village
         .questions
         .iter()
@@ -42,8 +43,8 @@ pub(crate) fn files(village: &Village) -> Vec<VillageFile> {
         ("README.md", village.handout()),
         ("village.json", pretty(&village.settings)),
         ("world.json", pretty(&world(village))),
-        ("measures.json", pretty(&measures(village))),
-        ("vocabulary.txt", vocabulary(village)),
+        ("measures.json", pretty(&measures(village, &words))),
+        ("vocabulary.txt", vocabulary(&words)),
         ("pretraining/train.txt", text.training_text()),
         ("pretraining/held_out.txt", text.held_out_text()),
         (
@@ -133,9 +134,8 @@ fn world(village: &Village) -> Value {
     json!({ "people": world.people, "shops": world.shops, "new_people": world.newcomers })
 }
 
-fn measures(village: &Village) -> Value {
+fn measures(village: &Village, vocabulary: &Vocabulary) -> Value {
     let floor = village.floor();
-    let vocabulary = village.vocabulary();
     json!({
         "floor": floor,
         "nats_per_token": floor.nats_per_token(),
@@ -156,10 +156,9 @@ fn measures(village: &Village) -> Value {
 }
 
 /// An entry a line with its count; the new line, as `\n`, among them.
-fn vocabulary(village: &Village) -> String {
-    let entries = village.vocabulary().entries;
+fn vocabulary(words: &Vocabulary) -> String {
+    let entries = words.entries.iter();
     entries
-        .iter()
         .map(|(token, count)| format!("{}\t{count}\n", token.replace('\n', "\\n")))
         .collect()
 }

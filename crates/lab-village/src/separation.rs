@@ -6,7 +6,7 @@ use crate::question::{QuestionKind, fill};
 use crate::village::Village;
 use crate::windows::Windows;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What was compared, and everything that was found in both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ fn trained_lines(village: &Village) -> Vec<&str> {
 /// People who are new, and people in judged passages, are named nowhere.
 fn names(village: &Village, trained: &[&str], result: &mut Separation) {
     let newcomers = village.world.newcomers.iter().map(|person| person.name);
-    let judged: BTreeSet<(&str, &str)> = newcomers
+    let judged: HashSet<(&str, &str)> = newcomers
         .chain(village.world.judged_readers.all())
         .map(|name| (name.first, name.surname))
         .collect();
@@ -96,7 +96,7 @@ fn names(village: &Village, trained: &[&str], result: &mut Separation) {
 
 /// No judged question is asked.
 fn questions(village: &Village, trained: &[&str], result: &mut Separation) {
-    let asked: BTreeSet<&str> = trained.iter().copied().collect();
+    let asked: HashSet<&str> = trained.iter().copied().collect();
     for question in village.judged() {
         result.judged_questions += 1;
         if asked.contains(question.text.as_str()) {
@@ -122,7 +122,7 @@ fn facts(village: &Village, trained: &[&str], result: &mut Separation) {
         .iter()
         .map(|shop| shop.full_name())
         .collect();
-    let mut meaning: BTreeMap<String, Asked> = BTreeMap::new();
+    let mut meaning: HashMap<String, Asked> = HashMap::new();
     for (subjects, attributes) in [
         (&people, &Attribute::OF_PEOPLE[..]),
         (&shops, &Attribute::OF_SHOPS[..]),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// The pieces of a text that an ordinary word tokenizer makes: words, punctuation marks, new lines.
 pub fn tokens(text: &str) -> impl Iterator<Item = &str> {
@@ -52,7 +52,7 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     pub(crate) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
         let (mut words, mut total) = (0, 0);
         for text in texts {
             words += text.split_whitespace().count();
@@ -61,10 +61,11 @@ impl Vocabulary {
                 total += 1;
             }
         }
-        let entries = counts
+        let mut entries: Vec<(String, usize)> = counts
             .into_iter()
             .map(|(token, count)| (token.to_owned(), count))
             .collect();
+        entries.sort_unstable();
         Self {
             entries,
             words,
