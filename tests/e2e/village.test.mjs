@@ -1,4 +1,4 @@
-// The village with every strategy, small, from the page on the CPU.
+// The village with every strategy, small, from the page: on the CPU, and smaller still on software WebGPU.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -57,45 +57,51 @@ function small(steps) {
   };
 }
 
-describe("a small village", () => {
-  let lab;
-  before(async () => {
-    lab = await start();
-  });
-  after(() => lab.close());
+for (const { name, gpu, steps, badge } of [
+  { name: "the CPU", gpu: false, steps: 40, badge: /^CPU/ },
+  { name: "software WebGPU", gpu: true, steps: 4, badge: /^WebGPU/ },
+]) {
+  describe(`a small village on ${name}`, () => {
+    let lab;
+    before(async () => {
+      lab = await start({ gpu });
+    });
+    after(() => lab.close());
 
-  it("goes through every strategy and compares them", async () => {
-    const playground = await open(lab);
-    const { page } = playground;
-    const experiment = small(40);
-    await playground.load(experiment);
-    await page.waitForFunction((count) => document.querySelectorAll(".strategy-row .step-card").length === count, experiment.strategies.length);
-    await playground.primary.click();
-    await playground.until("finished");
-    assert.deepEqual(
-      await page.locator(".strategy-row .pill").allTextContents(),
-      experiment.strategies.map(() => "Trained"),
-    );
-    const last = {};
-    for (const { name } of experiment.strategies) {
-      await page.locator(".tabs label", { hasText: name }).click();
-      await page.getByRole("heading", { name: `Result of ${name}` }).waitFor();
-      last[name] = Object.assign({}, ...(await playground.records()).map(({ values }) => values));
-    }
-    for (const name of ["full", "qlora"]) assert.ok(Number.isFinite(last[name].validation_loss), name);
-    for (const metric of ["objective/kl", "objective/rlhf_reward", "policy/approxkl_avg", "average_reward", "reward_accuracy"]) assert.ok(Number.isFinite(last.rlhf[metric]), metric);
-    assert.ok(last.rag["recall@10"] > 0.5, JSON.stringify(last.rag));
-    const table = page.locator(".compare table").first();
-    assert.match(await table.textContent(), /Unseen questions/);
-    const columns = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => row.children.length));
-    assert.ok(columns.every((count) => count === experiment.strategies.length + 1), columns.join());
-    assert.deepEqual(playground.complaints, []);
-    if (process.env.LAB_SHOTS) {
-      for (const width of [1440, 360]) {
-        await page.setViewportSize({ width, height: 900 });
-        await page.screenshot({ path: `${process.env.LAB_SHOTS}/village-${width}.png`, fullPage: true });
+    it("goes through every strategy and compares them", async () => {
+      const playground = await open(lab);
+      const { page } = playground;
+      assert.match(await page.locator(".badge-text").textContent(), badge);
+      const experiment = small(steps);
+      await playground.load(experiment);
+      await page.waitForFunction((count) => document.querySelectorAll(".strategy-row .step-card").length === count, experiment.strategies.length);
+      await playground.primary.click();
+      await playground.until("finished");
+      assert.deepEqual(
+        await page.locator(".strategy-row .pill").allTextContents(),
+        experiment.strategies.map(() => "Trained"),
+      );
+      const last = {};
+      for (const { name } of experiment.strategies) {
+        await page.locator(".tabs label", { hasText: name }).click();
+        await page.getByRole("heading", { name: `Result of ${name}` }).waitFor();
+        last[name] = Object.assign({}, ...(await playground.records()).map(({ values }) => values));
       }
-    }
-    await page.close();
+      for (const name of ["full", "qlora"]) assert.ok(Number.isFinite(last[name].validation_loss), name);
+      for (const metric of ["objective/kl", "objective/rlhf_reward", "policy/approxkl_avg", "average_reward", "reward_accuracy"]) assert.ok(Number.isFinite(last.rlhf[metric]), metric);
+      assert.ok(last.rag["recall@10"] > 0.5, JSON.stringify(last.rag));
+      const table = page.locator(".compare table").first();
+      assert.match(await table.textContent(), /Unseen questions/);
+      const columns = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => row.children.length));
+      assert.ok(columns.every((count) => count === experiment.strategies.length + 1), columns.join());
+      assert.deepEqual(playground.complaints, []);
+      if (process.env.LAB_SHOTS) {
+        for (const width of [1440, 360]) {
+          await page.setViewportSize({ width, height: 900 });
+          await page.screenshot({ path: `${process.env.LAB_SHOTS}/village-${gpu ? "gpu" : "cpu"}-${width}.png`, fullPage: true });
+        }
+      }
+      await page.close();
+    });
   });
-});
+}

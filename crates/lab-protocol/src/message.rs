@@ -320,3 +320,24 @@ pub struct MetricRecord {
     pub timestamp: u64,
     pub values: BTreeMap<String, f64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_come_back_from_json_to_the_last_bit(value in any::<f64>().prop_filter("finite", |value| value.is_finite())) {
+            let record = MetricRecord {
+                run: "1".into(),
+                strategy: "pretraining".into(),
+                step: 1,
+                timestamp: 0,
+                values: BTreeMap::from([("loss".to_owned(), value)]),
+            };
+            let text = serde_json::to_string(&record).unwrap();
+            prop_assert_eq!(crate::from_json::<MetricRecord>(&text).unwrap(), record);
+        }
+    }
+}

@@ -22,7 +22,7 @@ pub struct Options {
     /// Measure the build that is published rather than the one that is served
     #[arg(long)]
     small: bool,
-    /// With `retrieval`: in wasm, beside hnswlib-wasm
+    /// With `retrieval`: in wasm, beside hnswlib-wasm; with `lora`: in the page, in headless Chromium on the CPU
     #[arg(long)]
     wasm: bool,
     /// Further arguments, after `--`, for the benchmark itself
@@ -34,6 +34,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let cmd = match options.name.as_str() {
         "browser" => browser(workspace, options)?,
         "retrieval" => retrieval(workspace, options.wasm)?,
+        "lora" if options.wasm => lora_in_browser(workspace)?,
         _ => native(workspace, options)?,
     };
     let cmd = if options.json { cmd.arg("--json") } else { cmd };
@@ -62,6 +63,17 @@ fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
         .arg(folder.join("run.mjs"))
         .env("LAB_DIST", site)
         .env("CHROMIUM", chromium))
+}
+
+fn lora_in_browser(workspace: &Workspace) -> Result<Cmd> {
+    let mut steps = Steps::new(build::STEPS + 1);
+    let site = build::site(workspace, Kind::Standard, &mut steps)?;
+    steps.next("Chromium");
+    tools::packages(&workspace.path("tests/e2e"))?;
+    Ok(Cmd::new(tools::node()?)
+        .arg(workspace.path("tests/bench/lora.mjs"))
+        .env("LAB_DIST", site)
+        .env("CHROMIUM", tools::chromium()?))
 }
 
 /// Vectors that are searched, and the queries after them.

@@ -3,7 +3,6 @@
 mod base;
 mod data;
 mod driver;
-mod exact;
 mod experience;
 mod judge;
 mod layouts;
@@ -40,7 +39,7 @@ pub(crate) fn write_state<S: serde::Serialize>(
     groups: HashMap<String, HostTensors>,
     state: &S,
 ) -> Result<Vec<u8>, LabError> {
-    let state = exact::pack(resolved(state)?);
+    let state = resolved(state)?;
     write_checkpoint(CheckpointState { groups, state })
 }
 
@@ -49,7 +48,7 @@ pub(crate) fn read_state<S: serde::de::DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<(HashMap<String, HostTensors>, S), LabError> {
     let CheckpointState { groups, state } = read_checkpoint::<serde_json::Value>(bytes)?;
-    let state = from_value(exact::unpack(state)).map_err(|error| {
+    let state = from_value(state).map_err(|error| {
         LabError::new(
             ErrorCode::InvalidCheckpoint,
             format!("the checkpoint is of another strategy: {}", error.message),
