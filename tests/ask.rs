@@ -138,3 +138,25 @@ fn a_text_is_gone_on_with_and_what_cannot_be_read_is_told() {
     let error = ask("Ann", files, "nobody").unwrap_err();
     assert_eq!(error.field.as_deref(), Some("strategy"));
 }
+
+#[test]
+fn two_answers_to_compare_differ_and_follow_from_the_seed() {
+    let experiment = lab_tests::experiment(json!({
+        "model": {"layers": 1, "heads": 2, "width": 8, "context": 16},
+        "training": {"steps": 3, "batch_size": 2, "sample_tokens": 0, "checkpoint_interval": 0, "final_evaluation_windows": 2}
+    }));
+    let text = lab_village::text("first-names").unwrap();
+    let made = lab_tests::run(&experiment, text, Rc::new(TestHost::default()), None);
+    let files = made.unwrap().files;
+    let run = FinishedRun::new(&Registry::default(), &experiment, "pretrain", files).unwrap();
+    let device = pollster::block_on(device::open(BackendChoice::Cpu)).unwrap();
+    let compare =
+        |prompt: &str, seed| pollster::block_on(run.compare(prompt, seed, device.clone()));
+    let (prompt, [first, second]) = compare("Ann", 1).unwrap();
+    assert_eq!(prompt, "Ann");
+    assert_ne!(first, second);
+    assert_eq!(compare("Ann", 1).unwrap().1, [first.clone(), second]);
+    assert_ne!(compare("Ann", 2).unwrap().1[0], first);
+    let error = compare("✗", 1).unwrap_err();
+    assert_eq!(error.field.as_deref(), Some("prompt"));
+}

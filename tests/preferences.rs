@@ -467,6 +467,30 @@ fn warnings(host: &TestHost) -> Vec<String> {
     logs.collect()
 }
 
+/// What a user has collected takes the place of the data, whatever that is.
+#[test]
+fn collected_pairs_are_learned_from_as_the_data_would_be() {
+    let text = TASK.preferences(90, 1);
+    // In a file an answer may repeat the prompt, "a", which is then taken away.
+    let repeats = |row: &&str| {
+        ["chosen", "rejected"]
+            .iter()
+            .any(|key| row.contains(&format!("{key}\":\"a")))
+    };
+    let text: Vec<&str> = text.lines().filter(|row| !repeats(row)).collect();
+    let text = text.join("\n");
+    let rows = text.lines().map(serde_json::from_str);
+    let rows: Vec<Value> = rows.collect::<Result<_, _>>().unwrap();
+    let losses = |config: Value, text: String| {
+        let Outcome { host, .. } = run("dpo", config, text).unwrap();
+        series(&host.metrics(), "loss")
+    };
+    let config = dpo(json!({"steps": 5, "batch_size": 8}));
+    let collected = with(config.clone(), json!({"preferences": rows}));
+    let expected = losses(config, text);
+    assert_eq!(losses(collected, "No pairs here.".to_owned()), expected);
+}
+
 #[test]
 fn pairs_that_say_nothing_are_counted_and_left_out() {
     let pair = |chosen: &str, rejected: &str| {

@@ -1,5 +1,5 @@
-// Experiments of several strategies: they run one after the other, each after the one it starts from; a
-// failure stops what starts from it and nothing else; all of it can be paused, stopped and run again.
+// Experiments of several strategies: each runs after the one it starts from, and beside what does not depend on
+// it; a failure stops what starts from it and nothing else; all of it can be paused, stopped and run again.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -107,7 +107,7 @@ describe("an experiment of several strategies", () => {
   it("pauses at any point, and a stop lets those that wait go", async () => {
     const playground = await open(lab);
     const { page } = playground;
-    await load(playground, several(["one", { steps: 12 }], ["two", { steps: 100_000, checkpoint_interval: 0 }], ["three"]));
+    await load(playground, several(["one", { steps: 12 }], ["two", { steps: 100_000, checkpoint_interval: 0 }, "one"], ["three", {}, "two"]));
     await playground.primary.click();
     await page.waitForFunction(() => /^two/.test(document.querySelector(".status").textContent) && document.querySelector("progress").value >= 2);
     await playground.button(/^Pause/).click();
@@ -118,6 +118,31 @@ describe("an experiment of several strategies", () => {
     await playground.button(/^Stop/).click();
     await playground.until("finished");
     assert.deepEqual(await states(page), ["Trained", "Trained", "Not run yet"]);
+    await page.close();
+  });
+
+  it("runs side by side what does not depend on each other, and pauses and stops all of it", async () => {
+    const playground = await open(lab);
+    const { page } = playground;
+    const processors = await page.evaluate(() => navigator.hardwareConcurrency);
+    const endless = { steps: 100_000, checkpoint_interval: 0 };
+    await load(playground, several(["one", endless], ["two", endless], ["three", {}, "one"]));
+    await playground.primary.click();
+    if (processors < 2) await page.waitForFunction(() => document.querySelector("progress").value >= 2);
+    else await page.locator(".status", { hasText: "1 more beside it" }).waitFor();
+    const both = processors < 2 ? ["Paused", "Waiting", "Waiting"] : ["Paused", "Paused", "Waiting"];
+    await playground.button(/^Pause/).click();
+    await playground.until("paused");
+    assert.deepEqual(await states(page), both);
+    await playground.button(/^Step/).click();
+    await page.waitForTimeout(300);
+    assert.deepEqual(await states(page), both);
+    await playground.button(/^Resume/).click();
+    await playground.until("running");
+    await playground.button(/^Stop/).click();
+    await playground.until("finished");
+    assert.deepEqual(await states(page), processors < 2 ? ["Trained", "Not run yet", "Not run yet"] : ["Trained", "Trained", "Not run yet"]);
+    assert.deepEqual(playground.complaints, []);
     await page.close();
   });
 

@@ -94,6 +94,23 @@ for (const { name, gpu, steps, badge } of [
       assert.match(await table.textContent(), /Unseen questions/);
       const columns = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => row.children.length));
       assert.ok(columns.every((count) => count === experiment.strategies.length + 1), columns.join());
+
+      // Two answers to compare; the pair that is picked is what RLHF would learn from.
+      const collect = page.locator(".collect");
+      await collect.getByLabel("Model").selectOption({ label: "full" });
+      await collect.getByLabel("Prompt").fill("Where does somebody live?");
+      await collect.getByRole("button", { name: "Two answers" }).click();
+      await collect.locator("li").nth(1).waitFor();
+      const [first, second] = await collect.locator(".ask-reply").allTextContents();
+      assert.notEqual(first, second);
+      await collect.getByRole("button", { name: /^Second is better/ }).click();
+      await collect.locator(".kept", { hasText: "rlhf: 1 kept" }).waitFor();
+      const pairs = await page.getByLabel("Collected pairs").inputValue();
+      const said = (text) => (text === "It says nothing." ? "" : text);
+      assert.deepEqual(JSON.parse(pairs), { prompt: "Where does somebody live?\n", chosen: said(second), rejected: said(first) });
+      assert.deepEqual((await page.locator(".strategy-row .pill").allTextContents())[3], "Changed since");
+      await collect.locator("li").nth(1).waitFor();
+
       assert.deepEqual(playground.complaints, []);
       if (process.env.LAB_SHOTS) {
         for (const width of [1440, 360]) {

@@ -1,6 +1,7 @@
 //! The whole page, top to bottom.
 
 use crate::ask::AskSection;
+use crate::collect::CollectSection;
 use crate::compare::CompareSection;
 use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;
@@ -59,6 +60,7 @@ pub fn App() -> impl IntoView {
             <ResultPanel/>
             <CompareSection/>
             <AskSection/>
+            <CollectSection/>
             <LiveSection/>
             <HistorySection/>
         </main>

@@ -69,11 +69,7 @@ impl Lab {
         let Some((run, base)) = run else {
             return self.reply(Reply::Nothing);
         };
-        let count = self.inner.try_update_value(|inner| {
-            inner.questions += 1;
-            inner.questions
-        });
-        let id = format!("ask-{}", count.unwrap_or_default());
+        let id = format!("ask-{}", self.next_question());
         self.store.asked_all.update(|asked| {
             if let Some(asked) = asked {
                 asked.id.clone_from(&id);
@@ -91,6 +87,15 @@ impl Lab {
             checkpoint: None,
         };
         self.send(&command, &cargo);
+    }
+
+    /// Counts what models are asked once they are done.
+    pub(crate) fn next_question(&self) -> usize {
+        let count = self.inner.try_update_value(|inner| {
+            inner.questions += 1;
+            inner.questions
+        });
+        count.unwrap_or_default()
     }
 
     /// Whether the worker is at the question of this id.

@@ -85,7 +85,7 @@ fn Control(
                 id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
-        Kind::Lines => view! {
+        Kind::Lines | Kind::Rows => view! {
             <textarea rows="3" id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in></textarea>
         }
         .into_any(),
@@ -144,8 +144,10 @@ pub fn range(setting: &Setting, default: &str) -> String {
         }
         Kind::Maybe(neither) => format!("Default {}", neither.to_lowercase()),
         Kind::Choice(choices) => format!("Default {}", default_of(choices)),
-        Kind::Text | Kind::List | Kind::Lines if default.is_empty() => "Default empty".to_owned(),
-        Kind::Text | Kind::List | Kind::Lines => format!("Default {default}"),
+        Kind::Text | Kind::List | Kind::Lines | Kind::Rows if default.is_empty() => {
+            "Default empty".to_owned()
+        }
+        Kind::Text | Kind::List | Kind::Lines | Kind::Rows => format!("Default {default}"),
     }
 }
 

@@ -156,6 +156,7 @@ pub static KINDS: [StrategyKind; 7] = [
             POLICY_PART,
             POLICY_ADAPTER,
             REPORT,
+            COLLECTED_FOR_REWARD,
         ],
         resolve: resolve::<RlhfConfig>,
         check: |config| from_value::<RlhfConfig>(config)?.validate(),
@@ -181,7 +182,15 @@ pub static KINDS: [StrategyKind; 7] = [
             "learning_rate",
             "gradient_norm",
         ],
-        tables: &[DPO, OPTIMIZER, ROLLOUT, POLICY_PART, POLICY_ADAPTER, REPORT],
+        tables: &[
+            DPO,
+            OPTIMIZER,
+            ROLLOUT,
+            POLICY_PART,
+            POLICY_ADAPTER,
+            REPORT,
+            COLLECTED_PAIRS,
+        ],
         resolve: resolve::<DpoConfig>,
         check: |config| from_value::<DpoConfig>(config)?.validate(),
     },
@@ -211,6 +220,7 @@ pub static KINDS: [StrategyKind; 7] = [
             POLICY_PART,
             POLICY_ADAPTER,
             REPORT,
+            COLLECTED_FOR_REWARD,
         ],
         resolve: resolve::<GrpoConfig>,
         check: |config| from_value::<GrpoConfig>(config)?.validate(),
@@ -250,6 +260,9 @@ pub fn kind(id: &str) -> Option<&'static StrategyKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAIR: &str = r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#;
+
     use crate::experiment::StrategyForm;
     use crate::settings::Kind::{
         Choice, Lines, List, Maybe, Number, Part, Switch, Text, Whole, WholeUpTo,
@@ -337,6 +350,7 @@ mod tests {
                     Switch | Maybe(_) | Part => "true".to_owned(),
                     Choice(values) => values[0].0.to_owned(),
                     Text | List | Lines => "a".to_owned(),
+                    Rows => PAIR.to_owned(),
                 };
                 value.set(text);
                 let config = (kind.resolve)(form.config())
@@ -377,7 +391,7 @@ mod tests {
                     }
                     Switch | Maybe(_) | Part => vec![Value::from(1)],
                     Choice(_) => vec![Value::from("nonsense")],
-                    Text | List | Lines => vec![Value::from(1)],
+                    Text | List | Lines | Rows => vec![Value::from(1)],
                 };
                 for value in outside {
                     let error = with(kind, setting, value.clone())
@@ -419,6 +433,7 @@ mod tests {
                     Part => vec![Value::Object(Default::default())],
                     Text => vec![Value::from("anything")],
                     List | Lines => vec![Value::from(vec!["anything"])],
+                    Rows => vec![serde_json::from_str(&format!("[{PAIR}]")).unwrap()],
                 };
                 for value in inside {
                     if let Err(error) = with(kind, setting, value.clone()) {

@@ -1,5 +1,5 @@
-//! What the user wants: the worker started, an experiment run, a run paused and stopped. What the worker
-//! reports is in `reports`, which strategy comes next in `queue`.
+//! What the user wants: an experiment run, its runs paused and stopped. Who runs them is in `workers`, what
+//! is reported in `reports`, which strategy comes next in `queue`.
 
 use crate::data::DataState;
 use crate::experiment::{ExperimentForm, StrategyForm};
@@ -8,8 +8,9 @@ use crate::queue::{Entry, Session};
 use crate::reports::Unseen;
 use crate::runs::Phase;
 use crate::store::{Offer, Store};
-use crate::worker::{Cargo, Connection};
-use lab_protocol::{BackendChoice, Command, GenerateRequest, LabError};
+use crate::worker::Cargo;
+use crate::workers::Workers;
+use lab_protocol::{Command, GenerateRequest, LabError};
 use leptos::prelude::*;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,11 +27,9 @@ pub struct Lab {
 /// What no view reads.
 #[derive(Default)]
 pub(crate) struct Inner {
-    pub connection: Option<Connection>,
-    /// Counts workers, so that a message of one that was ended is not taken for its successor's.
-    generation: usize,
-    /// A command that waits for the worker to be ready.
-    pub waiting: Option<(Command, Cargo)>,
+    pub workers: Workers,
+    /// Runs are paused as soon as they have begun, and no other begins.
+    pub held: bool,
     /// The strategies whose turn is still to come.
     pub queue: VecDeque<Entry>,
     pub session: Option<Session>,
@@ -53,34 +52,6 @@ impl Lab {
             form,
             data: DataState::new(form),
             inner: StoredValue::new_local(Inner::default()),
-        }
-    }
-
-    /// Ends the worker, if there is one, and starts another on `backend`.
-    pub fn start_worker(&self, backend: BackendChoice) {
-        let store = self.store;
-        store.backend.set(backend);
-        store.alive.set(true);
-        store.device.set(None);
-        store.can_write.set(false);
-        store.asked.set(None);
-        let mut generation = 0;
-        self.inner.update_value(|inner| {
-            inner.generation += 1;
-            inner.connection = None;
-            generation = inner.generation;
-        });
-        let lab = *self;
-        let receive = move |message| {
-            if lab.inner.with_value(|inner| inner.generation) == generation {
-                lab.receive(message);
-            }
-        };
-        match Connection::open(backend, receive) {
-            Ok(connection) => self
-                .inner
-                .update_value(|inner| inner.connection = Some(connection)),
-            Err(error) => self.worker_broke(error),
         }
     }
 
@@ -118,52 +89,70 @@ impl Lab {
         store.notice.set(None);
         self.stop_asking();
         store.asked_all.set(None);
+        store.comparison.set(None);
         self.inner.update_value(|inner| {
             inner.session = None;
             inner.book = platform::new_id();
         });
     }
 
-    /// Pauses a running run, resumes a paused one.
+    /// Pauses the runs under way, or resumes them.
     pub fn pause_or_resume(&self) {
         match self.store.phase.get_untracked() {
             Phase::Running => {
-                self.set_phase(Phase::Pausing);
-                self.command(|run| Command::Pause { run });
+                self.inner.update_value(|inner| inner.held = true);
+                self.command(Phase::Running, Some(Phase::Pausing), |run| Command::Pause {
+                    run,
+                });
             }
-            Phase::Paused => self.command(|run| Command::Resume { run }),
+            Phase::Paused => {
+                self.inner.update_value(|inner| inner.held = false);
+                self.command(Phase::Paused, None, |run| Command::Resume { run });
+                self.next();
+            }
             _ => {}
         }
     }
 
-    /// One step of a paused run.
+    /// One step of what is paused.
     pub fn step(&self) {
         if self.store.phase.get_untracked() == Phase::Paused {
-            self.command(|run| Command::Step { run });
+            self.command(Phase::Paused, None, |run| Command::Step { run });
         }
     }
 
-    /// Ends the run under way, and lets those that wait go.
+    /// Ends the runs under way, and lets those that wait go.
     pub fn stop(&self) {
         self.empty_queue();
-        let waiting = self
-            .inner
-            .try_update_value(|inner| inner.waiting.take())
-            .flatten();
-        let phase = self.store.phase.get_untracked();
-        if waiting.is_some() {
-            self.set_phase(Phase::Idle);
-        } else if phase.is_active() && phase != Phase::Stopping {
-            self.set_phase(Phase::Stopping);
-            self.command(|run| Command::Stop { run });
+        for key in self.take_back() {
+            if let Some(form) = self.form.strategy(key) {
+                form.run.phase.set(Phase::Idle);
+            }
+        }
+        for phase in [
+            Phase::Starting,
+            Phase::Running,
+            Phase::Pausing,
+            Phase::Paused,
+        ] {
+            self.command(phase, Some(Phase::Stopping), |run| Command::Stop { run });
+        }
+        if self.active().is_empty() {
+            self.end_idle_workers();
+            self.store.phase.set(Phase::Idle);
         }
     }
 
-    /// Asks the run's model to continue `request.prompt`.
+    /// Asks the model of the run that is looked at to continue `request.prompt`.
     pub fn write(&self, request: GenerateRequest) {
+        let Some(form) = untrack(|| self.shown()).filter(|form| form.run.writes()) else {
+            return;
+        };
         self.store.answer.set(None);
-        self.store.asked.set(Some(request.prompt.clone()));
-        self.command(|run| Command::Generate { run, request });
+        self.store
+            .asked
+            .set(Some((form.key, request.prompt.clone())));
+        self.command_to(&form, |run| Command::Generate { run, request });
     }
 
     /// The strategy that is being run, or was last.
@@ -181,33 +170,52 @@ impl Lab {
         })
     }
 
-    /// The phase of the run under way, which is also the experiment's.
-    pub(crate) fn set_phase(&self, phase: Phase) {
-        self.store.phase.set(phase);
-        if let Some(current) = self.current() {
-            current.run.phase.set(phase);
+    /// The strategies that workers are at.
+    pub(crate) fn active(&self) -> Vec<StrategyForm> {
+        let mut forms = self.form.strategies.get_untracked();
+        forms.retain(|form| form.run.phase.get_untracked().is_active());
+        forms
+    }
+
+    /// The phase of a run under way, and with it the experiment's: what most asks for patience.
+    pub(crate) fn set_phase(&self, form: &StrategyForm, phase: Phase) {
+        form.run.phase.set(phase);
+        let active = self.active();
+        let order = [
+            Phase::Stopping,
+            Phase::Pausing,
+            Phase::Running,
+            Phase::Starting,
+            Phase::Paused,
+        ];
+        let found = |phase: &Phase| {
+            active
+                .iter()
+                .any(|form| form.run.phase.get_untracked() == *phase)
+        };
+        if let Some(phase) = order.into_iter().find(found) {
+            self.store.phase.set(phase);
         }
     }
 
-    fn command(&self, command: impl FnOnce(String) -> Command) {
-        let run = self.current().and_then(|form| {
-            let run = form.run.run;
-            run.with_untracked(|run| run.as_ref().map(|run| run.id.clone()))
-        });
-        if let Some(run) = run {
-            self.send(&command(run), &Cargo::default());
+    /// Sends a command to the runs of a phase, which are in another from then on.
+    fn command(&self, of: Phase, then: Option<Phase>, command: impl Fn(String) -> Command) {
+        for form in self.active() {
+            if form.run.phase.get_untracked() == of {
+                if let Some(then) = then {
+                    self.set_phase(&form, then);
+                }
+                self.command_to(&form, &command);
+            }
         }
     }
 
-    pub(crate) fn send(&self, command: &Command, cargo: &Cargo) {
-        let sent = self.inner.with_value(|inner| {
-            inner
-                .connection
-                .as_ref()
-                .map(|worker| worker.send(command, cargo))
-        });
-        if let Some(Err(error)) = sent {
-            self.worker_broke(error);
+    /// Sends a command to a run under way.
+    pub(crate) fn command_to(&self, form: &StrategyForm, command: impl FnOnce(String) -> Command) {
+        let run = form.run.run;
+        let id = run.with_untracked(|run| run.as_ref().map(|run| run.id.clone()));
+        if let (Some(id), Some(worker)) = (id, self.worker_of(form.key)) {
+            self.send_to(worker, &command(id), &Cargo::default());
         }
     }
 }

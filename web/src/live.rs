@@ -4,7 +4,6 @@ use crate::app::use_lab;
 use crate::chart::{ChartCard, SMOOTHING, Stroke, topic};
 use crate::experiment::StrategyForm;
 use crate::format::metric;
-use crate::lab::Lab;
 use crate::metrics;
 use crate::runs::Phase;
 use crate::samples::SamplesCard;
@@ -33,7 +32,7 @@ pub fn LiveSection() -> impl IntoView {
                     <div class="writing">
                         <SamplesCard/>
                         <VectorMapCard/>
-                        <Show when=move || can_write(lab)>
+                        <Show when=move || lab.shown().is_some_and(|form| form.run.writes())>
                             <WriteBox/>
                         </Show>
                     </div>
@@ -56,12 +55,6 @@ fn Welcome() -> impl IntoView {
             </ol>
         </section>
     }
-}
-
-/// Whether the model that is looked at is under way and can be asked to write.
-fn can_write(lab: Lab) -> bool {
-    let current = lab.store.current.get();
-    lab.store.can_write.get() && lab.shown().is_some_and(|form| Some(form.key) == current)
 }
 
 /// Which strategy is looked at, where there are several.

@@ -7,6 +7,7 @@ mod base_card;
 mod base_model;
 mod chart;
 mod chart_table;
+mod collect;
 mod compare;
 mod curves;
 mod data;
@@ -48,6 +49,7 @@ mod theme;
 mod training_settings;
 mod vector_map;
 mod worker;
+mod workers;
 mod write_box;
 
 use leptos::prelude::*;

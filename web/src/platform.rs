@@ -31,6 +31,11 @@ pub fn modules() -> String {
     addresses.collect()
 }
 
+/// How many threads this machine runs at a time, as far as the browser says.
+pub fn processors() -> usize {
+    window().navigator().hardware_concurrency() as usize
+}
+
 /// An id that no other page has given.
 pub fn new_id() -> String {
     let random = (js_sys::Math::random() * 1e9) as u64;

@@ -1,8 +1,8 @@
 //! The settings of the strategies that learn from preferences, as their cards show them: RLHF, GRPO, DPO.
 
 use crate::lora_settings;
-use crate::settings::Group::{Adapter, Answers, Evaluation, Main, Optimiser, Policy, Reward};
-use crate::settings::Kind::{Choice, Number, Part, Switch, Text, Whole};
+use crate::settings::Group::{Adapter, Answers, Data, Evaluation, Main, Optimiser, Policy, Reward};
+use crate::settings::Kind::{Choice, Number, Part, Rows, Switch, Text, Whole};
 use crate::settings::{ABOVE_ZERO, ANY, Setting, only, setting};
 
 /// The settings of an `OptimizerConfig` at a path that ends with a dot; the rate stands in a group of
@@ -74,6 +74,23 @@ macro_rules! optimizer_settings {
 const MODEL: &[&str] = &["model"];
 /// A part that is there.
 const THERE: &[&str] = &["true"];
+
+/// Path of the pairs that were collected.
+pub const PREFERENCES: &str = "preferences";
+
+const COLLECTED: Setting = setting(
+    Data,
+    PREFERENCES,
+    "Collected pairs",
+    Rows,
+    "Pairs to learn from instead of the data's, such as {\"prompt\": \"…\", \"chosen\": \"…\", \"rejected\": \"…\"}, one a line. Compare answers of a model below to collect some.",
+);
+
+/// Pairs that were collected; for DPO.
+pub const COLLECTED_PAIRS: &[Setting] = &[COLLECTED];
+
+/// Pairs that were collected, for a reward model; shared by RLHF and GRPO.
+pub const COLLECTED_FOR_REWARD: &[Setting] = &[only("reward.kind", MODEL, COLLECTED)];
 
 /// Where the reward comes from; shared by RLHF and GRPO.
 pub const REWARD: &[Setting] = &[

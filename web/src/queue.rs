@@ -1,5 +1,5 @@
-//! Which strategies are run, and in which order: each after the one it starts from. A failure stops what
-//! starts from it and nothing else.
+//! Which strategies are run, and in which order: each after the one it starts from, several at a time where
+//! there are workers for them. A failure stops what starts from it and nothing else.
 
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
@@ -101,6 +101,7 @@ impl Lab {
             resumes: false,
         });
         self.inner.update_value(|inner| {
+            inner.held = false;
             inner.queue = entries.collect();
             inner.session = Some(Session {
                 experiment,
@@ -142,34 +143,76 @@ impl Lab {
                     .update_value(|inner| inner.queue.push_back(entry));
             }
         }
-        if !self.store.phase.get_untracked().is_active() {
-            self.next();
+        self.next();
+    }
+
+    /// Starts what can be started of the queue, or ends the session.
+    pub(crate) fn next(&self) {
+        let idle = self.active().is_empty();
+        let held = self.inner.try_update_value(|inner| {
+            // Nothing is left that could be resumed.
+            inner.held &= !idle;
+            inner.held
+        });
+        while held == Some(false)
+            && let Some((entry, form, base)) = self.take_ready()
+        {
+            let Some(worker) = self.free_worker() else {
+                // Where there is none at all, nothing waits for it.
+                if self.store.alive.get_untracked() {
+                    self.inner
+                        .update_value(|inner| inner.queue.push_front(entry));
+                }
+                break;
+            };
+            self.store.current.set(Some(entry.key));
+            self.start(worker, &form, entry.resumes, base);
+        }
+        self.end_idle_workers();
+        let left = self.inner.with_value(|inner| inner.queue.len());
+        match self.active().first() {
+            Some(form) => {
+                let current = self.current().map(|form| form.run.phase.get_untracked());
+                if !current.is_some_and(Phase::is_active) {
+                    self.store.current.set(Some(form.key));
+                }
+            }
+            None if left == 0 => self.end(),
+            None => {}
         }
     }
 
-    /// Starts the next strategy of the queue, or ends the session.
-    pub(crate) fn next(&self) {
+    /// Takes the first strategy of the queue whose base is there. Those whose base will not come are skipped.
+    fn take_ready(&self) -> Option<(Entry, StrategyForm, Files)> {
+        let mut place = 0;
         loop {
             let entry = self
                 .inner
-                .try_update_value(|inner| inner.queue.pop_front())
-                .flatten();
-            let Some(entry) = entry else {
-                return self.end();
-            };
-            let Some(form) = self.form.strategy(entry.key) else {
-                continue;
-            };
-            let base = match form.from.get_untracked().map(|key| self.form.strategy(key)) {
-                None => Files::default(),
-                Some(Some(base)) if untrack(|| base.run.has_model()) => base.run.files.get_value(),
-                Some(_) => {
-                    form.run.phase.set(Phase::Skipped);
+                .with_value(|inner| inner.queue.get(place).copied())?;
+            let form = self.form.strategy(entry.key);
+            let base = form
+                .as_ref()
+                .and_then(|form| form.from.get_untracked())
+                .map(|key| self.form.strategy(key));
+            let base = match base {
+                None => Some(Files::default()),
+                Some(Some(base)) if untrack(|| base.run.has_model()) => {
+                    Some(base.run.files.get_value())
+                }
+                Some(Some(base)) if base.run.phase.get_untracked().is_to_come() => {
+                    place += 1;
                     continue;
                 }
+                Some(_) => None,
             };
-            self.store.current.set(Some(entry.key));
-            return self.start(&form, entry.resumes, base);
+            self.inner.update_value(|inner| {
+                inner.queue.remove(place);
+            });
+            match (form, base) {
+                (Some(form), Some(base)) => return Some((entry, form, base)),
+                (Some(form), None) => form.run.phase.set(Phase::Skipped),
+                (None, _) => {}
+            }
         }
     }
 
@@ -195,9 +238,8 @@ impl Lab {
         }
     }
 
-    /// Sends the start of a strategy, or keeps it until the worker is ready.
-    fn start(&self, form: &StrategyForm, resumes: bool, base: Files) {
-        let store = self.store;
+    /// Has a worker start a strategy.
+    fn start(&self, worker: usize, form: &StrategyForm, resumes: bool, base: Files) {
         let Some(session) = self.inner.with_value(|inner| inner.session.clone()) else {
             return;
         };
@@ -205,12 +247,8 @@ impl Lab {
             Some(run) => run,
             None => self.begin(form, &session),
         };
-        // The last worker may be gone, and its error dismissed.
-        if !store.alive.get_untracked() {
-            self.start_worker(store.backend.get_untracked());
-        }
         form.run.error.set(None);
-        self.set_phase(Phase::Starting);
+        self.set_phase(form, Phase::Starting);
         let command = Command::Start {
             run: run.id,
             experiment: run.experiment,
@@ -225,12 +263,7 @@ impl Lab {
             checkpoint: saved.map(|saved| saved.state),
             base,
         };
-        if store.device.with_untracked(Option::is_some) {
-            self.send(&command, &cargo);
-        } else {
-            self.inner
-                .update_value(|inner| inner.waiting = Some((command, cargo)));
-        }
+        self.employ(worker, form.key, command, cargo);
     }
 
     /// What the user has typed for the endpoint, where the strategy asks one.

@@ -1,18 +1,19 @@
-//! What the worker reports, turned into state.
+//! What the workers report, turned into state.
 
 use crate::ask::Reply;
 use crate::experiment::StrategyForm;
 use crate::history;
 use crate::lab::Lab;
 use crate::platform;
-use crate::runs::{Phase, RunState, Sample, Saved};
+use crate::runs::{Phase, Sample, Saved};
 use crate::store::{Offer, Problem};
 use crate::worker::{Files, Message};
 use lab_protocol::{
-    BackendChoice, DeviceInfo, ErrorCode, Event, LabError, LogLevel, Progress, RunResult,
+    BackendChoice, Command, ErrorCode, Event, LabError, LogLevel, Progress, RunResult,
 };
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Events are shown at most this often, so that a fast run does not keep the page busy drawing.
@@ -22,45 +23,65 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub(crate) struct Unseen {
     scheduled: bool,
+    /// By the strategies' keys.
+    runs: HashMap<usize, UnseenOfRun>,
+}
+
+#[derive(Default)]
+struct UnseenOfRun {
     progress: Option<Progress>,
     samples: Vec<Sample>,
     records: bool,
 }
 
 impl Lab {
-    pub(crate) fn receive(&self, message: Message) {
+    pub(crate) fn receive(&self, worker: usize, message: Message) {
         match message {
-            Message::Broken(error) => self.worker_broke(error),
+            Message::Broken(error) => self.worker_broke(worker, error),
             Message::Checkpoint { run, step, state } => {
-                if let Some(current) = self.of(&run) {
-                    current.checkpoint.set_value(Some(Saved { step, state }));
+                if let Some(form) = self.of(&run) {
+                    form.run.checkpoint.set_value(Some(Saved { step, state }));
                 }
             }
             Message::Finished { run, result, files } => {
-                if let Some(current) = self.of(&run) {
-                    self.finished(current, result, files);
+                if let Some(form) = self.of(&run) {
+                    self.finished(form, result, files);
                 }
             }
-            Message::Event(event) => self.handle(event),
+            Message::Event(event) => self.handle(worker, event),
         }
     }
 
-    /// The run under way, if it has this id.
-    fn of(&self, id: &str) -> Option<RunState> {
-        let run = self.current()?.run;
-        let same =
-            |known: &Option<crate::runs::Run>| known.as_ref().is_some_and(|run| run.id == id);
-        run.run.with_untracked(same).then_some(run)
+    /// The strategy whose run has this id.
+    fn of(&self, id: &str) -> Option<StrategyForm> {
+        let mut forms = self.form.strategies.get_untracked().into_iter();
+        forms.find(|form| {
+            let run = form.run.run;
+            run.with_untracked(|run| run.as_ref().is_some_and(|run| run.id == id))
+        })
     }
 
-    fn handle(&self, event: Event) {
+    fn handle(&self, worker: usize, event: Event) {
         match event {
-            Event::Ready(device) => self.ready(device),
-            Event::Failed { run: None, error } => self.worker_broke(error),
+            Event::Ready(device) => self.ready(worker, device),
+            Event::Failed { run: None, error } => self.worker_broke(worker, error),
             Event::Failed {
                 run: Some(run),
                 error,
             } if self.is_asked(&run) => self.reply(Reply::Failed(error)),
+            Event::Failed {
+                run: Some(run),
+                error,
+            } if self.is_compared(&run) => self.pair_came(Err(error)),
+            Event::Pair {
+                run,
+                prompt,
+                answers,
+            } => {
+                if self.is_compared(&run) {
+                    self.pair_came(Ok((prompt, answers)));
+                }
+            }
             Event::Answer { run, text } => {
                 if self.is_asked(&run) {
                     self.reply(text.map_or(Reply::Nothing, Reply::Text));
@@ -79,16 +100,16 @@ impl Lab {
                 message,
             } => leptos::logging::log!("{message}"),
             other => {
-                if let Some(run) = event_run(&other).and_then(|id| self.of(id)) {
-                    self.handle_of(run, other);
+                if let Some(form) = event_run(&other).and_then(|id| self.of(id)) {
+                    self.handle_of(worker, form, other);
                 }
             }
         }
     }
 
-    /// An event of the run under way.
-    fn handle_of(&self, run: RunState, event: Event) {
-        let store = self.store;
+    /// An event of a strategy's run.
+    fn handle_of(&self, worker: usize, form: StrategyForm, event: Event) {
+        let (store, run, key) = (self.store, form.run, form.key);
         match event {
             Event::Started { info, .. } => {
                 run.log.update_value(|log| {
@@ -97,24 +118,27 @@ impl Lab {
                 run.samples
                     .update(|samples| samples.retain(|sample| sample.step <= info.first_step));
                 run.info.set(Some(info));
-                store.can_write.set(true);
                 run.run.update(|run| {
                     if let Some(run) = run {
                         run.device = store.device.get_untracked();
                     }
                 });
-                // A stop may have been asked for in the meantime.
-                if store.phase.get_untracked() == Phase::Starting {
-                    self.set_phase(Phase::Running);
+                // A stop may have been asked for in the meantime, or a pause.
+                if run.phase.get_untracked() == Phase::Starting {
+                    self.set_phase(&form, Phase::Running);
+                    if self.inner.with_value(|inner| inner.held) {
+                        self.set_phase(&form, Phase::Pausing);
+                        self.command_to(&form, |run| Command::Pause { run });
+                    }
                 }
             }
             Event::Metrics { records, .. } => {
                 run.log
                     .update_value(|log| records.iter().for_each(|record| log.push(record)));
-                self.show_soon(|unseen| unseen.records = true);
+                self.show_soon(key, |unseen| unseen.records = true);
             }
             Event::Progress { progress, .. } => {
-                self.show_soon(|unseen| unseen.progress = Some(progress))
+                self.show_soon(key, |unseen| unseen.progress = Some(progress))
             }
             Event::Sample {
                 step,
@@ -122,13 +146,16 @@ impl Lab {
                 text,
                 grounds,
                 ..
-            } => self.sample(Sample {
-                key: 0,
-                step,
-                prompt,
-                text,
-                grounds,
-            }),
+            } => self.sample(
+                form,
+                Sample {
+                    key: 0,
+                    step,
+                    prompt,
+                    text,
+                    grounds,
+                },
+            ),
             Event::Map { map, .. } => run.map.set(Some(map)),
             Event::Writing { prompt, text, .. } => run.writing.set(Some(Sample {
                 key: 0,
@@ -139,54 +166,52 @@ impl Lab {
             })),
             Event::Paused { .. } => {
                 run.log.update_value(|log| log.pause(platform::now()));
-                if store.phase.get_untracked() != Phase::Stopping {
-                    self.set_phase(Phase::Paused);
+                if run.phase.get_untracked() != Phase::Stopping {
+                    self.set_phase(&form, Phase::Paused);
                 }
                 self.show();
             }
             Event::Resumed { .. } => {
                 run.log.update_value(|log| log.resume(platform::now()));
-                if store.phase.get_untracked() != Phase::Stopping {
-                    self.set_phase(Phase::Running);
+                if run.phase.get_untracked() != Phase::Stopping {
+                    self.set_phase(&form, Phase::Running);
                 }
             }
-            Event::Failed { error, .. } => self.run_failed(run, error),
+            Event::Failed { error, .. } => self.run_failed(worker, form, error),
             // Checkpoints and results come with their bytes apart, as messages of their own; the rest
             // belongs to no run.
             Event::Checkpoint { .. }
             | Event::Finished { .. }
             | Event::Answer { .. }
+            | Event::Pair { .. }
             | Event::Ready(_)
             | Event::Log { .. } => {}
         }
     }
 
-    fn finished(&self, run: RunState, result: RunResult, files: Files) {
+    fn finished(&self, form: StrategyForm, result: RunResult, files: Files) {
+        let run = form.run;
         self.show();
         run.result.set(Some(result));
         run.files.set_value(files);
         run.checkpoint.set_value(None);
-        run.phase.set(Phase::Finished);
-        self.model_gone();
-        if let Some(form) = self.current() {
-            spawn_local(history::keep(*self, form));
-        }
+        self.ended(&form, Phase::Finished);
+        spawn_local(history::keep(*self, form));
         self.next();
     }
 
-    fn ready(&self, device: DeviceInfo) {
-        self.store.device.set(Some(device));
-        if let Some((command, cargo)) = self
-            .inner
-            .try_update_value(|inner| inner.waiting.take())
-            .flatten()
-        {
-            self.send(&command, &cargo);
+    /// A run is over. Its worker keeps no model beyond it: none can be asked to write.
+    fn ended(&self, form: &StrategyForm, phase: Phase) {
+        self.set_free(form.key);
+        let asked = self.store.asked;
+        if asked.with_untracked(|asked| asked.as_ref().is_some_and(|(key, _)| *key == form.key)) {
+            asked.set(None);
         }
+        self.set_phase(form, phase);
     }
 
     /// Takes a sample, which gets a key of its own.
-    fn sample(&self, sample: Sample) {
+    fn sample(&self, form: StrategyForm, sample: Sample) {
         let key = self
             .inner
             .try_update_value(|inner| {
@@ -195,26 +220,23 @@ impl Lab {
             })
             .unwrap_or_default();
         let sample = Sample { key, ..sample };
-        if self
-            .store
-            .asked
-            .with_untracked(|asked| asked.as_ref() == Some(&sample.prompt))
-        {
-            self.store.asked.set(None);
-            if let Some(form) = self.current() {
-                form.run.writing.set(None);
-            }
+        let asked = self.store.asked;
+        let is_asked =
+            |(key, prompt): &(usize, String)| *key == form.key && *prompt == sample.prompt;
+        if asked.with_untracked(|asked| asked.as_ref().is_some_and(is_asked)) {
+            asked.set(None);
+            form.run.writing.set(None);
             self.store.answer.set(Some(sample));
         } else {
-            self.show_soon(|unseen| unseen.samples.push(sample));
+            self.show_soon(form.key, |unseen| unseen.samples.push(sample));
         }
     }
 
     /// Notes what has come and shows it within [`SHOW_EVERY`].
-    fn show_soon(&self, note: impl FnOnce(&mut Unseen)) {
+    fn show_soon(&self, key: usize, note: impl FnOnce(&mut UnseenOfRun)) {
         let mut schedule = false;
         self.inner.update_value(|inner| {
-            note(&mut inner.unseen);
+            note(inner.unseen.runs.entry(key).or_default());
             schedule = !std::mem::replace(&mut inner.unseen.scheduled, true);
         });
         if schedule {
@@ -228,33 +250,33 @@ impl Lab {
             .inner
             .try_update_value(|inner| std::mem::take(&mut inner.unseen))
             .unwrap_or_default();
-        let Some(run) = self.current().map(|form| form.run) else {
-            return;
-        };
-        if let Some(progress) = unseen.progress {
-            run.progress.set(Some(progress));
-        }
-        if !unseen.samples.is_empty() {
-            run.add_samples(unseen.samples);
-        }
-        if unseen.records {
-            run.revision.update(|revision| *revision += 1);
+        for (key, unseen) in unseen.runs {
+            let Some(run) = self.form.strategy(key).map(|form| form.run) else {
+                continue;
+            };
+            if let Some(progress) = unseen.progress {
+                run.progress.set(Some(progress));
+            }
+            if !unseen.samples.is_empty() {
+                run.add_samples(unseen.samples);
+            }
+            if unseen.records {
+                run.revision.update(|revision| *revision += 1);
+            }
         }
     }
 
     /// An error of a run in a worker that lives on, or of the device under it.
-    fn run_failed(&self, run: RunState, error: LabError) {
+    fn run_failed(&self, worker: usize, form: StrategyForm, error: LabError) {
         if matches!(error.code, ErrorCode::DeviceLost | ErrorCode::OutOfMemory) {
-            return self.worker_broke(error);
+            return self.worker_broke(worker, error);
         }
-        if error.code == ErrorCode::InvalidCommand && !self.store.phase.get_untracked().is_active()
-        {
+        if error.code == ErrorCode::InvalidCommand && !form.run.phase.get_untracked().is_active() {
             // A command crossed with the end of the run.
             return self.store.asked.set(None);
         }
         self.show();
-        self.note_failure(run, &error);
-        self.model_gone();
+        self.note_failure(&form, &error);
         self.next();
         if self.store.phase.get_untracked().is_active() {
             self.store.fail_with(error);
@@ -263,10 +285,14 @@ impl Lab {
         }
     }
 
-    fn note_failure(&self, run: RunState, error: &LabError) {
-        run.writing.set(None);
-        run.error.set(Some(error.clone()));
-        run.phase.set(Phase::Failed);
+    fn note_failure(&self, form: &StrategyForm, error: &LabError) {
+        form.run.writing.set(None);
+        form.run.error.set(Some(error.clone()));
+        self.ended(form, Phase::Failed);
+        self.fail_session();
+    }
+
+    fn fail_session(&self) {
         self.inner.update_value(|inner| {
             if let Some(session) = &mut inner.session {
                 session.failed = true;
@@ -274,75 +300,62 @@ impl Lab {
         });
     }
 
-    /// The worker keeps no model beyond its run: none can be asked to write.
-    fn model_gone(&self) {
-        self.store.can_write.set(false);
-        self.store.asked.set(None);
+    /// A worker is lost. What it has reported stays, and its run may go on from the last checkpoint. If it was
+    /// the first, another takes its place.
+    pub(crate) fn worker_broke(&self, worker: usize, error: LabError) {
+        self.show();
+        let (key, first) = self.lose_worker(worker);
+        let broken = key.and_then(|key| self.form.strategy(key));
+        let broken = broken.filter(|form| form.run.phase.get_untracked().is_active());
+        if let Some(form) = &broken {
+            self.note_failure(form, &error);
+        }
+        let continues = |backend| {
+            let form = broken.as_ref()?;
+            let step = form.run.checkpoint.get_value()?.step;
+            Some(Offer::Continue {
+                key: form.key,
+                step,
+                backend,
+            })
+        };
+        let offers = if first {
+            self.first_worker_broke(continues)
+        } else {
+            continues(BackendChoice::Cpu).into_iter().collect()
+        };
+        // What does not start from the run that broke is run all the same.
+        if broken.is_some() {
+            self.next();
+        }
+        self.store.problem.set(Some(Problem { error, offers }));
     }
 
-    /// The worker is lost. What it has reported stays; a new one takes its place, and may go on from the
-    /// last checkpoint.
-    pub(crate) fn worker_broke(&self, error: LabError) {
-        self.show();
+    /// Starts another, unless the one that is lost never was ready: that would only fail again, and is left to
+    /// the user. Gives what can be done.
+    fn first_worker_broke(&self, continues: impl Fn(BackendChoice) -> Option<Offer>) -> Vec<Offer> {
         let store = self.store;
         let chosen = store.backend.get_untracked();
         let device = store.device.get_untracked();
-        let active = store.phase.get_untracked().is_active();
-        let current = self.current();
-        if let Some(form) = current.as_ref().filter(|_| active) {
-            store.phase.set(Phase::Failed);
-            self.note_failure(form.run, &error);
-        }
-        self.inner.update_value(|inner| {
-            inner.waiting = None;
-            inner.connection = None;
-        });
-        self.stop_asking();
-        let saved = current.as_ref().and_then(|form| {
-            let step = form.run.checkpoint.get_value()?.step;
-            Some((form.key, step))
-        });
         let on_cpu = device.as_ref().map_or(chosen, |device| device.backend) == BackendChoice::Cpu;
-        let failed = |form: &StrategyForm| form.run.phase.get_untracked() == Phase::Failed;
-        let continues = saved.filter(|_| current.as_ref().is_some_and(failed));
-        // A worker that never was ready would only fail again: starting it is left to the user.
-        let restarts = device.is_some();
-        let mut offers = Vec::new();
-        if let Some((key, step)) = continues {
-            offers.push(Offer::Continue {
-                key,
-                step,
-                backend: chosen,
-            });
-        }
-        if !restarts && continues.is_none() {
-            offers.push(Offer::Restart { backend: chosen });
-        }
-        if !on_cpu {
-            offers.push(match continues {
-                Some((key, step)) => Offer::Continue {
-                    key,
-                    step,
-                    backend: BackendChoice::Cpu,
-                },
-                None => Offer::Restart {
-                    backend: BackendChoice::Cpu,
-                },
-            });
-        }
+        self.stop_asking();
+        self.stop_comparing();
         store.alive.set(false);
         store.device.set(None);
-        store.can_write.set(false);
-        if restarts {
+        let mut offers = Vec::new();
+        if device.is_some() {
+            offers.extend(continues(chosen));
             self.start_worker(chosen);
-            // What does not start from the run that broke is run all the same.
-            if active {
-                self.next();
-            }
         } else {
             self.empty_queue();
+            self.fail_session();
+            offers.push(continues(chosen).unwrap_or(Offer::Restart { backend: chosen }));
         }
-        store.problem.set(Some(Problem { error, offers }));
+        if !on_cpu {
+            let backend = BackendChoice::Cpu;
+            offers.push(continues(backend).unwrap_or(Offer::Restart { backend }));
+        }
+        offers
     }
 }
 
@@ -356,6 +369,7 @@ fn event_run(event: &Event) -> Option<&str> {
         | Event::Writing { run, .. }
         | Event::Map { run, .. }
         | Event::Answer { run, .. }
+        | Event::Pair { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }
         | Event::Paused { run, .. }

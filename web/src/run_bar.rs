@@ -156,10 +156,20 @@ fn status(lab: Lab) -> String {
         }
         Phase::Failed => return at("Ended by an error at "),
     };
+    let beside = match under_way(&forms).len() {
+        0 | 1 => String::new(),
+        count => format!(" · {} more beside it", count - 1),
+    };
     match current {
-        Some(form) if forms.len() > 1 => format!("{} · {text}", form.name.get()),
+        Some(form) if forms.len() > 1 => format!("{} · {text}{beside}", form.name.get()),
         _ => text,
     }
+}
+
+/// Those that workers are at.
+fn under_way(forms: &[StrategyForm]) -> Vec<&StrategyForm> {
+    let active = |form: &&StrategyForm| form.run.phase.get().is_active();
+    forms.iter().filter(active).collect()
 }
 
 /// How an experiment of several strategies has ended.
@@ -222,7 +232,18 @@ fn facts(lab: Lab) -> String {
 fn ProgressBar() -> impl IntoView {
     let lab = use_lab();
     let shown = move || lab.store.phase.get() != Phase::Idle;
-    let steps = Memo::new(move |_| current(lab).map_or((0, 1), |form| steps(form.run)));
+    // Of all that is under way, or of what was last.
+    let steps = Memo::new(move |_| {
+        let forms = ran(lab);
+        let active = under_way(&forms);
+        if active.is_empty() {
+            return current(lab).map_or((0, 1), |form| steps(form.run));
+        }
+        active.iter().fold((0, 0), |(done, all), form| {
+            let (step, steps) = steps(form.run);
+            (done + step, all + steps)
+        })
+    });
     view! {
         <progress class:away=move || !shown() aria-label="Steps done" value=move || steps.get().0 max=move || steps.get().1></progress>
     }

@@ -39,6 +39,11 @@ impl Phase {
             Phase::Starting | Phase::Running | Phase::Pausing | Phase::Paused | Phase::Stopping
         )
     }
+
+    /// Whether a result may still come of it.
+    pub fn is_to_come(self) -> bool {
+        self == Phase::Waiting || self.is_active()
+    }
 }
 
 /// What the page knows of a run before the worker says anything.
@@ -146,6 +151,12 @@ impl RunState {
             }
             samples.truncate(SAMPLES);
         });
+    }
+
+    /// Whether its model is under way and can be asked to write.
+    pub fn writes(&self) -> bool {
+        let phase = self.phase.get();
+        phase.is_active() && phase != Phase::Starting
     }
 
     /// Whether it has a model that others can start from and that can be asked.

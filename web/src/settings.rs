@@ -40,6 +40,8 @@ pub enum Kind {
     List,
     /// Texts, each on a line of its own.
     Lines,
+    /// Objects in JSON, each on a line of its own.
+    Rows,
     /// Whether there is this part of the configuration at all; its own settings count only when there is.
     Part,
 }

@@ -1,4 +1,4 @@
-//! Single keys for what is done with a run. They can be turned off, and never fire while one types.
+//! Single keys for what is done with a run, and for which of two answers is better. They can be turned off, and never fire while one types.
 
 use crate::lab::Lab;
 use crate::platform;
@@ -27,6 +27,9 @@ pub fn listen(lab: Lab) {
             "p" if active => press_primary(lab),
             "s" => lab.step(),
             "x" => lab.stop(),
+            "1" => lab.pick(Some(0)),
+            "2" => lab.pick(Some(1)),
+            "0" => lab.pick(None),
             _ => return,
         }
         event.prevent_default();
@@ -63,7 +66,7 @@ pub fn ShortcutHelp() -> impl IntoView {
     view! {
         <label class="shortcut-switch">
             <input type="checkbox" prop:checked=enabled on:change=change/>
-            <span>"Keys: "<kbd>"R"</kbd>" run, "<kbd>"P"</kbd>" pause or resume, "<kbd>"S"</kbd>" step, "<kbd>"X"</kbd>" stop"</span>
+            <span>"Keys: "<kbd>"R"</kbd>" run, "<kbd>"P"</kbd>" pause or resume, "<kbd>"S"</kbd>" step, "<kbd>"X"</kbd>" stop, "<kbd>"1"</kbd>" "<kbd>"2"</kbd>" the better answer"</span>
         </label>
     }
 }

@@ -1,6 +1,7 @@
 //! The state of the page that belongs to no single run, as signals that views read.
 
 use crate::ask::Asked;
+use crate::collect::Comparison;
 use crate::runs::{Phase, Sample};
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};
 use leptos::prelude::*;
@@ -29,13 +30,13 @@ pub enum Offer {
 pub struct Store {
     /// What the user chose.
     pub backend: RwSignal<BackendChoice>,
-    /// Whether there is a worker, ready or about to be.
+    /// Whether there is a first worker, ready or about to be.
     pub alive: RwSignal<bool>,
     /// What the worker got; none while it starts.
     pub device: RwSignal<Option<DeviceInfo>>,
-    /// Where the experiment stands: the phase of the strategy that is being run, or how the last one ended.
+    /// Where the experiment stands: the phase of what is being run, or how it ended.
     pub phase: RwSignal<Phase>,
-    /// Key of the strategy that is being run, or was last.
+    /// Key of the strategy that was started last, while it or no other is being run.
     pub current: RwSignal<Option<usize>>,
     /// Key of the strategy that the user looks at; none follows the one that is being run.
     pub chosen: RwSignal<Option<usize>>,
@@ -44,18 +45,18 @@ pub struct Store {
     pub problem: RwSignal<Option<Problem>>,
     /// A warning of the worker.
     pub notice: RwSignal<Option<String>>,
-    /// Whether the worker has a model under way that can write.
-    pub can_write: RwSignal<bool>,
     /// Counts changes of what is kept for later.
     pub kept: RwSignal<u32>,
     /// The answer to the last prompt of the user.
     pub answer: RwSignal<Option<Sample>>,
-    /// A prompt of the user that waits for its answer.
-    pub asked: RwSignal<Option<String>>,
+    /// A prompt of the user that waits for its answer, and the key of the strategy that is to give it.
+    pub asked: RwSignal<Option<(usize, String)>>,
     /// For endpoints, as it was typed: it lives as long as the page, and is written nowhere.
     pub endpoint_key: RwSignal<String>,
     /// The last prompt to all models, and their answers.
     pub asked_all: RwSignal<Option<Asked>>,
+    /// Two answers that are compared.
+    pub comparison: RwSignal<Option<Comparison>>,
 }
 
 impl Store {
@@ -70,12 +71,12 @@ impl Store {
             topic: RwSignal::new(None),
             problem: RwSignal::new(None),
             notice: RwSignal::new(None),
-            can_write: RwSignal::new(false),
             kept: RwSignal::new(0),
             answer: RwSignal::new(None),
             asked: RwSignal::new(None),
             endpoint_key: RwSignal::new(String::new()),
             asked_all: RwSignal::new(None),
+            comparison: RwSignal::new(None),
         }
     }
 

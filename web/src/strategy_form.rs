@@ -105,6 +105,10 @@ pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
         (Kind::Part, value) => value.is_some_and(Value::is_object).to_string(),
         (_, None | Some(Value::Null)) => String::new(),
         (_, Some(Value::String(text))) => escape(text),
+        (Kind::Rows, Some(Value::Array(rows))) => {
+            let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
+            rows.join("\n")
+        }
         (kind, Some(Value::Array(texts))) => {
             let texts = texts.iter().filter_map(Value::as_str);
             let between = if matches!(kind, Kind::Lines) {
@@ -132,6 +136,7 @@ fn typed(setting: &Setting, text: &str) -> Option<Value> {
         Kind::Part => (text == "true").then(|| Value::Object(Map::new())),
         Kind::List => Some(parts(text, ',')),
         Kind::Lines => Some(parts(text, '\n')),
+        Kind::Rows => rows(text),
         Kind::Whole(..) | Kind::WholeUpTo(..) | Kind::Number(..) => number(text),
     }
 }
@@ -140,6 +145,14 @@ fn typed(setting: &Setting, text: &str) -> Option<Value> {
 fn parts(text: &str, separator: char) -> Value {
     let texts = text.split(separator).map(str::trim);
     texts.filter(|text| !text.is_empty()).collect()
+}
+
+/// The rows as JSON; what is none stays text, for the check to refuse. None where there is no row.
+fn rows(text: &str) -> Option<Value> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let row = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| line.into());
+    let rows: Vec<Value> = lines.map(row).collect();
+    (!rows.is_empty()).then_some(Value::Array(rows))
 }
 
 /// A number as JSON; what is none stays text, for the check to refuse.

@@ -15,7 +15,7 @@ pub fn WriteBox() -> impl IntoView {
     let asked = RwSignal::new(0_u64);
     let waits = move || store.asked.with(Option::is_some);
     let write = move || {
-        if waits() || !store.can_write.get_untracked() {
+        if untrack(waits) {
             return;
         }
         // Another seed each time: the same prompt may be continued in another way.

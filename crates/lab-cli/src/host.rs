@@ -182,6 +182,7 @@ impl TerminalHost {
             | Event::Resumed { .. }
             | Event::Finished { .. }
             | Event::Answer { .. }
+            | Event::Pair { .. }
             | Event::Failed { .. } => {}
         }
         Ok(())

@@ -41,6 +41,8 @@ export type DpoConfig = {
   label_smoothing?: number;
   lora?: LoraConfig | null;
   optimizer?: OptimizerConfig;
+  /** Pairs to learn from instead of the data's, as they were collected. */
+  preferences?: Array<PreferenceExample>;
   report?: ReportConfig;
   /** How answers for samples and evaluations are written. */
   rollout?: RolloutConfig;
@@ -120,6 +122,8 @@ export type GrpoConfig = {
   /** Parts of the answers that are learned from one after the other; a divisor of `prompts · group`. Default: 4. */
   minibatches?: number;
   optimizer?: OptimizerConfig;
+  /** Pairs to learn from instead of the data's, as they were collected. */
+  preferences?: Array<PreferenceExample>;
   /** Prompts of an update. Default: 8. */
   prompts?: number;
   report?: ReportConfig;
@@ -249,6 +253,15 @@ export type PpoConfig = {
   whiten_rewards?: boolean;
 };
 
+/** Two responses to a prompt, of which one was preferred. */
+export type PreferenceExample = {
+  chosen: string;
+  /** By how much the chosen one is better. */
+  margin?: number | null;
+  prompt: string;
+  rejected: string;
+};
+
 /** A village of a given size. */
 export type Preset = "village" | "hamlet" | "town";
 
@@ -339,6 +352,8 @@ export type RlhfConfig = {
   /** Trains an adapter on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
   ppo?: PpoConfig;
+  /** Pairs to learn from instead of the data's, as they were collected. */
+  preferences?: Array<PreferenceExample>;
   report?: ReportConfig;
   reward?: RewardConfig;
   /** Read where the reward is a model. */

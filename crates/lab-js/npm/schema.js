@@ -185,6 +185,13 @@ export default {
             "weight_decay": 0.0
           }
         },
+        "preferences": {
+          "description": "Pairs to learn from instead of the data's, as they were collected.",
+          "items": {
+            "$ref": "#/$defs/PreferenceExample"
+          },
+          "type": "array"
+        },
         "report": {
           "$ref": "#/$defs/ReportConfig",
           "default": {
@@ -463,6 +470,13 @@ export default {
             "warmup_steps": 0,
             "weight_decay": 0.0
           }
+        },
+        "preferences": {
+          "description": "Pairs to learn from instead of the data's, as they were collected.",
+          "items": {
+            "$ref": "#/$defs/PreferenceExample"
+          },
+          "type": "array"
         },
         "prompts": {
           "default": 8,
@@ -880,6 +894,35 @@ export default {
       },
       "type": "object"
     },
+    "PreferenceExample": {
+      "additionalProperties": false,
+      "description": "Two responses to a prompt, of which one was preferred.",
+      "properties": {
+        "chosen": {
+          "type": "string"
+        },
+        "margin": {
+          "description": "By how much the chosen one is better.",
+          "format": "double",
+          "type": [
+            "number",
+            "null"
+          ]
+        },
+        "prompt": {
+          "type": "string"
+        },
+        "rejected": {
+          "type": "string"
+        }
+      },
+      "required": [
+        "prompt",
+        "chosen",
+        "rejected"
+      ],
+      "type": "object"
+    },
     "Preset": {
       "description": "A village of a given size.",
       "oneOf": [
@@ -1290,6 +1333,13 @@ export default {
             "value_coefficient": 0.1,
             "whiten_rewards": false
           }
+        },
+        "preferences": {
+          "description": "Pairs to learn from instead of the data's, as they were collected.",
+          "items": {
+            "$ref": "#/$defs/PreferenceExample"
+          },
+          "type": "array"
         },
         "report": {
           "$ref": "#/$defs/ReportConfig",

@@ -183,6 +183,26 @@ impl Lab {
                     Ok(Event::Answer { run, text })
                 });
             }
+            Command::Compare {
+                run,
+                experiment,
+                strategy,
+                base,
+                prompt,
+                seed,
+            } => {
+                self.is_new(&run)?;
+                let asked = FinishedRun::new(&self.registry, &experiment, &strategy, base)?;
+                let device = self.device.clone();
+                self.spawn(run, Default::default(), async move |run: String, _| {
+                    let (prompt, answers) = asked.compare(&prompt, seed, device).await?;
+                    Ok(Event::Pair {
+                        run,
+                        prompt,
+                        answers,
+                    })
+                });
+            }
             other => {
                 let runs = self.runs.borrow();
                 let sender = runs.get(other.run()).filter(|sender| !sender.is_closed());

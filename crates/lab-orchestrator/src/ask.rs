@@ -62,12 +62,30 @@ impl FinishedRun {
         let (name, seed) = (self.name.clone(), self.seed);
         let mut context = RunContext::new(run, name, seed, device, data, host);
         let answerer = Answerer::read(&*self.strategy, &self.files, &context.device).await?;
-        let prompt = match self.questions {
-            true => answerer.question(prompt)?,
-            false => prompt.to_owned(),
-        };
+        let prompt = self.put(&answerer, prompt)?;
         let answers = answerer.answer(&[prompt], &mut context).await;
         let answers = answers.map_err(|error| error.at("prompt"))?;
         Ok(answers.and_then(|answers| answers.into_iter().next()))
+    }
+
+    /// Two answers to `prompt` that differ, drawn from the model, for somebody to say which is better; and the
+    /// prompt as the model read it.
+    pub async fn compare(
+        &self,
+        prompt: &str,
+        seed: u64,
+        device: Device,
+    ) -> Result<(String, [String; 2]), LabError> {
+        let answerer = Answerer::read(&*self.strategy, &self.files, &device).await?;
+        let prompt = self.put(&answerer, prompt)?;
+        let answers = answerer.two_answers(&prompt, seed).await?;
+        Ok((prompt, answers))
+    }
+
+    fn put(&self, answerer: &Answerer<'_>, prompt: &str) -> Result<String, LabError> {
+        match self.questions {
+            true => answerer.question(prompt),
+            false => Ok(prompt.to_owned()),
+        }
     }
 }

@@ -18,6 +18,7 @@ pub struct PromptResponsePair {
 
 /// Two responses to a prompt, of which one was preferred.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PreferenceExample {
     pub prompt: String,

@@ -59,6 +59,16 @@ pub enum Command {
         base: Vec<ModelFile>,
         prompt: String,
     },
+    /// Draws two answers of such a run's model that differ, to be compared; answered by a pair event.
+    Compare {
+        run: String,
+        experiment: ExperimentConfig,
+        strategy: String,
+        base: Vec<ModelFile>,
+        prompt: String,
+        /// Other answers for another seed.
+        seed: u64,
+    },
 }
 
 impl Command {
@@ -71,7 +81,8 @@ impl Command {
             | Command::Checkpoint { run }
             | Command::Stop { run }
             | Command::Generate { run, .. }
-            | Command::Ask { run, .. } => run,
+            | Command::Ask { run, .. }
+            | Command::Compare { run, .. } => run,
         }
     }
 }
@@ -224,6 +235,12 @@ pub enum Event {
         run: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+    },
+    /// Two answers to be compared, and the prompt as the model read it.
+    Pair {
+        run: String,
+        prompt: String,
+        answers: [String; 2],
     },
     Progress {
         run: String,

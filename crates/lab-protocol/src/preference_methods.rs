@@ -3,8 +3,8 @@
 use crate::config::{number, whole};
 use crate::rlhf::{divides, policy_lora};
 use crate::{
-    LabError, LoraConfig, OptimizerConfig, ReportConfig, RewardConfig, RewardModelConfig,
-    RolloutConfig,
+    LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig, RewardConfig,
+    RewardModelConfig, RolloutConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub struct GrpoConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
     pub report: ReportConfig,
+    /// Pairs to learn from instead of the data's, as they were collected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<PreferenceExample>,
 }
 
 impl Default for GrpoConfig {
@@ -72,6 +75,7 @@ impl Default for GrpoConfig {
             optimizer: OptimizerConfig::default(),
             lora: None,
             report: ReportConfig::default(),
+            preferences: Vec::new(),
         }
     }
 }
@@ -122,6 +126,9 @@ pub struct DpoConfig {
     /// How answers for samples and evaluations are written.
     pub rollout: RolloutConfig,
     pub report: ReportConfig,
+    /// Pairs to learn from instead of the data's, as they were collected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<PreferenceExample>,
 }
 
 impl Default for DpoConfig {
@@ -138,6 +145,7 @@ impl Default for DpoConfig {
             lora: None,
             rollout: RolloutConfig::default(),
             report: ReportConfig::default(),
+            preferences: Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `RlhfStrategy`'s configuration, and what the other strategies that learn from preferences share with it.
 
 use crate::config::{number, whole};
-use crate::{LabError, LoraConfig, TrainingConfig};
+use crate::{LabError, LoraConfig, PreferenceExample, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
 /// Where the reward of an answer comes from.
@@ -318,6 +318,9 @@ pub struct RlhfConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
     pub report: ReportConfig,
+    /// Pairs to learn from instead of the data's, as they were collected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<PreferenceExample>,
 }
 
 impl RlhfConfig {

@@ -4,7 +4,13 @@ use crate::examples::prompt;
 use crate::{Base, RunContext, Strategy};
 use burn::tensor::Device;
 use lab_model::chat::ChatMessage;
-use lab_protocol::{LabError, ModelFile};
+use lab_model::generate::generate_texts;
+use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile};
+
+/// Tokens of an answer that is drawn, at most.
+const LONGEST: usize = 64;
+/// Draws until two answers differ.
+const ATTEMPTS: u64 = 8;
 
 /// Answers prompts as a finished run of a strategy does.
 pub struct Answerer<'a> {
@@ -57,5 +63,40 @@ impl<'a> Answerer<'a> {
             Some(base) => self.strategy.answer(base, prompts, run).await,
             None => self.strategy.answer_from(self.files, prompts, run).await,
         }
+    }
+
+    /// Two answers to one prompt that differ, drawn from the model as it is; none but the model is asked.
+    pub async fn two_answers(&self, prompt: &str, seed: u64) -> Result<[String; 2], LabError> {
+        let cannot = |message: &str, hint: &str| {
+            LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")
+        };
+        let Some(base) = &self.base else {
+            return Err(cannot(
+                "there is no model to draw answers from",
+                "Ask a run that leaves a model.",
+            ));
+        };
+        let prompts = [prompt.to_owned(), prompt.to_owned()];
+        let end: Vec<u32> = base.end().into_iter().collect();
+        for attempt in 0..ATTEMPTS {
+            let request = GenerateRequest {
+                max_tokens: LONGEST,
+                temperature: 1.0,
+                seed: seed.wrapping_mul(ATTEMPTS).wrapping_add(attempt),
+                ..Default::default()
+            };
+            let texts =
+                generate_texts(&base.model, &base.tokenizer, &prompts, &request, &end).await?;
+            let mut texts = texts.into_iter().map(|text| text.text.trim().to_owned());
+            if let (Some(first), Some(second)) = (texts.next(), texts.next())
+                && first != second
+            {
+                return Ok([first, second]);
+            }
+        }
+        Err(cannot(
+            "the model says the same again and again",
+            "Ask something that it is less sure of.",
+        ))
     }
 }

@@ -44,7 +44,7 @@ impl Strategy for DpoStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
-        PreferenceData::check(data, true)
+        PreferenceData::check(data, true, &self.config.preferences)
     }
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
@@ -96,6 +96,7 @@ impl<'c> PairLearner<'c> {
         let end = base.end_of_answers(&config.rollout.stop)?;
         let wanted = Wanted {
             pairs: true,
+            collected: &config.preferences,
             response_tokens: config.rollout.response_tokens,
             end,
         };

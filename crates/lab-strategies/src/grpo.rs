@@ -37,7 +37,8 @@ impl Strategy for GrpoStrategy {
         if let RewardConfig::Pattern { pattern, .. } = &self.config.reward {
             expression(pattern).map_err(|error| error.at("config"))?;
         }
-        PreferenceData::check(data, self.config.reward == RewardConfig::Model {})
+        let pairs = self.config.reward == RewardConfig::Model {};
+        PreferenceData::check(data, pairs, &self.config.preferences)
     }
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
@@ -48,6 +49,7 @@ impl Strategy for GrpoStrategy {
             rollout: &config.rollout,
             report: &config.report,
             lora: config.lora.as_ref(),
+            preferences: &config.preferences,
             config: resolved(config)?,
         };
         let name = self.name();

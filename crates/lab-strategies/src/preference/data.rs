@@ -46,8 +46,10 @@ pub(crate) struct PreferenceData {
 
 /// What is wanted of the data.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'a> {
     pub pairs: bool,
+    /// Pairs that take the place of the data's.
+    pub collected: &'a [PreferenceExample],
     /// Tokens of an answer for which a prompt must leave room; none where no prompts are wanted.
     pub response_tokens: usize,
     pub end: Option<u32>,
@@ -55,8 +57,12 @@ pub(crate) struct Wanted {
 
 impl PreferenceData {
     /// Reads the text, to find what is wrong with it before there is a model.
-    pub fn check(data: &TrainingData, pairs: bool) -> Result<(), LabError> {
-        if data.village.is_some() {
+    pub fn check(
+        data: &TrainingData,
+        pairs: bool,
+        collected: &[PreferenceExample],
+    ) -> Result<(), LabError> {
+        if data.village.is_some() || !collected.is_empty() {
             return Ok(());
         }
         let found = if pairs {
@@ -70,7 +76,7 @@ impl PreferenceData {
         Ok(())
     }
 
-    pub fn new(data: &TrainingData, base: &Base, wanted: Wanted) -> Result<Self, LabError> {
+    pub fn new(data: &TrainingData, base: &Base, wanted: Wanted<'_>) -> Result<Self, LabError> {
         let mut found = Self {
             training: Vec::new(),
             held_out: Vec::new(),
@@ -90,7 +96,11 @@ impl PreferenceData {
                 let training: Vec<_> = village.preferences.iter().map(example).collect();
                 let judged: Vec<_> = village.judged_preferences.iter().map(example).collect();
                 if wanted.pairs {
-                    found.training = found.encode(&training, base, wanted.end)?;
+                    let training = match wanted.collected {
+                        [] => &training,
+                        collected => collected,
+                    };
+                    found.training = found.encode(training, base, wanted.end)?;
                     found.held_out = found.encode(&judged, base, wanted.end)?;
                 }
                 let trained = village.trained_questions().cloned().map(Asked::Question);
@@ -101,12 +111,18 @@ impl PreferenceData {
             None => {
                 let fraction = data.validation_fraction;
                 if wanted.pairs {
-                    let mut examples = read_preferences(&data.text)?;
+                    let mut examples = match wanted.collected {
+                        [] => read_preferences(&data.text)?,
+                        collected => collected.to_vec(),
+                    };
                     let judged = examples.split_off(kept(examples.len(), fraction));
                     found.training = found.encode(&examples, base, wanted.end)?;
                     found.held_out = found.encode(&judged, base, wanted.end)?;
                 }
-                let mut prompts = read_prompts(&data.text)?;
+                let mut prompts = match wanted.collected {
+                    [] => read_prompts(&data.text)?,
+                    pairs => pairs.iter().map(|pair| pair.prompt.clone()).collect(),
+                };
                 // A prompt that comes back has been trained on: it is not held out.
                 let mut seen = HashSet::new();
                 prompts.retain(|prompt| seen.insert(prompt.clone()));
@@ -205,7 +221,7 @@ impl PreferenceData {
         &mut self,
         asked: impl Iterator<Item = Asked>,
         base: &Base,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
     ) -> Result<Vec<Prompt>, LabError> {
         let mut seen = HashSet::new();
         let mut prompts = Vec::new();

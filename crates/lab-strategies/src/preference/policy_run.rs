@@ -20,8 +20,8 @@ use lab_model::optimizer::{AdamW, learning_rate};
 use lab_model::parameters;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
 use lab_protocol::{
-    ErrorCode, LabError, LoraConfig, OptimizerConfig, ReportConfig, RewardConfig,
-    RewardModelConfig, RolloutConfig, RunInfo, RunResult, StopReason,
+    ErrorCode, LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig,
+    RewardConfig, RewardModelConfig, RolloutConfig, RunInfo, RunResult, StopReason,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,6 +68,7 @@ pub(crate) struct Shared<'a> {
     pub rollout: &'a RolloutConfig,
     pub report: &'a ReportConfig,
     pub lora: Option<&'a LoraConfig>,
+    pub preferences: &'a [PreferenceExample],
     /// The whole of it, with every default filled in.
     pub config: Value,
 }
@@ -137,6 +138,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
         let end = base.end_of_answers(&shared.rollout.stop)?;
         let wanted = Wanted {
             pairs: *shared.reward == RewardConfig::Model {},
+            collected: shared.preferences,
             response_tokens: shared.rollout.response_tokens,
             end,
         };
