@@ -154,19 +154,21 @@ impl Lab {
             inner.held &= !idle;
             inner.held
         });
-        while held == Some(false)
+        if held == Some(false)
             && let Some((entry, form, base)) = self.take_ready()
         {
-            let Some(worker) = self.free_worker() else {
-                // Where there is none at all, nothing waits for it.
-                if self.store.alive.get_untracked() {
-                    self.inner
-                        .update_value(|inner| inner.queue.push_front(entry));
-                }
-                break;
-            };
-            self.store.current.set(Some(entry.key));
-            self.start(worker, &form, entry.resumes, base);
+            if let Some(worker) = self.free_worker() {
+                self.store.current.set(Some(entry.key));
+                self.start(worker, &form, entry.resumes, base);
+                // One in a task, so that none of them is long.
+                let lab = *self;
+                return set_timeout(move || lab.next(), Duration::ZERO);
+            }
+            // Where there is no worker at all, nothing waits for it.
+            if self.store.alive.get_untracked() {
+                self.inner
+                    .update_value(|inner| inner.queue.push_front(entry));
+            }
         }
         self.end_idle_workers();
         let left = self.inner.with_value(|inner| inner.queue.len());
@@ -177,7 +179,8 @@ impl Lab {
                     self.store.current.set(Some(form.key));
                 }
             }
-            None if left == 0 => self.end(),
+            // Not where a stop came before anything had begun.
+            None if left == 0 && self.store.phase.get_untracked().is_active() => self.end(),
             None => {}
         }
     }

@@ -189,15 +189,23 @@ impl Lab {
         }
     }
 
+    /// Takes a result. It gives much to draw, which is spread over several tasks of the page's thread.
     fn finished(&self, form: StrategyForm, result: RunResult, files: Files) {
         let run = form.run;
         self.show();
-        run.result.set(Some(result));
         run.files.set_value(files);
         run.checkpoint.set_value(None);
-        self.ended(&form, Phase::Finished);
-        spawn_local(history::keep(*self, form));
-        self.next();
+        let lab = *self;
+        let goes_on = move |form: StrategyForm| {
+            spawn_local(history::keep(lab, form));
+            lab.next();
+        };
+        let is_shown = move || {
+            run.result.set(Some(result));
+            lab.ended(&form, Phase::Finished);
+            set_timeout(move || goes_on(form), Duration::ZERO);
+        };
+        set_timeout(is_shown, Duration::ZERO);
     }
 
     /// A run is over. Its worker keeps no model beyond it: none can be asked to write.
