@@ -265,7 +265,7 @@ mod tests {
 
     use crate::experiment::StrategyForm;
     use crate::settings::Kind::{
-        Choice, Lines, List, Maybe, Number, Part, Switch, Text, Whole, WholeUpTo,
+        Choice, Lines, List, Maybe, Number, Part, Rows, Switch, Text, Whole, WholeUpTo,
     };
     use crate::settings::{ABOVE_ZERO, ANY};
     use leptos::prelude::{Set, WithUntracked};
