@@ -2,8 +2,10 @@
 
 use crate::app::use_lab;
 use crate::chart::Stroke;
+use crate::experiment::StrategyForm;
 use crate::lab::Lab;
-use crate::worker::Cargo;
+use crate::runs::Run;
+use crate::worker::{Cargo, Files};
 use lab_protocol::{Command, LabError};
 use leptos::prelude::*;
 
@@ -35,23 +37,21 @@ impl Asked {
     }
 }
 
-/// Keys of the strategies that have a model, in the experiment's order.
-fn with_model(lab: Lab) -> Vec<usize> {
-    let forms = lab.form.strategies.get().into_iter();
+/// The strategies that have made a model, in the experiment's order.
+pub(crate) fn with_model(lab: Lab) -> Vec<StrategyForm> {
+    let mut forms = lab.form.strategies.get();
+    forms.retain(|form| form.run.result.with(Option::is_some) && form.run.has_model());
     forms
-        .filter(|form| form.run.result.with(Option::is_some) && form.run.has_model())
-        .map(|form| form.key)
-        .collect()
 }
 
 impl Lab {
     /// Asks every model of the experiment, one after the other.
     pub fn ask(&self, prompt: String) {
-        let keys = untrack(|| with_model(*self)).into_iter();
+        let forms = untrack(|| with_model(*self)).into_iter();
         self.store.asked_all.set(Some(Asked {
             prompt,
             id: String::new(),
-            replies: keys.map(|key| (key, Reply::Waiting)).collect(),
+            replies: forms.map(|form| (form.key, Reply::Waiting)).collect(),
         }));
         self.ask_next();
     }
@@ -63,10 +63,7 @@ impl Lab {
         else {
             return;
         };
-        let form = self.form.strategy(key);
-        let run =
-            form.and_then(|form| Some((form.run.run.get_untracked()?, form.run.files.get_value())));
-        let Some((run, base)) = run else {
+        let Some((run, base)) = self.made(key) else {
             return self.reply(Reply::Nothing);
         };
         let id = format!("ask-{}", self.next_question());
@@ -87,6 +84,12 @@ impl Lab {
             checkpoint: None,
         };
         self.send(&command, &cargo);
+    }
+
+    /// The run of a strategy, and the files that it has made.
+    pub(crate) fn made(&self, key: usize) -> Option<(Run, Files)> {
+        let run = self.form.strategy(key)?.run;
+        Some((run.run.get_untracked()?, run.files.get_value()))
     }
 
     /// Counts what models are asked once they are done.

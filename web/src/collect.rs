@@ -2,9 +2,11 @@
 //! is kept in the settings of every strategy that learns from pairs.
 
 use crate::app::use_lab;
+use crate::ask::with_model;
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
 use crate::preference_settings::PREFERENCES;
+use crate::settings::Setting;
 use crate::worker::Cargo;
 use lab_protocol::{Command, LabError, PreferenceExample};
 use leptos::prelude::*;
@@ -37,10 +39,9 @@ fn learners(lab: Lab) -> Vec<(StrategyForm, RwSignal<String>)> {
     let forms = lab.form.strategies.get().into_iter();
     forms
         .filter_map(|form| {
-            let mut fields = form.fields();
-            let (_, field) =
-                fields.find(|(setting, _)| setting.path == PREFERENCES && form.counts(setting))?;
-            drop(fields);
+            let keeps =
+                |(setting, _): &(&Setting, _)| setting.path == PREFERENCES && form.counts(setting);
+            let (_, field) = form.fields().find(keeps)?;
             Some((form, field))
         })
         .collect()
@@ -48,20 +49,14 @@ fn learners(lab: Lab) -> Vec<(StrategyForm, RwSignal<String>)> {
 
 /// Strategies with a model that can be asked for two answers.
 fn speakers(lab: Lab) -> Vec<StrategyForm> {
-    let mut forms = lab.form.strategies.get();
-    let from_documents = |form: &StrategyForm| form.kind.id == "rag";
-    forms.retain(|form| {
-        form.run.result.with(Option::is_some) && form.run.has_model() && !from_documents(form)
-    });
+    let mut forms = with_model(lab);
+    forms.retain(|form| form.kind.id != "rag");
     forms
 }
 
 impl Lab {
     fn compare(&self, key: usize, prompt: String) {
-        let form = self.form.strategy(key);
-        let run =
-            form.and_then(|form| Some((form.run.run.get_untracked()?, form.run.files.get_value())));
-        let Some((run, base)) = run else {
+        let Some((run, base)) = self.made(key) else {
             return;
         };
         let seed = self.next_question();

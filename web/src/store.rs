@@ -36,7 +36,7 @@ pub struct Store {
     pub device: RwSignal<Option<DeviceInfo>>,
     /// Where the experiment stands: the phase of what is being run, or how it ended.
     pub phase: RwSignal<Phase>,
-    /// Key of the strategy that was started last, while it or no other is being run.
+    /// Key of the strategy whose progress is told: of those under way the last that was started, or the last of all.
     pub current: RwSignal<Option<usize>>,
     /// Key of the strategy that the user looks at; none follows the one that is being run.
     pub chosen: RwSignal<Option<usize>>,
