@@ -1,6 +1,7 @@
 //! `cargo xtask bench lora`: a step of full fine-tuning beside one with a LoRA adapter, and with an adapter
-//! on a base in 4 bits, on this machine's CPU: time, memory, bytes. Prints a table, or one JSON document
-//! with `--json`; `--steps N` sets how many steps are timed after the first two.
+//! on a base in 4 bits, on this machine's CPU: time, memory, bytes, and how far the losses over a base in 4
+//! bits are from those over the same numbers as floats. Prints a table, or one JSON document with `--json`;
+//! `--steps N` sets how many steps are timed after the first two.
 
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
@@ -15,7 +16,8 @@ use std::error::Error;
 use std::process::Command;
 use std::time::Instant;
 
-const METHODS: [&str; 3] = ["full", "lora", "qlora"];
+/// `dequantized` is LoRA on the floats that QLoRA's base stands for.
+const METHODS: [&str; 4] = ["full", "lora", "qlora", "dequantized"];
 const VOCABULARY: usize = 512;
 const WARM_UP: usize = 2;
 /// Set in the child processes, so that each method's peak of memory is its own.
@@ -37,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let given = arguments.iter().position(|argument| argument == "--steps");
     let given = given.and_then(|at| arguments.get(at + 1));
-    let steps: usize = given.map_or(Ok(10), |steps| steps.parse())?;
+    let steps: usize = given.map_or(Ok(50), |steps| steps.parse())?;
     if let Some(which) = std::env::var_os(CHILD) {
         let which = which.to_string_lossy().into_owned();
         let (size, method) = which.split_once(' ').ok_or("no method")?;
@@ -60,10 +62,21 @@ fn main() -> Result<(), Box<dyn Error>> {
             found.insert(method.to_owned(), serde_json::from_slice(&output.stdout)?);
         }
         let number = |method: &str, key: &str| found[method][key].as_f64().unwrap_or(f64::NAN);
+        let losses = |method: &str| -> Vec<f64> {
+            let losses = found[method]["losses"].as_array();
+            losses
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_f64)
+                .collect()
+        };
+        let pairs = losses("qlora").into_iter().zip(losses("dequantized"));
+        let distance = pairs.map(|(a, b): (f64, f64)| (a / b - 1.0).abs());
         let ratios = json!({
             "lora_to_full_step": number("lora", "step_ms") / number("full", "step_ms"),
             "qlora_to_full_step": number("qlora", "step_ms") / number("full", "step_ms"),
             "lora_to_full_peak_bytes": number("lora", "peak_bytes") / number("full", "peak_bytes"),
+            "qlora_to_dequantized_loss_distance": distance.fold(0.0, f64::max),
             "qlora_to_f32_weight_bytes": number("qlora", "base_bytes") / number("full", "base_bytes"),
         });
         found.insert("ratios".into(), ratios);
@@ -74,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     println!(
-        "{:<6}{:<8}{:>12}{:>12}{:>14}{:>14}{:>14}{:>14}",
+        "{:<6}{:<13}{:>12}{:>12}{:>14}{:>14}{:>14}{:>14}",
         "base",
         "method",
         "step ms",
@@ -88,7 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for method in METHODS {
             let value = |key: &str| found[method][key].as_f64().unwrap_or(f64::NAN);
             println!(
-                "{size:<6}{method:<8}{:>12.1}{:>12}{:>14}{:>14}{:>14}{:>14}",
+                "{size:<6}{method:<13}{:>12.1}{:>12}{:>14}{:>14}{:>14}{:>14}",
                 value("step_ms"),
                 value("parameters"),
                 value("trainable_parameters"),
@@ -106,8 +119,11 @@ async fn measure(shape: &ModelConfig, method: &str, steps: usize) -> Result<Valu
     let device = device::open(BackendChoice::Cpu).await?;
     let mut model = Decoder::new(shape, VOCABULARY, 1, &device);
     let lora = LoraConfig::default();
-    if method == "qlora" {
+    if ["qlora", "dequantized"].contains(&method) {
         model = model.quantized(&device).await?;
+    }
+    if method == "dequantized" {
+        model = model.dequantized();
     }
     let base_bytes = model.weight_bytes();
     if method != "full" {
@@ -153,8 +169,7 @@ async fn measure(shape: &ModelConfig, method: &str, steps: usize) -> Result<Valu
         "base_bytes": base_bytes,
         "optimizer_bytes": optimizer.bytes(),
         "peak_bytes": peak_bytes(),
-        "first_loss": losses[0],
-        "last_loss": losses[losses.len() - 1],
+        "losses": losses,
     }))
 }
 
