@@ -57,9 +57,9 @@ impl LoraConfig {
     }
 
     pub fn validate(&self) -> Result<(), LabError> {
-        crate::config::whole("rank", self.rank, 1, 4096)?;
-        crate::config::number("alpha", self.alpha, 0.0, 1e6)?;
-        crate::config::number("dropout", self.dropout, 0.0, 0.95)?;
+        crate::checks::whole("rank", self.rank, 1, 4096)?;
+        crate::checks::number("alpha", self.alpha, 0.0, 1e6)?;
+        crate::checks::number("dropout", self.dropout, 0.0, 0.95)?;
         match self.targets.iter().position(|target| target.is_empty()) {
             None => Ok(()),
             Some(index) => Err(LabError::config(
@@ -106,7 +106,7 @@ pub struct FineTuningConfig {
 impl FineTuningConfig {
     pub fn validate(&self) -> Result<(), LabError> {
         self.lora.validate().map_err(|error| error.at("lora"))?;
-        crate::config::number("replay", self.replay, 0.0, 0.9)?;
+        crate::checks::number("replay", self.replay, 0.0, 0.9)?;
         self.training
             .validate()
             .map_err(|error| error.at("training"))

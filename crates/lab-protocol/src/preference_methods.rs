@@ -1,6 +1,6 @@
 //! Configurations of `GrpoStrategy` and `DpoStrategy`.
 
-use crate::config::{number, whole};
+use crate::checks::{number, whole};
 use crate::rlhf::{divides, policy_lora};
 use crate::{
     LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig, RewardConfig,

@@ -1,6 +1,6 @@
 //! `RagStrategy`'s configuration, and what is reported of its answers.
 
-use crate::config::{number, whole};
+use crate::checks::{number, whole};
 use crate::{ChunkConfig, ErrorCode, LabError, RetrievalMethod};
 use serde::{Deserialize, Serialize};
 

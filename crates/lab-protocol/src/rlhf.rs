@@ -1,6 +1,6 @@
 //! `RlhfStrategy`'s configuration, and what the other strategies that learn from preferences share with it.
 
-use crate::config::{number, whole};
+use crate::checks::{number, whole};
 use crate::{LabError, LoraConfig, PreferenceExample, TrainingConfig};
 use serde::{Deserialize, Serialize};
 

@@ -22,7 +22,8 @@ pub struct Options {
     /// Measure the build that is published rather than the one that is served
     #[arg(long)]
     small: bool,
-    /// With `retrieval`: in wasm, beside hnswlib-wasm; with `lora`: in the page, in headless Chromium on the CPU
+    /// With `retrieval`: in wasm, beside hnswlib-wasm; with `lora` and `parallel`: in the page, in headless
+    /// Chromium on the CPU
     #[arg(long)]
     wasm: bool,
     /// Further arguments, after `--`, for the benchmark itself
@@ -34,7 +35,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let cmd = match options.name.as_str() {
         "browser" => browser(workspace, options)?,
         "retrieval" => retrieval(workspace, options.wasm)?,
-        "lora" if options.wasm => lora_in_browser(workspace)?,
+        name @ ("lora" | "parallel") if options.wasm => in_page(workspace, name)?,
         _ => native(workspace, options)?,
     };
     let cmd = if options.json { cmd.arg("--json") } else { cmd };
@@ -65,13 +66,13 @@ fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
         .env("CHROMIUM", chromium))
 }
 
-fn lora_in_browser(workspace: &Workspace) -> Result<Cmd> {
+fn in_page(workspace: &Workspace, name: &str) -> Result<Cmd> {
     let mut steps = Steps::new(build::STEPS + 1);
     let site = build::site(workspace, Kind::Standard, &mut steps)?;
     steps.next("Chromium");
     tools::packages(&workspace.path("tests/e2e"))?;
     Ok(Cmd::new(tools::node()?)
-        .arg(workspace.path("tests/bench/lora.mjs"))
+        .arg(workspace.path(format!("tests/bench/{name}.mjs")))
         .env("LAB_DIST", site)
         .env("CHROMIUM", tools::chromium()?))
 }
@@ -158,7 +159,9 @@ fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
             &name,
         ])
     };
+    // With the program, which `parallel` runs.
     cargo("build")
+        .arg("--bins")
         .dir(&workspace.root)
         .stdout_to_stderr()?
         .run()?;

@@ -1,5 +1,5 @@
 //! Matrix products. The attention's many small ones go through [`multiply`]; so do all products in a
-//! browser, where it is faster than the backend's own, which is used natively.
+//! browser, where it is faster than the library that is used natively.
 
 use burn::backend::Flex;
 use burn::backend::TensorMetadata;
@@ -171,24 +171,63 @@ fn matrix(x: &FlexTensor) -> Option<Matrix<'_>> {
 
 /// Product of two matrices.
 pub fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
-    if !cfg!(target_arch = "wasm32") {
-        return Flex::float_matmul(a, b);
-    }
     let ([m, k], n) = (a.shape().dims(), b.shape()[1]);
     let (Some(left), Some(right)) = (matrix(&a), matrix(&b)) else {
         return Flex::float_matmul(a, b);
     };
+    tensor(times([m, n, k], left, right), [m, n])
+}
+
+/// `a · b`: `a [m, k]`, `b [k, n]`, to `[m, n]`.
+#[cfg(target_arch = "wasm32")]
+fn times([m, n, k]: [usize; 3], a: Matrix, b: Matrix) -> Vec<f32> {
     let mut c = vec![0.0; m * n];
-    multiply(
-        &mut Scratch::default(),
-        [m, n, k],
-        left,
-        right,
-        &mut c,
-        n,
-        false,
-    );
-    tensor(c, [m, n])
+    multiply(&mut Scratch::default(), [m, n, k], a, b, &mut c, n, false);
+    c
+}
+
+/// `a · b`: `a [m, k]`, `b [k, n]`, to `[m, n]`. The backend would leave products of fewer than 192³ terms on one
+/// thread, which are most of a small model's.
+#[cfg(not(target_arch = "wasm32"))]
+fn times([m, n, k]: [usize; 3], a: Matrix, b: Matrix) -> Vec<f32> {
+    let last = |x: Matrix, rows: usize, columns: usize| {
+        rows.saturating_sub(1) * x.row + columns.saturating_sub(1) * x.column
+    };
+    assert!(m * n * k > 0);
+    assert!(a.values.len() > last(a, m, k) && b.values.len() > last(b, k, n));
+    #[cfg(feature = "rayon")]
+    let threads = gemm::Parallelism::Rayon(0);
+    #[cfg(not(feature = "rayon"))]
+    let threads = gemm::Parallelism::None;
+    let steps = |x: Matrix| (x.column as isize, x.row as isize);
+    let ((a_column, a_row), (b_column, b_row)) = (steps(a), steps(b));
+    let mut c = Vec::with_capacity(m * n);
+    // SAFETY: what is read lies within the slices, as was just asserted; what is written is all of `c`.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.values.as_ptr(),
+            a_column,
+            a_row,
+            b.values.as_ptr(),
+            b_column,
+            b_row,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            threads,
+        );
+        c.set_len(m * n);
+    }
+    c
 }
 
 pub fn matmul(a: FlexTensor, b: FlexTensor) -> FlexTensor {
