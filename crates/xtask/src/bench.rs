@@ -22,7 +22,7 @@ pub struct Options {
     /// Measure the build that is published rather than the one that is served
     #[arg(long)]
     small: bool,
-    /// With `retrieval`: in wasm, beside hnswlib-wasm; with `lora` and `parallel`: in the page, in headless
+    /// With `retrieval`: in headless Chromium, beside hnswlib-wasm; with `lora` and `parallel`: in the page, in headless
     /// Chromium on the CPU
     #[arg(long)]
     wasm: bool,
@@ -92,7 +92,8 @@ fn retrieval(workspace: &Workspace, wasm: bool) -> Result<Cmd> {
         return Ok(Cmd::new(tools::node()?)
             .arg(folder.join("wasm.mjs"))
             .arg(module)
-            .arg(vectors));
+            .arg(vectors)
+            .env("CHROMIUM", tools::chromium()?));
     }
     let target = workspace.target.join("bench-retrieval");
     note("building in release, with hnsw_rs and usearch");
