@@ -1,10 +1,10 @@
 // A step of fine-tuning in the browser on the CPU: all weights beside a LoRA adapter and one on a base in 4 bits, in
-// the page as it is served. `node lora.mjs [--json] [--steps N]`; the site is LAB_DIST's.
+// the page as it is served, in turns. `node lora.mjs [--json] [--steps N] [--rounds N]`; the site is LAB_DIST's.
 import { parseArgs } from "node:util";
 import { open, start } from "../e2e/lib/playground.mjs";
 
 const METHODS = ["full", "lora", "qlora"];
-const { values: options } = parseArgs({ options: { json: { type: "boolean" }, steps: { type: "string", default: "12" } } });
+const { values: options } = parseArgs({ options: { json: { type: "boolean" }, steps: { type: "string", default: "5" }, rounds: { type: "string", default: "3" } } });
 
 /** The base of `cargo xtask bench lora` with 6 million weights, and texts of the hamlet. */
 function experiment(method, steps) {
@@ -21,23 +21,30 @@ function experiment(method, steps) {
   };
 }
 
+/** Tokens a second of the last steps together; all methods see the same batches. */
+async function measure(lab, method) {
+  const playground = await open(lab);
+  const { page } = playground;
+  await playground.load(experiment(method, Number(options.steps)));
+  await page.waitForFunction(() => document.querySelectorAll(".strategy-row .step-card").length === 2);
+  await playground.primary.click();
+  await playground.until("finished");
+  await page.getByRole("heading", { name: "Result of tuned" }).waitFor();
+  const records = (await playground.records()).map(({ values }) => values).filter((values) => "loss" in values);
+  await page.close();
+  return records.at(-1).tokens_per_second;
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+
 const lab = await start();
 try {
-  const measured = {};
+  const speeds = Object.fromEntries(METHODS.map((method) => [method, []]));
   // One after the other: side by side they would wait for each other.
-  for (const method of METHODS) {
-    const playground = await open(lab);
-    const { page } = playground;
-    await playground.load(experiment(method, Number(options.steps)));
-    await page.waitForFunction(() => document.querySelectorAll(".strategy-row .step-card").length === 2);
-    await playground.primary.click();
-    await playground.until("finished");
-    await page.getByRole("heading", { name: "Result of tuned" }).waitFor();
-    const records = (await playground.records()).map(({ values }) => values).filter((values) => "loss" in values);
-    // Of the last steps together; all methods see the same batches.
-    measured[method] = { tokens_per_second: records.at(-1).tokens_per_second, steps: records.length };
-    await page.close();
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (const method of METHODS) speeds[method].push(await measure(lab, method));
   }
+  const measured = Object.fromEntries(METHODS.map((method) => [method, { tokens_per_second: median(speeds[method]) }]));
   const ratio = (method) => measured.full.tokens_per_second / measured[method].tokens_per_second;
   const document = { measured, lora_to_full_step: ratio("lora"), qlora_to_full_step: ratio("qlora") };
   process.stdout.write(options.json ? `${JSON.stringify(document)}\n` : table(document));
