@@ -65,6 +65,21 @@ fn a_vocabulary_without_room_for_the_bytes_is_refused() {
 }
 
 /// Where Python has the `tokenizers` package: it reads what was trained here, and gives the same ids.
+/// Found by changing files at random: the library panics at the first text.
+#[test]
+fn a_normalizer_that_puts_nothing_before_a_text_is_refused() {
+    let mut json = Tokenizer::train(TokenizerKind::Bpe, 262, ["some text"])
+        .unwrap()
+        .to_json();
+    let nothing = serde_json::json!({"type": "Prepend", "prepend": ""});
+    let within = serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, nothing]});
+    for normalizer in [nothing, within] {
+        json["normalizer"] = normalizer;
+        let error = Tokenizer::from_json(&json).unwrap_err();
+        assert_eq!(error.code, lab_protocol::ErrorCode::InvalidCheckpoint);
+    }
+}
+
 #[test]
 fn python_reads_what_was_trained_here() {
     let Some(python) = python::with(&["tokenizers"]) else {

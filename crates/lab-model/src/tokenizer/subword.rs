@@ -43,6 +43,7 @@ impl Subword {
     /// Reads a `tokenizer.json`.
     pub fn new(value: &Value) -> Result<Self, LabError> {
         check_merges(&value["model"])?;
+        check_normalizer(&value["normalizer"])?;
         let json = value.to_string();
         let mut library: tokenizers::Tokenizer =
             json.parse().map_err(|error| bad(&format!("{error}")))?;
@@ -238,6 +239,15 @@ fn check_merges(model: &Value) -> Result<(), LabError> {
         }
     }
     Ok(())
+}
+
+/// The library loses count of a text before which an empty one was put.
+fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
+    if normalizer["type"] == "Prepend" && normalizer["prepend"] == "" {
+        return Err(bad("its normalizer puts an empty text before each"));
+    }
+    let parts = normalizer["normalizers"].as_array();
+    parts.into_iter().flatten().try_for_each(check_normalizer)
 }
 
 pub fn bad(what: &str) -> LabError {
