@@ -1,9 +1,10 @@
 //! Tokenizers trained here: on the village's texts, and as other programs read them.
 
 use lab_model::tokenizer::{END_OF_TEXT, Tokenizer};
-use lab_protocol::TokenizerKind;
+use lab_protocol::{ErrorCode, TokenizerKind};
 use lab_tests::python;
 use lab_village::{Preset, Village, VillageSettings};
+use serde_json::json;
 
 fn village(preset: Preset, documents: usize) -> Village {
     // The words are the same in less text.
@@ -67,17 +68,26 @@ fn a_vocabulary_without_room_for_the_bytes_is_refused() {
 /// Where Python has the `tokenizers` package: it reads what was trained here, and gives the same ids.
 /// Found by changing files at random: the library panics at the first text.
 #[test]
-fn a_normalizer_that_puts_nothing_before_a_text_is_refused() {
-    let mut json = Tokenizer::train(TokenizerKind::Bpe, 262, ["some text"])
+fn a_normalizer_that_replaces_nothing_is_refused() {
+    let replace = |pattern| json!({"type": "Replace", "pattern": pattern, "content": "b"});
+    let within = |part| json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, part]});
+    let mut tokenizer = Tokenizer::train(TokenizerKind::Bpe, 262, ["some text"])
         .unwrap()
         .to_json();
-    let nothing = serde_json::json!({"type": "Prepend", "prepend": ""});
-    let within = serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, nothing]});
-    for normalizer in [nothing, within] {
-        json["normalizer"] = normalizer;
-        let error = Tokenizer::from_json(&json).unwrap_err();
-        assert_eq!(error.code, lab_protocol::ErrorCode::InvalidCheckpoint);
+    for normalizer in [
+        json!({"type": "Prepend", "prepend": ""}),
+        within(json!({"type": "Prepend", "prepend": ""})),
+        replace(json!({"String": ""})),
+        within(replace(json!({"Regex": "a*"}))),
+        replace(json!({"Regex": "(?=s)"})),
+    ] {
+        tokenizer["normalizer"] = normalizer;
+        let error = Tokenizer::from_json(&tokenizer).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidCheckpoint);
     }
+    tokenizer["normalizer"] = within(replace(json!({"Regex": " {2,}"})));
+    let tokenizer = Tokenizer::from_json(&tokenizer).unwrap();
+    assert!(tokenizer.encode("  some").is_ok());
 }
 
 #[test]

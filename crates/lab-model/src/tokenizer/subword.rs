@@ -241,10 +241,23 @@ fn check_merges(model: &Value) -> Result<(), LabError> {
     Ok(())
 }
 
-/// The library loses count of a text before which an empty one was put.
+/// The library loses count where a normalizer puts something before a text without replacing any of it.
 fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
-    if normalizer["type"] == "Prepend" && normalizer["prepend"] == "" {
-        return Err(bad("its normalizer puts an empty text before each"));
+    let pattern = &normalizer["pattern"];
+    // Patterns with what only other kinds of expressions have, such as a look ahead, may match nothing too.
+    let matches_nothing = |pattern: &str| {
+        regex_syntax::parse(pattern)
+            .map_or(true, |parsed| parsed.properties().minimum_len() == Some(0))
+    };
+    let puts_before = match normalizer["type"].as_str() {
+        Some("Prepend") => normalizer["prepend"] == "",
+        Some("Replace") => {
+            pattern["String"] == "" || pattern["Regex"].as_str().is_some_and(matches_nothing)
+        }
+        _ => false,
+    };
+    if puts_before {
+        return Err(bad("its normalizer changes what is not there"));
     }
     let parts = normalizer["normalizers"].as_array();
     parts.into_iter().flatten().try_for_each(check_normalizer)
