@@ -1,5 +1,5 @@
 //! The golden models' cases, on whichever device they are given: natively by `golden.rs`, in a browser by
-//! lab-model's example `browser_cases`.
+//! lab-js's example `browser_cases`.
 
 use lab_model::burn::tensor::Device;
 use lab_model::corpus::{Batch, IGNORED};

@@ -65,7 +65,6 @@ fn a_vocabulary_without_room_for_the_bytes_is_refused() {
     assert_eq!(error.field.as_deref(), Some("vocabulary"));
 }
 
-/// Where Python has the `tokenizers` package: it reads what was trained here, and gives the same ids.
 /// Found by changing files at random: the library panics at the first text.
 #[test]
 fn a_normalizer_that_replaces_nothing_is_refused() {
@@ -77,6 +76,8 @@ fn a_normalizer_that_replaces_nothing_is_refused() {
     for normalizer in [
         json!({"type": "Prepend", "prepend": ""}),
         within(json!({"type": "Prepend", "prepend": ""})),
+        // The library guesses the type where none is stated.
+        within(json!({"prepend": ""})),
         replace(json!({"String": ""})),
         within(replace(json!({"Regex": "a*"}))),
         replace(json!({"Regex": "(?=s)"})),
@@ -90,6 +91,34 @@ fn a_normalizer_that_replaces_nothing_is_refused() {
     assert!(tokenizer.encode("  some").is_ok());
 }
 
+/// Found by changing files at random: a short pattern whose automaton takes 30 megabytes.
+#[test]
+fn patterns_that_would_fill_the_memory_are_refused() {
+    let mut tokenizer = Tokenizer::train(TokenizerKind::Bpe, 262, ["some text"])
+        .unwrap()
+        .to_json();
+    let mut split_by = |patterns: Vec<&str>| {
+        let split = |pattern| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+        let parts: Vec<_> = patterns.into_iter().map(split).collect();
+        tokenizer["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": parts});
+        Tokenizer::from_json(&tokenizer)
+    };
+    for patterns in [
+        vec![r"\p{N}{1,1453}| ?\p{L}+|\s+(?!\S)"],
+        vec![r"((\p{L}{20}){20,}){20}"],
+        vec![r"\p{L}{60}"; 2],
+        vec![r"\p{L}|\p{N}"; 1_000],
+    ] {
+        let error = split_by(patterns).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidCheckpoint);
+    }
+    // GPT-4's, and what looks like a count.
+    let published = r"(?i:'[sdmt]|'ll|'ve|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    let tokenizer = split_by(vec![published, r"\p{N}{1,3}", r"[\x{2000}-\x{206F}]+"]).unwrap();
+    assert!(tokenizer.encode("Some text 1234").is_ok());
+}
+
+/// Where Python has the `tokenizers` package: it reads what was trained here, and gives the same ids.
 #[test]
 fn python_reads_what_was_trained_here() {
     let Some(python) = python::with(&["tokenizers"]) else {

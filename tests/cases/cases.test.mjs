@@ -1,5 +1,5 @@
 // The golden models and the kernels in Chromium, on both backends: the same cases as natively, built as
-// lab-model's example `browser_cases`.
+// lab-js's example `browser_cases`.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

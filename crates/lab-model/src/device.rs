@@ -45,13 +45,19 @@ fn open_cpu() -> Result<Device, LabError> {
     ))
 }
 
+/// A program opens the GPU once; whoever asks again shares it.
+#[cfg(feature = "wgpu")]
+static GPU: async_lock::OnceCell<Device> = async_lock::OnceCell::new();
+
 #[cfg(feature = "wgpu")]
 async fn open_gpu() -> Result<Device, LabError> {
     crate::kernels::prepare();
-    let device = burn::tensor::wgpu::WgpuOptions::default()
-        .init_async()
-        .await;
-    device.map(Device::autodiff).map_err(|error| {
+    let open = async || {
+        let device = burn::tensor::wgpu::WgpuOptions::default().init_async();
+        device.await.map(Device::autodiff)
+    };
+    let device = GPU.get_or_try_init(open).await;
+    device.cloned().map_err(|error| {
         unavailable(
             &format!("the GPU cannot be used: {error:?}"),
             "Use the CPU: --backend cpu, or \"backend\": \"cpu\" in the experiment.",

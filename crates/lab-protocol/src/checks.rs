@@ -1,8 +1,9 @@
-//! Bounds of numbers in a configuration.
+//! Bounds of numbers in a configuration, for every crate that has one.
 
 use crate::LabError;
 
-pub(crate) fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
+/// An error at `field` unless `value` is one of `low..=high`.
+pub fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -13,7 +14,8 @@ pub(crate) fn whole(field: &str, value: usize, low: usize, high: usize) -> Resul
     ))
 }
 
-pub(crate) fn number(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> {
+/// An error at `field` unless `value` is finite and within `low..=high`.
+pub fn number(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> {
     if value.is_finite() && (low..=high).contains(&value) {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Everything that crosses a boundary: between page and worker, between terminal and core, between a
 //! run's folder and whoever reads it. Plain serde types and their validation; no burn, no web-sys.
 
-mod checks;
+pub mod checks;
 mod comparison;
 mod data;
 mod error;

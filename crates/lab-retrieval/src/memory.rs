@@ -6,6 +6,7 @@ use crate::graph::{Graph, build};
 use crate::rows::Rows;
 use crate::store::{Hit, VectorEntry, VectorQuery, VectorStore};
 use async_trait::async_trait;
+use lab_protocol::checks::whole;
 use lab_protocol::{ErrorCode, LabError, Metadata, Similarity};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -41,21 +42,10 @@ impl Default for StoreConfig {
 
 impl StoreConfig {
     pub fn validate(&self) -> Result<(), LabError> {
-        let check = |field: &str, value: usize, low: usize, high: usize| {
-            if (low..=high).contains(&value) {
-                return Ok(());
-            }
-            let message = format!("{field} is {value}");
-            Err(LabError::config(
-                field,
-                message,
-                format!("Use a whole number from {low} to {high}."),
-            ))
-        };
         // A graph needs a few nodes for its layers.
-        check("exact_below", self.exact_below, 2, 1 << 30)?;
-        check("build_effort", self.build_effort, 1, 10_000)?;
-        check("effort", self.effort, 1, 1_000_000)
+        whole("exact_below", self.exact_below, 2, 1 << 30)?;
+        whole("build_effort", self.build_effort, 1, 10_000)?;
+        whole("effort", self.effort, 1, 1_000_000)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sizes and difficulty of a village, with three presets.
 
 use crate::words;
+use lab_protocol::checks::{number, whole};
 use lab_protocol::{LabError, MAX_SEED, from_value};
 use serde::{Deserialize, Serialize};
 
@@ -206,18 +207,18 @@ impl VillageSettings {
         whole("values", self.values, 12, words::STREETS.len())?;
         whole("documents", self.documents, 100, 500_000)?;
         whole("held_out_documents", self.held_out_documents, 10, 50_000)?;
-        share("travellers", self.travellers, 0.0, 1.0)?;
-        share("held_out_people", self.held_out_people, 0.05, 0.6)?;
-        share("held_out_questions", self.held_out_questions, 0.0, 0.6)?;
+        number("travellers", self.travellers, 0.0, 1.0)?;
+        number("held_out_people", self.held_out_people, 0.05, 0.6)?;
+        number("held_out_questions", self.held_out_questions, 0.0, 0.6)?;
         whole("answers_per_question", self.answers_per_question, 1, 100)?;
         whole("reading_pairs", self.reading_pairs, 0, 200_000)?;
         whole("judged_reading", self.judged_reading, 0, 20_000)?;
-        share("unknown_share", self.unknown_share, 0.0, 0.9)?;
+        number("unknown_share", self.unknown_share, 0.0, 0.9)?;
         whole("passages", self.passages, 1, 8)?;
-        share("confusable", self.confusable, 0.0, 1.0)?;
+        number("confusable", self.confusable, 0.0, 1.0)?;
         whole("preference_pairs", self.preference_pairs, 0, 200_000)?;
         whole("judged_preferences", self.judged_preferences, 0, 20_000)?;
-        share("preference_noise", self.preference_noise, 0.0, 0.5)?;
+        number("preference_noise", self.preference_noise, 0.0, 0.5)?;
         whole("new_people", self.new_people, 4, 2_000)?;
         whole(
             "questions_per_new_person",
@@ -251,28 +252,6 @@ impl VillageSettings {
 /// A share as whole thousandths, which is how random choices are made.
 pub(crate) fn thousandths(share: f64) -> u32 {
     (share * 1000.0 + 0.5) as u32
-}
-
-fn whole(field: &str, value: usize, low: usize, high: usize) -> Result<(), LabError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(LabError::config(
-        field,
-        format!("{field} is {value}"),
-        format!("Use a whole number from {low} to {high}."),
-    ))
-}
-
-fn share(field: &str, value: f64, low: f64, high: f64) -> Result<(), LabError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(LabError::config(
-        field,
-        format!("{field} is {value}"),
-        format!("Use a number from {low} to {high}."),
-    ))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Builds what natively the kernels' and the golden tests do for a browser: lab-model's example
+//! Builds what natively the kernels' and the golden tests do for a browser: lab-js's example
 //! `browser_cases`, for the CPU and for WebGPU, each in a folder with a page.
 
 use anyhow::Result;
@@ -22,7 +22,7 @@ pub fn build(workspace: &Workspace, tools: &Toolbox, steps: &mut Steps) -> Resul
     for worker in Worker::ALL {
         steps.next(&format!("the cases for the browser, {}", worker.name()));
         let cmd = Cmd::cargo()
-            .args(["build", "--package", "lab-model", "--example", NAME])
+            .args(["build", "--package", "lab-js", "--example", NAME])
             .args(["--target", TARGET, "--profile", kind.worker_profile()])
             .args(worker.features())
             .arg("--target-dir")

@@ -2,6 +2,7 @@
 //! from any Hugging Face `tokenizer.json`, and written as one.
 
 mod byte_level;
+mod limits;
 mod split;
 mod stream;
 mod subword;

@@ -1,9 +1,11 @@
 //! Tokenizers of pieces of words, as a Hugging Face `tokenizer.json` describes them.
 
 use super::byte_level;
+use super::limits::{check_merges, check_normalizer, check_patterns};
 use super::training::END_OF_TEXT;
 use lab_protocol::{ErrorCode, LabError};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Entries that a vocabulary may have; the largest published ones have a quarter of it.
@@ -32,7 +34,7 @@ pub struct Subword {
     /// The token that every text begins with, for models that were taught so.
     begin_of_text: Option<u32>,
     /// What each token stands for, in a vocabulary of bytes; without it only whole texts have a meaning.
-    bytes: Option<Vec<Box<[u8]>>>,
+    bytes: Option<HashMap<u32, Box<[u8]>>>,
     /// Special tokens stand for no text.
     special: Vec<u32>,
     /// A long text may be cut before a space without changing its tokens.
@@ -43,15 +45,24 @@ impl Subword {
     /// Reads a `tokenizer.json`.
     pub fn new(value: &Value) -> Result<Self, LabError> {
         check_merges(&value["model"])?;
-        check_normalizer(&value["normalizer"])?;
+        check_patterns(value)?;
         let json = value.to_string();
         let mut library: tokenizers::Tokenizer =
             json.parse().map_err(|error| bad(&format!("{error}")))?;
+        // As the library understood it: it guesses the type of a part that states none.
+        let normalizer = serde_json::to_value(library.get_normalizer())
+            .map_err(|error| bad(&format!("{error}")))?;
+        check_normalizer(&normalizer)?;
         // Texts are as long as they are.
         library
             .with_truncation(None)
             .map_err(|error| bad(&format!("{error}")))?;
         library.with_padding(None);
+        // What the library remembers of words it would keep until the thread ends, even when the tokenizer is
+        // gone; without it a text takes no longer.
+        let mut model = library.get_model().clone();
+        model.resize_cache(0);
+        library.with_model(model);
         let entries = library.get_vocab(true);
         let vocabulary = entries.values().max().map_or(0, |&id| id as usize + 1);
         if vocabulary == 0 {
@@ -70,14 +81,12 @@ impl Subword {
         let end_of_text = ENDS_OF_TEXT
             .iter()
             .find_map(|name| entries.get(*name).copied());
+        // By id, as a file may give a token any: a list up to the highest could be far larger than the file.
         let bytes = is_byte_level(&value["decoder"]).then(|| {
-            let mut bytes = vec![Box::default(); vocabulary];
-            for (text, &id) in &entries {
-                if let Some(place) = bytes.get_mut(id as usize) {
-                    *place = bytes_of_entry(text);
-                }
-            }
-            bytes
+            let entries = entries.iter();
+            entries
+                .map(|(text, &id)| (id, bytes_of_entry(text)))
+                .collect()
         });
         Ok(Self {
             divisible: is_divisible(value),
@@ -127,7 +136,7 @@ impl Subword {
 
     /// The bytes of a token in a vocabulary of bytes; none in others.
     pub fn bytes(&self, id: u32) -> Option<&[u8]> {
-        Some(self.bytes.as_ref()?.get(id as usize).map_or(&[], |b| b))
+        Some(self.bytes.as_ref()?.get(&id).map_or(&[], |b| b))
     }
 
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, LabError> {
@@ -164,7 +173,7 @@ impl Subword {
             Some(bytes) => {
                 let all: Vec<u8> = ids
                     .iter()
-                    .filter_map(|&id| bytes.get(id as usize))
+                    .filter_map(|id| bytes.get(id))
                     .flat_map(|bytes| bytes.iter().copied())
                     .collect();
                 String::from_utf8_lossy(&all).into_owned()
@@ -211,56 +220,6 @@ impl fmt::Debug for Subword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subword({} entries)", self.vocabulary)
     }
-}
-
-/// The library takes it for granted that a pair of a merge makes an entry of the vocabulary.
-fn check_merges(model: &Value) -> Result<(), LabError> {
-    let (Some(vocabulary), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array())
-    else {
-        return Ok(());
-    };
-    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or("");
-    for merge in merges {
-        // Written as a text with a space between, or as a list of two.
-        let parts = match merge {
-            Value::String(text) => text.split_once(' '),
-            merge => merge[0].as_str().zip(merge[1].as_str()),
-        };
-        let known = parts.is_some_and(|(left, right)| {
-            let rest = right.strip_prefix(prefix);
-            vocabulary.contains_key(left)
-                && vocabulary.contains_key(right)
-                && rest.is_some_and(|rest| vocabulary.contains_key(&format!("{left}{rest}")))
-        });
-        if !known {
-            return Err(bad(&format!(
-                "its merge {merge} makes no entry of its vocabulary"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The library loses count where a normalizer puts something before a text without replacing any of it.
-fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
-    let pattern = &normalizer["pattern"];
-    // Patterns with what only other kinds of expressions have, such as a look ahead, may match nothing too.
-    let matches_nothing = |pattern: &str| {
-        regex_syntax::parse(pattern)
-            .map_or(true, |parsed| parsed.properties().minimum_len() == Some(0))
-    };
-    let puts_before = match normalizer["type"].as_str() {
-        Some("Prepend") => normalizer["prepend"] == "",
-        Some("Replace") => {
-            pattern["String"] == "" || pattern["Regex"].as_str().is_some_and(matches_nothing)
-        }
-        _ => false,
-    };
-    if puts_before {
-        return Err(bad("its normalizer changes what is not there"));
-    }
-    let parts = normalizer["normalizers"].as_array();
-    parts.into_iter().flatten().try_for_each(check_normalizer)
 }
 
 pub fn bad(what: &str) -> LabError {

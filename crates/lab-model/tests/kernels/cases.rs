@@ -7,7 +7,7 @@ mod nf4;
 pub use decode::cached_attention;
 pub use nf4::nf4;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_model::kernels::{self, AdamWStep, plain};
 
 /// Seeded numbers (SplitMix64), so that a failure can be repeated.

@@ -1,7 +1,7 @@
 //! The attention of writing: not differentiable, and it changes the cache.
 
 use super::{Bench, close, read};
-use burn::tensor::{Tensor, TensorData};
+use lab_model::burn::tensor::{Tensor, TensorData};
 use lab_model::kernels::{self, plain};
 
 pub async fn cached_attention(bench: &mut Bench) {

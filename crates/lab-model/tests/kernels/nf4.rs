@@ -1,7 +1,7 @@
 //! Weights in 4 bits: what the device makes of the codes, and products with it.
 
 use super::{Bench, close, read};
-use burn::tensor::{Tensor, TensorData};
+use lab_model::burn::tensor::{Tensor, TensorData};
 use lab_model::nf4::{Nf4, Quantized, Scales};
 
 pub async fn nf4(bench: &mut Bench) {

@@ -1,10 +1,12 @@
 //! What natively the kernels' and the golden tests do, in a browser, on the backend it is built for:
 //! `tests/cases/` runs it.
 
+#[cfg(target_arch = "wasm32")]
 #[path = "../../../tests/golden_cases.rs"]
 #[allow(dead_code)]
 mod golden;
-#[path = "../tests/kernels/cases.rs"]
+#[cfg(target_arch = "wasm32")]
+#[path = "../../lab-model/tests/kernels/cases.rs"]
 #[allow(dead_code, unused_imports)]
 mod kernels;
 
@@ -12,12 +14,12 @@ mod kernels;
 mod web {
     use super::golden::{self, Golden};
     use super::kernels::{self, Bench};
-    use burn::tensor::Device;
+    use lab_model::burn::tensor::Device;
     use wasm_bindgen::prelude::*;
 
     async fn device() -> Device {
         console_error_panic_hook::set_once();
-        let backend = if cfg!(feature = "wgpu") {
+        let backend = if cfg!(feature = "webgpu") {
             lab_protocol::BackendChoice::Wgpu
         } else {
             lab_protocol::BackendChoice::Cpu
