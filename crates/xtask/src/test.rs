@@ -25,13 +25,11 @@ pub struct Options {
 enum Group {
     /// Formatting, lints, and the Rust tests on this machine
     Native,
-    /// Modules in wasm beside what they are natively, and the workers in headless Chromium
+    /// Modules in wasm beside what they are natively; the workers, the kernels and the golden models in
+    /// headless Chromium
     Wasm,
     /// The page in headless Chromium, end to end
     E2e,
-    /// The kernels' and the golden models' cases in headless Chromium; only when asked for, since it builds
-    /// burn once more
-    Cases,
 }
 
 /// One line of the closing table.
@@ -65,7 +63,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
             &mut report,
         );
     }
-    if options.only == Some(Group::Cases) {
+    if wanted(Group::Wasm) {
         cases_in_browser(workspace, &mut report);
     }
     Ok(report.close())
@@ -184,7 +182,7 @@ impl Ready {
 }
 
 fn cases_in_browser(workspace: &Workspace, report: &mut Report) {
-    let name = "the cases in Chromium";
+    let name = "kernels and golden models in Chromium";
     let test = || {
         let mut steps = Steps::new(tools::STEPS + cases::STEPS + 1);
         let tools = tools::Toolbox::provide(workspace, &mut steps)?;
