@@ -3,7 +3,16 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { open, start, tiny } from "./lib/playground.mjs";
+
+/** A model whose weights are spread over three files, and an index that names none of them, as files of the site. */
+function models() {
+  const variant = (name) => fileURLToPath(new URL(`../golden/llama-variant/${name}`, import.meta.url));
+  const shards = [1, 2, 3].map((shard) => `model-0000${shard}-of-00003.safetensors`);
+  const files = ["config.json", "model.safetensors.index.json", ...shards].map((name) => [`/models/variant/${name}`, variant(name)]);
+  return Object.fromEntries([...files, ["/models/wrong/config.json", variant("config.json")], ["/models/wrong/model.safetensors.index.json", variant("config.json")]]);
+}
 
 function pair() {
   const experiment = tiny();
@@ -21,7 +30,7 @@ describe("after the run", () => {
   let playground;
   let page;
   before(async () => {
-    lab = await start();
+    lab = await start({ more: models() });
     playground = await open(lab);
     page = playground.page;
     await playground.load(pair());
@@ -93,6 +102,24 @@ describe("after the run", () => {
     assert.equal(await from.locator("option:checked").textContent(), "base");
     assert.equal(await playground.overflow(), 0);
     assert.deepEqual(playground.complaints, []);
+  });
+
+  it("takes a base from an address of the site, its weights in one file or in several", async () => {
+    await playground.button("Base model").click();
+    const card = page.locator(".strategy-row .step-card").last();
+    const from = async (address) => {
+      await page.getByLabel("Address").last().fill(address);
+      await playground.button("Load from the address").last().click();
+    };
+    await from("models/none/");
+    assert.equal((await playground.error()).code, "io");
+    await playground.button("Dismiss this error").click();
+    await from("models/wrong");
+    assert.equal((await playground.error()).code, "invalid_data");
+    await playground.button("Dismiss this error").click();
+    await from("models/variant/");
+    await page.locator(".base-said", { hasText: "11,656 parameters" }).waitFor();
+    assert.match(await card.textContent(), /Ready/);
   });
 
   it("forgets what is deleted", async () => {

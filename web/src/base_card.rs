@@ -71,7 +71,7 @@ pub fn BaseFiles(form: StrategyForm) -> impl IntoView {
                 <button type="button" class="button" on:click=fetch>"Load from the address"</button>
             </div>
             <p class="field-help">
-                "Choose or drop the files of a Hugging Face folder (config.json, model.safetensors, tokenizer.json) or one GGUF file. They stay on this device."
+                "Choose or drop the files of a Hugging Face folder (config.json, model.safetensors or its parts with their index, tokenizer.json) or one GGUF file. They stay on this device."
             </p>
             <p class="base-said" role="status">{said}</p>
         </div>

@@ -7,7 +7,7 @@ use js_sys::Uint8Array;
 use lab_protocol::{ErrorCode, LabError, from_value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The card's configuration: where the model comes from, if it is this site.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,10 +25,11 @@ impl BaseModelConfig {
 
 /// Where WebAssembly's memory ends: addresses have 32 bits.
 const LIMIT: u64 = 1 << 32;
-/// The files of a model's folder that are fetched from an address; only the first two must be there.
-const FOLDER: [&str; 5] = [
-    "config.json",
-    "model.safetensors",
+const WEIGHTS: &str = "model.safetensors";
+/// Names the files that a larger model's weights are spread over.
+const INDEX: &str = "model.safetensors.index.json";
+/// What a model's folder may have besides.
+const OPTIONAL: [&str; 3] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "generation_config.json",
@@ -48,8 +49,8 @@ impl Needs {
     fn of(parameters: u64, file_bytes: u64) -> Self {
         Self {
             parameters,
-            answering: 4 * parameters + file_bytes,
-            training: 20 * parameters + file_bytes,
+            answering: parameters.saturating_mul(4).saturating_add(file_bytes),
+            training: parameters.saturating_mul(20).saturating_add(file_bytes),
         }
     }
 
@@ -91,25 +92,80 @@ pub async fn from_files(chosen: Vec<web_sys::File>) -> Result<(Files, Needs), La
 
 /// The same from an address of this site.
 pub async fn from_address(address: &str) -> Result<(Files, Needs), LabError> {
-    let mut files = Vec::new();
-    if address.ends_with(".gguf") {
-        let name = address.rsplit('/').next().unwrap_or(address);
-        let bytes = platform::fetch_bytes(address).await?;
-        files.push((format!("model/{name}"), bytes));
-    } else {
-        let folder = address.trim_end_matches('/');
-        for (index, name) in FOLDER.into_iter().enumerate() {
-            match platform::fetch_bytes(&format!("{folder}/{name}")).await {
-                Ok(bytes) => files.push((format!("model/{name}"), bytes)),
-                Err(error) if index < 2 => return Err(error),
-                Err(_) => {}
-            }
-        }
+    let mut download = Download::default();
+    match address.rsplit_once('/').unwrap_or(("", address)) {
+        (_, name) if name.ends_with(".gguf") => download.fetch(address, name).await?,
+        _ => download.folder(address.trim_end_matches('/')).await?,
     }
-    let files = Files(files);
+    let files = Files(download.files);
     let needs = needs(&files)?;
     fits(needs.answering)?;
     Ok((files, needs))
+}
+
+/// A model's files as they arrive, together never more than there is room for.
+#[derive(Default)]
+struct Download {
+    files: Vec<(String, Uint8Array)>,
+    bytes: u64,
+}
+
+impl Download {
+    async fn fetch(&mut self, address: &str, name: &str) -> Result<(), LabError> {
+        let response = platform::request(address).await?;
+        // Before anything large is read, where the server says how much it is.
+        fits(
+            self.bytes
+                .saturating_add(platform::length(&response).unwrap_or(0)),
+        )?;
+        let bytes = platform::body(&response, address).await?;
+        self.bytes = self.bytes.saturating_add(bytes.length().into());
+        fits(self.bytes)?;
+        self.files.push((format!("model/{name}"), bytes));
+        Ok(())
+    }
+
+    /// A Hugging Face folder, its weights in one file or in those that an index names.
+    async fn folder(&mut self, folder: &str) -> Result<(), LabError> {
+        let at = |name: &str| format!("{folder}/{name}");
+        self.fetch(&at("config.json"), "config.json").await?;
+        if let Err(error) = self.fetch(&at(WEIGHTS), WEIGHTS).await {
+            if error.code != ErrorCode::Io || self.fetch(&at(INDEX), INDEX).await.is_err() {
+                return Err(error);
+            }
+            let index = self.files.last().map(|(_, bytes)| bytes.to_vec());
+            for shard in shards(&index.unwrap_or_default())? {
+                self.fetch(&at(&shard), &shard).await?;
+            }
+        }
+        for name in OPTIONAL {
+            match self.fetch(&at(name), name).await {
+                Err(error) if error.code != ErrorCode::Io => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The files that an index names, each once; only files beside it.
+fn shards(index: &[u8]) -> Result<BTreeSet<String>, LabError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let Index { weight_map } = serde_json::from_slice(index)
+        .map_err(|error| bad(&format!("{INDEX} cannot be read: {error}")))?;
+    let shards: BTreeSet<String> = weight_map.into_values().collect();
+    match shards
+        .iter()
+        .find(|name| name.contains(['/', '\\', '?', '#']))
+    {
+        Some(name) => Err(bad(&format!(
+            "{INDEX} names {name}, which is no file beside it"
+        ))),
+        None => Ok(shards),
+    }
 }
 
 fn fits(needed: u64) -> Result<(), LabError> {
@@ -149,10 +205,10 @@ fn needs(files: &Files) -> Result<Needs, LabError> {
     if tensors.is_empty() {
         return Err(bad("there are no weights among the files"));
     }
-    let mut parameters = 0;
+    let mut parameters = 0u64;
     for (path, bytes) in tensors {
-        parameters +=
-            elements(&header(bytes).ok_or_else(|| bad(&format!("{path} is no safetensors file")))?);
+        let header = header(bytes).ok_or_else(|| bad(&format!("{path} is no safetensors file")))?;
+        parameters = elements(&header).saturating_add(parameters);
     }
     Ok(Needs::of(parameters, total))
 }
@@ -239,6 +295,27 @@ mod tests {
                 .told()
                 .starts_with("135,000,000 parameters; about 540.0 MB")
         );
+    }
+
+    #[test]
+    fn a_model_of_absurd_size_is_refused() {
+        assert!(fits(Needs::of(u64::MAX, 1).answering).is_err());
+    }
+
+    #[test]
+    fn an_index_names_each_file_once_and_none_elsewhere() {
+        let index = br#"{"metadata": {}, "weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "1.safetensors"}}"#;
+        assert_eq!(
+            Vec::from_iter(shards(index).unwrap()),
+            ["1.safetensors", "2.safetensors"]
+        );
+        for bad in [
+            &b"{}"[..],
+            b"no",
+            br#"{"weight_map": {"a": "../../secret"}}"#,
+        ] {
+            assert_eq!(shards(bad).unwrap_err().code, ErrorCode::InvalidData);
+        }
     }
 
     #[test]

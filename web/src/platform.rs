@@ -44,32 +44,46 @@ pub fn new_id() -> String {
 
 /// Fetches a file of this site.
 pub async fn fetch(path: &str) -> Result<Vec<u8>, LabError> {
-    fetch_bytes(path).await.map(|bytes| bytes.to_vec())
+    let response = request(path).await?;
+    body(&response, path).await.map(|bytes| bytes.to_vec())
 }
 
-/// The same, left in JavaScript's memory.
-pub async fn fetch_bytes(path: &str) -> Result<Uint8Array, LabError> {
-    let failed = |what: String| {
-        LabError::new(
-            ErrorCode::Io,
-            format!("{path} could not be loaded: {what}"),
-            "Check that the whole site is there, and reload the page.",
-        )
-    };
+/// Asks for a file of this site.
+pub async fn request(path: &str) -> Result<Response, LabError> {
     let response: Response = JsFuture::from(window().fetch_with_str(path))
         .await
         .and_then(JsCast::dyn_into)
-        .map_err(|_| failed("the server did not answer".to_owned()))?;
-    if !response.ok() {
-        return Err(failed(format!("the server answered {}", response.status())));
+        .map_err(|_| not_loaded(path, "the server did not answer"))?;
+    if response.ok() {
+        return Ok(response);
     }
+    let status = response.status();
+    Err(not_loaded(path, &format!("the server answered {status}")))
+}
+
+/// Bytes that the answer will have, as far as the server says.
+pub fn length(response: &Response) -> Option<u64> {
+    let header = response.headers().get("content-length").ok().flatten();
+    header?.parse().ok()
+}
+
+/// All of the answer, left in JavaScript's memory.
+pub async fn body(response: &Response, path: &str) -> Result<Uint8Array, LabError> {
     let buffer = match response.array_buffer() {
         Ok(promise) => JsFuture::from(promise).await,
         Err(error) => Err(error),
     };
     buffer
         .map(|buffer| Uint8Array::new(&buffer))
-        .map_err(|_| failed("the answer broke off".to_owned()))
+        .map_err(|_| not_loaded(path, "the answer broke off"))
+}
+
+fn not_loaded(path: &str, what: &str) -> LabError {
+    LabError::new(
+        ErrorCode::Io,
+        format!("{path} could not be loaded: {what}"),
+        "Check that the whole site is there, and reload the page.",
+    )
 }
 
 /// Reads a file that the user chose.
