@@ -25,6 +25,11 @@ const AXES = {
   time: { label: "Time", format: seconds },
 };
 
+// True for a column that no line can be drawn through.
+function single(column) {
+  return column.filter((value) => value != null).length === 1;
+}
+
 // uPlot draws gaps where a value is null.
 function gaps(column) {
   return Array.from(column, (value) => (Number.isNaN(value) ? null : value));
@@ -94,7 +99,7 @@ export class Chart {
       stroke,
       alpha: !alone && role === "raw" ? 0.35 : 1,
       spanGaps: true,
-      points: { show: points, size: 6, fill: stroke },
+      points: { show: (plot, index) => points || single(plot.data[index]), size: 6, fill: stroke },
       value: (_, value) => (value == null ? "–" : +value.toPrecision(4)),
     };
   }

@@ -55,13 +55,13 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
             <p class="lead">{kind.description}</p>
             <fieldset class="plain" disabled=active>
                 <legend class="visually-hidden">{move || format!("Settings of {}", name.get())}</legend>
-                {(!kind.runs).then(|| view! { <BaseFiles form=from.clone()/> })}
                 <div class="fields">
                     <Show when=move || several.get()><Name index name/></Show>
                     <From index form=from.clone()/>
                     {fields(index, &form, Group::Main)}
                     <EndpointKey form=from.clone()/>
                 </div>
+                {(!kind.runs).then(|| view! { <BaseFiles form=from.clone()/> })}
                 {(!advanced.is_empty()).then(|| view! {
                     <details class="more">
                         <summary>"More settings"</summary>
