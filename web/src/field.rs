@@ -56,7 +56,7 @@ pub fn Field(
     let shown_error =
         move || error().map(|error| format!("{} {}", sentence(&error.message), error.hint));
     view! {
-        <div class="field" class:invalid=invalid class:switch=matches!(kind, Kind::Switch | Kind::Part) class:wide=matches!(kind, Kind::Text)>
+        <div class="field" class:invalid=invalid class:switch=matches!(kind, Kind::Switch | Kind::Part) class:wide=matches!(kind, Kind::Text | Kind::Lines | Kind::Rows)>
             <label class="field-label" for=id.clone()>{label}</label>
             <Control id described invalid kind value/>
             <p class="field-help" id=help_id>{help} <span class="field-range">{range}</span></p>
