@@ -247,18 +247,14 @@ fn what_cannot_work_is_refused_by_name() {
         vocabulary: 5,
         ..TASK
     };
+    let experiment = TASK.experiment("dpo", dpo(json!({"steps": 3})), 1).unwrap();
+    let prepared = |base: Vec<ModelFile>| {
+        let text = pairs.clone();
+        prepare(&Registry::default(), &experiment, "improve", text, base).unwrap()
+    };
     let execute = |base: Vec<ModelFile>, checkpoint: Option<Vec<u8>>| {
-        let experiment = TASK.experiment("dpo", dpo(json!({"steps": 3})), 1).unwrap();
-        let prepared = prepare(
-            &Registry::default(),
-            &experiment,
-            "improve",
-            pairs.clone(),
-            base,
-        )
-        .unwrap();
         let host: Rc<TestHost> = Rc::default();
-        let result = prepared.execute("run".into(), device.clone(), host.clone(), checkpoint);
+        let result = prepared(base).execute("run".into(), device.clone(), host.clone(), checkpoint);
         pollster::block_on(result).map(|_| host)
     };
     let base = |task: KnownOptimum, seed| pollster::block_on(task.base(seed, &device)).unwrap();
@@ -266,16 +262,8 @@ fn what_cannot_work_is_refused_by_name() {
     host.commands
         .borrow_mut()
         .push_back((2, Command::Stop { run: "run".into() }));
-    let experiment = TASK.experiment("dpo", dpo(json!({"steps": 3})), 1).unwrap();
-    let prepared = prepare(
-        &Registry::default(),
-        &experiment,
-        "improve",
-        pairs.clone(),
-        base(TASK, 1),
-    )
-    .unwrap();
-    pollster::block_on(prepared.execute("run".into(), device.clone(), host.clone(), None)).unwrap();
+    let stopped = prepared(base(TASK, 1)).execute("run".into(), device.clone(), host.clone(), None);
+    pollster::block_on(stopped).unwrap();
     let (_, state) = host.checkpoint().unwrap();
     for wrong in [base(other, 1), base(TASK, 2)] {
         let error = execute(wrong, Some(state.clone())).err().unwrap();
