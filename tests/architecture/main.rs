@@ -1,5 +1,8 @@
 //! The rules of ARCHITECTURE.md that can be read off the manifests and the sources.
 
+mod circles;
+mod modules;
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
