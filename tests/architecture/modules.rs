@@ -275,7 +275,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names = names(path);
-        if path.leading_colon.is_none() && (names.len() > 1 || names.iter().all(is_type)) {
+        if path.leading_colon.is_none()
+            && (names.len() > 1 || names.iter().all(|name| is_type(name)))
+        {
             self.0.mentions.push(names);
         }
         visit::visit_path(self, path);
@@ -375,7 +377,7 @@ impl Reader<'_> {
 }
 
 /// A name alone that begins with a small letter is mostly a variable.
-fn is_type(name: &String) -> bool {
+fn is_type(name: &str) -> bool {
     name.starts_with(char::is_uppercase)
 }
 

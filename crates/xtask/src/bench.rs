@@ -5,8 +5,9 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::build::{self, Kind};
+use crate::build;
 use crate::command::Cmd;
+use crate::profile::Profile;
 use crate::progress::{Steps, note};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -49,12 +50,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
 
 fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
     let mut steps = Steps::new(build::STEPS + 2);
-    let kind = if options.small {
-        Kind::Small
+    let profile = if options.small {
+        Profile::Small
     } else {
-        Kind::Standard
+        Profile::Standard
     };
-    let site = build::site(workspace, kind, &mut steps)?;
+    let site = build::site(workspace, profile, &mut steps)?;
     steps.next("Chromium and the peers");
     let folder = workspace.path("tests/bench");
     tools::packages(&folder)?;
@@ -68,7 +69,7 @@ fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
 
 fn in_page(workspace: &Workspace, name: &str) -> Result<Cmd> {
     let mut steps = Steps::new(build::STEPS + 1);
-    let site = build::site(workspace, Kind::Standard, &mut steps)?;
+    let site = build::site(workspace, Profile::Standard, &mut steps)?;
     steps.next("Chromium");
     tools::packages(&workspace.path("tests/e2e"))?;
     Ok(Cmd::new(tools::node()?)

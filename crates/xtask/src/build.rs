@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::command::Cmd;
+use crate::profile::Profile;
 use crate::progress::{Steps, note, run_logged};
 use crate::tools::{self, TARGET, Toolbox};
 use crate::workers;
@@ -21,63 +22,26 @@ pub struct Options {
     small: bool,
 }
 
-/// How much a build spends on speed and size.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// For debugging.
-    Dev,
-    /// What is served and tested: fast code, built in minutes.
-    Standard,
-    /// What is published.
-    Small,
-}
-
-impl Kind {
-    pub fn worker_profile(self) -> &'static str {
-        match self {
-            Self::Dev => "dev",
-            Self::Standard => "worker",
-            Self::Small => "worker-small",
-        }
-    }
-
-    fn page_profile(self) -> &'static str {
-        match self {
-            Self::Dev => "dev",
-            Self::Standard => "page",
-            Self::Small => "page-small",
-        }
-    }
-
-    /// The folder cargo names after the worker's profile.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Self::Dev => "debug",
-            other => other.worker_profile(),
-        }
-    }
-}
-
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    let kind = if options.small {
-        Kind::Small
+    let profile = if options.small {
+        Profile::Small
     } else {
-        Kind::Standard
+        Profile::Standard
     };
     let mut steps = Steps::new(STEPS);
-    let site = site(workspace, kind, &mut steps)?;
+    let site = site(workspace, profile, &mut steps)?;
     println!("{}", site.display());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Builds the whole site and returns its folder.
-pub fn site(workspace: &Workspace, kind: Kind, steps: &mut Steps) -> Result<PathBuf> {
+pub fn site(workspace: &Workspace, profile: Profile, steps: &mut Steps) -> Result<PathBuf> {
     let tools = Toolbox::provide(workspace, steps)?;
-    workers::build(workspace, &tools, kind, None, steps)?;
-    page(workspace, &tools, kind, steps)?;
+    workers::build(workspace, &tools, profile, None, steps)?;
+    page(workspace, &tools, profile, steps)?;
     steps.next("the site");
     let log = workspace.wasm_target().join("trunk.log");
-    run_logged(trunk(workspace, &tools, kind)?.arg("build"), &log, None)?;
+    run_logged(trunk(workspace, &tools, profile)?.arg("build"), &log, None)?;
     let site = workspace.path("dist");
     note(&format!("{}", site.display()));
     Ok(site)
@@ -105,13 +69,18 @@ pub fn bare(
 }
 
 /// Compiles the page, so that trunk, which shows no progress, finds it done.
-pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Steps) -> Result<()> {
+pub fn page(
+    workspace: &Workspace,
+    tools: &Toolbox,
+    profile: Profile,
+    steps: &mut Steps,
+) -> Result<()> {
     steps.next("the page");
     let target = workspace.wasm_target();
     let package = ["--package", "lab-web"];
     let wasm = target
         .join(TARGET)
-        .join(kind.page_profile())
+        .join(profile.page())
         .join("lab-web.wasm");
     let expected = if wasm.exists() {
         None
@@ -119,13 +88,7 @@ pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Step
         workers::count_crates(workspace, package.iter())
     };
     let cmd = Cmd::cargo()
-        .args([
-            "build",
-            "--target",
-            TARGET,
-            "--profile",
-            kind.page_profile(),
-        ])
+        .args(["build", "--target", TARGET, "--profile", profile.page()])
         .args(package)
         .arg("--target-dir")
         .arg(&target)
@@ -134,13 +97,13 @@ pub fn page(workspace: &Workspace, tools: &Toolbox, kind: Kind, steps: &mut Step
 }
 
 /// Trunk, which finds its tools and the hook's program on the way and must not look for them elsewhere.
-pub fn trunk(workspace: &Workspace, tools: &Toolbox, kind: Kind) -> Result<Cmd> {
+pub fn trunk(workspace: &Workspace, tools: &Toolbox, profile: Profile) -> Result<Cmd> {
     let xtask = std::env::current_exe().context("this program cannot tell where it is")?;
     let mut cmd = Cmd::new(&tools.trunk)
         .env("PATH", tools.search_path()?)
         .env("TRUNK_OFFLINE", "true")
         .env("TRUNK_SKIP_VERSION_CHECK", "true")
-        .env("TRUNK_BUILD_CARGO_PROFILE", kind.page_profile())
+        .env("TRUNK_BUILD_CARGO_PROFILE", profile.page())
         .env(
             "TRUNK_TOOLS_WASM_BINDGEN",
             workspace.locked_version("wasm-bindgen")?,
@@ -152,7 +115,7 @@ pub fn trunk(workspace: &Workspace, tools: &Toolbox, kind: Kind) -> Result<Cmd> 
         // Trunk reads it as a yes or no and fails on the usual 1.
         .without_env("NO_COLOR")
         .dir(&workspace.root);
-    if kind == Kind::Small {
+    if profile == Profile::Small {
         // The workers are there already, and the hook would put the usual ones in their place.
         cmd = cmd
             .env("LLM_LABS_OPTIMISE", "1")

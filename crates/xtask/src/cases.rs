@@ -4,8 +4,8 @@
 use anyhow::Result;
 use std::path::PathBuf;
 
-use crate::build::Kind;
 use crate::command::Cmd;
+use crate::profile::Profile;
 use crate::progress::{Steps, run_logged};
 use crate::tools::{TARGET, Toolbox};
 use crate::workers::Worker;
@@ -18,12 +18,12 @@ pub const STEPS: usize = Worker::ALL.len();
 /// Builds both and returns the folder that they are in.
 pub fn build(workspace: &Workspace, tools: &Toolbox, steps: &mut Steps) -> Result<PathBuf> {
     let target = workspace.wasm_target();
-    let kind = Kind::Standard;
+    let profile = Profile::Standard;
     for worker in Worker::ALL {
         steps.next(&format!("the cases for the browser, {}", worker.name()));
         let cmd = Cmd::cargo()
             .args(["build", "--package", "lab-js", "--example", NAME])
-            .args(["--target", TARGET, "--profile", kind.worker_profile()])
+            .args(["--target", TARGET, "--profile", profile.worker()])
             .args(worker.features())
             .arg("--target-dir")
             .arg(&target)
@@ -31,7 +31,7 @@ pub fn build(workspace: &Workspace, tools: &Toolbox, steps: &mut Steps) -> Resul
         let log = target.join(format!("cases-{}.log", worker.name()));
         run_logged(tools.rust.apply(cmd), &log, None)?;
         let folder = target.join("cases").join(worker.name());
-        let wasm = target.join(TARGET).join(kind.folder()).join("examples");
+        let wasm = target.join(TARGET).join(profile.folder()).join("examples");
         Cmd::new(&tools.wasm_bindgen)
             .args(["--target", "web", "--no-typescript", "--out-dir"])
             .arg(&folder)

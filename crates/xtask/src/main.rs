@@ -9,6 +9,7 @@ mod cases;
 mod command;
 mod counts;
 mod inputs;
+mod profile;
 mod progress;
 mod serve;
 mod size;

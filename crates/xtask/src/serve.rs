@@ -5,7 +5,8 @@ use clap::Args;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use crate::build::{self, Kind};
+use crate::build;
+use crate::profile::Profile;
 use crate::progress::{Steps, note};
 use crate::tools::Toolbox;
 use crate::workers;
@@ -29,11 +30,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
 
     let mut steps = Steps::new(build::STEPS);
     let tools = Toolbox::provide(workspace, &mut steps)?;
-    workers::build(workspace, &tools, Kind::Standard, None, &mut steps)?;
-    build::page(workspace, &tools, Kind::Standard, &mut steps)?;
+    workers::build(workspace, &tools, Profile::Standard, None, &mut steps)?;
+    build::page(workspace, &tools, Profile::Standard, &mut steps)?;
     steps.next("serving");
     // Trunk's script for reloading is an inline one, which the page's security policy refuses.
-    let mut cmd = build::trunk(workspace, &tools, Kind::Standard)?
+    let mut cmd = build::trunk(workspace, &tools, Profile::Standard)?
         .args([
             "serve",
             "--no-autoreload",

@@ -5,8 +5,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-use crate::build::{self, Kind};
+use crate::build;
 use crate::command::Cmd;
+use crate::profile::Profile;
 use crate::progress::Steps;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -111,12 +112,12 @@ struct Entry {
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let mut steps = Steps::new(build::STEPS + 1);
-    let kind = if options.standard {
-        Kind::Standard
+    let profile = if options.standard {
+        Profile::Standard
     } else {
-        Kind::Small
+        Profile::Small
     };
-    let site = build::site(workspace, kind, &mut steps)?;
+    let site = build::site(workspace, profile, &mut steps)?;
     steps.next("compressing every file");
     let answer = Cmd::new(tools::node()?)
         .args(["--input-type=module", "--eval", COMPRESS])

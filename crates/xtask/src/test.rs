@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::build::{self, Kind};
+use crate::build;
 use crate::cases;
 use crate::command::{Cmd, which};
 use crate::counts::{Counts, run_counted};
+use crate::profile::Profile;
 use crate::progress::Steps;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -202,7 +203,7 @@ fn cases_in_browser(workspace: &Workspace, report: &mut Report) {
 
 fn prepare(workspace: &Workspace) -> Result<Ready> {
     let mut steps = Steps::new(build::STEPS + 2);
-    let site = build::site(workspace, Kind::Standard, &mut steps)?;
+    let site = build::site(workspace, Profile::Standard, &mut steps)?;
     steps.next("Chromium");
     let chromium = tools::chromium()?;
     steps.next("the tests' npm packages");

@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::build::Kind;
 use crate::command::Cmd;
 use crate::inputs;
+use crate::profile::Profile;
 use crate::progress::{Steps, note, run_logged};
 use crate::tools::{self, TARGET, Toolbox};
 use crate::workspace::Workspace;
@@ -77,10 +77,10 @@ impl Worker {
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    let kind = if options.dev {
-        Kind::Dev
+    let profile = if options.dev {
+        Profile::Dev
     } else {
-        Kind::Standard
+        Profile::Standard
     };
     let mut steps = if options.quiet {
         Steps::quiet()
@@ -88,7 +88,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
         Steps::new(tools::STEPS + STEPS)
     };
     let tools = Toolbox::provide(workspace, &mut steps)?;
-    build(workspace, &tools, kind, options.only, &mut steps)?;
+    build(workspace, &tools, profile, options.only, &mut steps)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,14 +96,14 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
 pub fn build(
     workspace: &Workspace,
     tools: &Toolbox,
-    kind: Kind,
+    profile: Profile,
     only: Option<Worker>,
     steps: &mut Steps,
 ) -> Result<()> {
     for worker in Worker::ALL {
         if only.is_none_or(|only| only == worker) {
             steps.next(worker.title());
-            build_one(workspace, tools, kind, worker)?;
+            build_one(workspace, tools, profile, worker)?;
         }
     }
     copy_scripts(
@@ -112,7 +112,12 @@ pub fn build(
     )
 }
 
-fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker) -> Result<()> {
+fn build_one(
+    workspace: &Workspace,
+    tools: &Toolbox,
+    profile: Profile,
+    worker: Worker,
+) -> Result<()> {
     let out = workspace.path(FOLDER).join(worker.name());
     let made = ["lab_js.js", "lab_js_bg.wasm"]
         .iter()
@@ -122,7 +127,7 @@ fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker)
         .join(format!("worker-{}.stamp", worker.name()));
     let state = format!(
         "{} {} {}",
-        kind.folder(),
+        profile.folder(),
         tools.rust.describe(),
         inputs::state(&workspace.root)?
     );
@@ -133,7 +138,7 @@ fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker)
     let wasm = workspace
         .wasm_target()
         .join(TARGET)
-        .join(kind.folder())
+        .join(profile.folder())
         .join("lab_js.wasm");
     let package = ["--package", "lab-js"].iter().chain(worker.features());
     let expected = count_crates(workspace, package.clone());
@@ -144,7 +149,7 @@ fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker)
             "--target",
             TARGET,
             "--profile",
-            kind.worker_profile(),
+            profile.worker(),
         ])
         .args(package)
         .arg("--target-dir")
@@ -170,11 +175,11 @@ fn build_one(workspace: &Workspace, tools: &Toolbox, kind: Kind, worker: Worker)
         "--out-name",
         "lab_js",
     ]);
-    if kind != Kind::Dev {
+    if profile != Profile::Dev {
         cmd = cmd.arg("--remove-name-section");
     }
     cmd.arg("--out-dir").arg(&folder).arg(&wasm).read()?;
-    if kind == Kind::Small {
+    if profile == Profile::Small {
         optimise(
             tools,
             worker,

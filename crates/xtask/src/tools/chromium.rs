@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::command::which;
+use crate::command::{Cmd, which};
 use crate::progress::note;
 
 const NAMES: [&str; 5] = [
@@ -87,9 +88,7 @@ pub fn chromium() -> Result<PathBuf> {
             "installing Chromium with {manager} (a few minutes)"
         ));
         // The list of packages may be old and still do: only the last call has to succeed.
-        let installed = calls
-            .iter()
-            .fold(false, |_, args| super::as_root(manager, args));
+        let installed = calls.iter().fold(false, |_, args| as_root(manager, args));
         if installed && let Some(found) = find() {
             return Ok(found);
         }
@@ -106,4 +105,19 @@ fn find() -> Option<PathBuf> {
             .map(PathBuf::from)
             .find(|path| path.is_file())
     })
+}
+
+/// Runs a program as root, through sudo where needed. False if that is not possible.
+fn as_root(program: &str, args: &[&str]) -> bool {
+    let root = Cmd::new("id").arg("-u").read().is_ok_and(|id| id == "0");
+    let limit = Duration::from_secs(900);
+    let cmd = if root {
+        Cmd::new(program).args(args)
+    } else {
+        Cmd::new("sudo")
+            .args(["-n", "env", "DEBIAN_FRONTEND=noninteractive", program])
+            .args(args)
+    };
+    cmd.env("DEBIAN_FRONTEND", "noninteractive")
+        .succeeds_within(limit)
 }

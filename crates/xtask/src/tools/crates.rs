@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+use super::place;
 use crate::command::{Cmd, which};
 use crate::progress::{note, run_logged};
 
@@ -66,14 +67,14 @@ impl Tool<'_> {
             return Ok(binary);
         }
         note("building from source, once");
-        let workshop = super::workshop(cache, self.binary)?;
+        let workshop = place::workshop(cache, self.binary)?;
         self.build(cache, &workshop).with_context(|| {
             format!(
                 "{} {} could not be built: install it by hand and start again",
                 self.package, self.version
             )
         })?;
-        super::put_in_place(&workshop.join("root"), &place)?;
+        place::put_in_place(&workshop.join("root"), &place)?;
         std::fs::remove_dir_all(&workshop)?;
         anyhow::ensure!(self.is_right(&binary), "{} does not run", binary.display());
         Ok(binary)

