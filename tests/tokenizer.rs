@@ -2,7 +2,7 @@
 
 use lab_model::tokenizer::{END_OF_TEXT, Tokenizer};
 use lab_protocol::{ErrorCode, TokenizerKind};
-use lab_tests::python;
+use lab_tests::python::Python;
 use lab_village::{Preset, Village, VillageSettings};
 use serde_json::json;
 
@@ -118,12 +118,11 @@ fn patterns_that_would_fill_the_memory_are_refused() {
     assert!(tokenizer.encode("Some text 1234").is_ok());
 }
 
-/// Where Python has the `tokenizers` package: it reads what was trained here, and gives the same ids.
+/// Python's `tokenizers` package reads what was trained here, and gives the same ids.
 #[test]
+#[cfg_attr(not(python = "tokenizers"), ignore = "needs tokenizers in LAB_PYTHON")]
 fn python_reads_what_was_trained_here() {
-    let Some(python) = python::with(&["tokenizers"]) else {
-        return;
-    };
+    let python = Python::default();
     let village = village(Preset::Hamlet, 500);
     let text: String = village.tokenizer_texts().collect();
     let hard = format!("Ünïcode 🦀🦀 \n\n\t x  y{END_OF_TEXT}don't 12345 {{}} \u{a0}日本語");

@@ -92,7 +92,6 @@ fn strategies_are_run_side_by_side_compared_and_exported() {
     for file in files.lines() {
         assert!(std::fs::read(file).unwrap().len() > 100);
     }
-    tensorboard_reads(&path("out/tensorboard/narrow"));
 
     // What is done is not done again; another experiment is not mixed with it.
     succeeds(&["run", &path("experiment.json"), "--out", &out, "--resume"]);
@@ -221,7 +220,6 @@ fn exports_come_back_equal() {
     assert_eq!(from_csv(&csv).unwrap(), recorded);
     let jsonl = succeeds(&["export", &out, "--format", "jsonl"]);
     assert_eq!(from_jsonl(&jsonl).unwrap(), recorded);
-    python_reads(&csv, recorded.len());
 
     // A copy of the runs' own files is the runs.
     let copy = path("copy");
@@ -237,27 +235,6 @@ fn exports_come_back_equal() {
     }
     let compare = |folder: &str| succeeds(&["compare", folder, "--json"]);
     assert_eq!(compare(&copy), compare(&out));
-}
-
-/// Another program's reader of CSV, where Python is there.
-fn python_reads(csv: &str, records: usize) {
-    let program = "
-import csv, io, sys
-rows = list(csv.DictReader(io.StringIO(sys.stdin.read())))
-print(len(rows), [row['step'] for row in rows if row['loss']][-1])";
-    let Ok(mut child) = Command::new("python3")
-        .args(["-c", program])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-    else {
-        eprintln!("skipped: there is no python3");
-        return;
-    };
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), csv.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let read = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    assert_eq!(read, format!("{records} 7"));
 }
 
 /// The committed files that JavaScript's builders read are what the program prints.
@@ -281,32 +258,6 @@ fn the_schema_of_the_builders_is_the_programs_own() {
     let one: serde_json::Value = serde_json::from_str(&succeeds(&["schema", "rag"])).unwrap();
     assert_eq!(one["$ref"], "#/$defs/RagConfig");
     assert_eq!(lab(&["schema", "alchemy"]).status.code(), Some(2));
-}
-
-/// TensorBoard's own reader, where it is installed.
-fn tensorboard_reads(folder: &str) {
-    let program = "
-import sys
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-events = EventAccumulator(sys.argv[1]); events.Reload()
-print(len(events.Scalars('loss')), events.Scalars('loss')[-1].step)";
-    let python = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".into());
-    let installed = Command::new(&python)
-        .args(["-c", "import tensorboard"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !installed {
-        println!(
-            "skipped: {python} has no tensorboard; name an interpreter that has it in LAB_PYTHON"
-        );
-        return;
-    }
-    let output = Command::new(&python)
-        .args(["-c", program, folder])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "10 10");
 }
 
 #[test]

@@ -11,7 +11,7 @@ macro_rules! cases {
         $(
             #[test]
             fn $name() {
-                let Some(device) = $device else { return };
+                let device = $device;
                 pollster::block_on(cases::$name(&mut Bench::new(&device, 7) $(, $arg)?));
             }
         )*
@@ -22,7 +22,7 @@ macro_rules! cases {
 mod cpu {
     use super::*;
     cases!(
-        Some(Device::flex()),
+        Device::flex(),
         matmul(60),
         large_matmul,
         linear,

@@ -24,8 +24,16 @@ impl Counts {
     }
 }
 
+/// What a runner's output says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub counts: Counts,
+    /// The skipped tests by name, each with the reason where the runner gives it.
+    pub skipped: Vec<String>,
+}
+
 /// Runs it with its output shown. The error says how it ended, if that was not well.
-pub fn run_counted(cmd: Cmd) -> Result<(Counts, Option<String>)> {
+pub fn run_counted(cmd: Cmd) -> Result<(Summary, Option<String>)> {
     let shown = cmd.shown().to_string();
     let mut child = cmd
         .into_inner()
@@ -35,21 +43,24 @@ pub fn run_counted(cmd: Cmd) -> Result<(Counts, Option<String>)> {
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let counts = std::thread::scope(|scope| {
+    let summary = std::thread::scope(|scope| {
         let errors =
-            scope.spawn(|| stderr.map_or_else(Counts::default, |s| pass_on(s, std::io::stderr())));
-        let output = stdout.map_or_else(Counts::default, |s| pass_on(s, std::io::stdout()));
-        output.plus(errors.join().unwrap_or_default())
+            scope.spawn(|| stderr.map_or_else(Summary::default, |s| pass_on(s, std::io::stderr())));
+        let mut summary = stdout.map_or_else(Summary::default, |s| pass_on(s, std::io::stdout()));
+        let errors = errors.join().unwrap_or_default();
+        summary.counts = summary.counts.plus(errors.counts);
+        summary.skipped.extend(errors.skipped);
+        summary
     });
     let status = child.wait()?;
     Ok((
-        counts,
+        summary,
         (!status.success()).then(|| format!("`{shown}` ended with {status}")),
     ))
 }
 
-fn pass_on(from: impl Read, mut to: impl Write) -> Counts {
-    let mut counts = Counts::default();
+fn pass_on(from: impl Read, mut to: impl Write) -> Summary {
+    let mut summary = Summary::default();
     let mut reader = BufReader::new(from);
     let mut line = Vec::new();
     // A test may print what is not text: lines are bytes here.
@@ -58,11 +69,13 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Counts {
         .is_ok_and(|read| read > 0)
     {
         let _ = to.write_all(&line);
-        counts = counts.plus(read_line(&String::from_utf8_lossy(&line)));
+        let text = String::from_utf8_lossy(&line);
+        summary.counts = summary.counts.plus(read_line(&text));
+        summary.skipped.extend(skipped_test(&text));
         line.clear();
     }
     let _ = to.flush();
-    counts
+    summary
 }
 
 /// What a line adds: the closing lines of cargo test, cargo nextest and node's runner.
@@ -91,6 +104,24 @@ fn read_line(line: &str) -> Counts {
         }
     }
     counts
+}
+
+/// The test that a line names as skipped.
+fn skipped_test(line: &str) -> Option<String> {
+    let line = line.trim();
+    if let Some(rest) = line.strip_prefix("test ") {
+        // test peft::logits ... ignored, needs peft in LAB_PYTHON
+        let (name, reason) = rest.split_once(" ... ignored")?;
+        return Some(format!("{name}{}", reason.replacen(", ", ": ", 1)));
+    }
+    if let Some(rest) = line.strip_prefix("SKIP [") {
+        // SKIP [         ] (───) lab-tests::peft logits
+        return Some(rest.split_once(") ")?.1.to_owned());
+    }
+    // ﹣ on WebGPU (6.1ms) # no adapter
+    let (test, reason) = line.strip_prefix("﹣ ")?.split_once(" # ")?;
+    let name = test.rsplit_once(" (").map_or(test, |(name, _)| name);
+    Some(format!("{name}: {reason}"))
 }
 
 /// The number in front of a word: 12 in `12 passed`, and 0 where the word is missing.
@@ -137,6 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn skipped_tests_of_three_runners_are_named() {
+        let output = "test a::b ... ignored, needs peft\ntest c ... ignored\ntest d ... ok\n\
+            SKIP [         ] (───) lab-tests::peft e\n  ﹣ on WebGPU (6.1ms) # no adapter\n";
+        assert_eq!(
+            pass_on(output.as_bytes(), std::io::sink()).skipped,
+            [
+                "a::b: needs peft",
+                "c",
+                "lab-tests::peft e",
+                "on WebGPU: no adapter"
+            ]
+        );
+    }
+
+    #[test]
     fn other_lines_count_nothing() {
         for line in [
             "test a ... ok",
@@ -153,7 +199,8 @@ mod tests {
     fn output_is_passed_on_as_it_is() {
         let output = b"\xff\ntest result: ok. 2 passed; 0 failed; 0 ignored\nno end";
         let mut seen = Vec::new();
-        assert_eq!(pass_on(output.as_slice(), &mut seen), counts(2, 0, 0));
+        let summary = pass_on(output.as_slice(), &mut seen);
+        assert_eq!(summary.counts, counts(2, 0, 0));
         assert_eq!(seen, output);
     }
 
@@ -161,7 +208,7 @@ mod tests {
     fn a_runner_that_fails_without_a_count_is_an_error() {
         let (seen, error) =
             run_counted(Cmd::new("sh").args(["-c", "exit 101"])).unwrap_or_default();
-        assert_eq!(seen, counts(0, 0, 0));
+        assert_eq!(seen, Summary::default());
         assert!(error.is_some_and(|error| error.contains("101")));
     }
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use crate::build;
 use crate::cases;
 use crate::command::{Cmd, which};
-use crate::counts::{Counts, run_counted};
+use crate::counts::{Counts, Summary, run_counted};
 use crate::profile::Profile;
-use crate::progress::Steps;
+use crate::progress::{Steps, note};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -36,7 +36,7 @@ enum Group {
 /// One line of the closing table.
 struct Outcome {
     name: &'static str,
-    counts: Counts,
+    summary: Summary,
     seconds: u64,
     error: Option<String>,
 }
@@ -71,7 +71,14 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
 }
 
 fn native(workspace: &Workspace, report: &mut Report) {
-    let cargo = |args: &[&str]| Cmd::cargo().args(args).dir(&workspace.root);
+    let encoder = encoder(workspace);
+    let cargo = |args: &[&str]| {
+        let cmd = Cmd::cargo().args(args).dir(&workspace.root);
+        match &encoder {
+            Some(folder) => cmd.env("LAB_ENCODER_DIR", folder),
+            None => cmd,
+        }
+    };
     report.check("formatting", || cargo(&["fmt", "--all", "--check"]).run());
     report.check("lints", || {
         cargo(&[
@@ -94,6 +101,7 @@ fn native(workspace: &Workspace, report: &mut Report) {
                 "--workspace",
                 "--no-fail-fast",
                 "--no-tests=pass",
+                "--status-level=skip",
             ]),
         );
     } else {
@@ -113,6 +121,16 @@ fn native(workspace: &Workspace, report: &mut Report) {
         "Rust examples in the documentation",
         cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]),
     );
+}
+
+/// The sentence encoder's folder. Without one, the tests that need it are skipped by name.
+fn encoder(workspace: &Workspace) -> Option<PathBuf> {
+    let given = std::env::var_os("LAB_ENCODER_DIR").map(PathBuf::from);
+    given.or_else(|| {
+        tools::encoder(&workspace.cache)
+            .inspect_err(|error| note(&format!("no sentence encoder: {error:#}")))
+            .ok()
+    })
 }
 
 /// Examples that are built as bare modules, the variable that names each to its test in the crate's
@@ -237,7 +255,7 @@ impl Report {
         let error = action().err().map(|error| format!("{error:#}"));
         self.add(Outcome {
             name,
-            counts: Counts::default(),
+            summary: Summary::default(),
             seconds: start.elapsed().as_secs(),
             error,
         });
@@ -247,14 +265,11 @@ impl Report {
     fn count(&mut self, name: &'static str, cmd: Cmd) {
         eprintln!("\n== {name}");
         let start = Instant::now();
-        let (counts, error) = match run_counted(cmd) {
-            Ok((counts, None)) => (counts, None),
-            Ok((counts, Some(error))) => (counts, Some(error)),
-            Err(error) => (Counts::default(), Some(format!("{error:#}"))),
-        };
+        let (summary, error) = run_counted(cmd)
+            .unwrap_or_else(|error| (Summary::default(), Some(format!("{error:#}"))));
         self.add(Outcome {
             name,
-            counts,
+            summary,
             seconds: start.elapsed().as_secs(),
             error,
         });
@@ -264,12 +279,13 @@ impl Report {
         if let Some(error) = &outcome.error {
             eprintln!("error: {}: {error}", outcome.name);
             // What fails without a failing test to name, such as a build, still counts as one failure.
-            outcome.counts.failed = outcome.counts.failed.max(1);
+            let failed = &mut outcome.summary.counts.failed;
+            *failed = (*failed).max(1);
         }
         self.outcomes.push(outcome);
     }
 
-    /// Prints the table and the sum, which is the last line.
+    /// Prints the table, the skipped tests, and the sum, which is the last line.
     fn close(&self) -> ExitCode {
         println!(
             "\n{:<40} {:>7} {:>7} {:>8} {:>8}",
@@ -281,7 +297,7 @@ impl Report {
                 passed,
                 failed,
                 skipped,
-            } = outcome.counts;
+            } = outcome.summary.counts;
             let verdict = if outcome.error.is_some() {
                 "FAILED "
             } else {
@@ -292,7 +308,14 @@ impl Report {
                 "{name:<40} {passed:>7} {failed:>7} {skipped:>8} {:>8}",
                 outcome.seconds
             );
-            sum = sum.plus(outcome.counts);
+            sum = sum.plus(outcome.summary.counts);
+        }
+        let skipped = self
+            .outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.summary.skipped);
+        for (index, test) in skipped.enumerate() {
+            println!("{}  {test}", if index == 0 { "\nskipped:\n" } else { "" });
         }
         let skipped = if sum.skipped > 0 {
             format!(", {} skipped", sum.skipped)

