@@ -7,6 +7,8 @@ mod known_optimum;
 mod local;
 mod orchestrator;
 mod run;
+pub mod plan;
+pub mod scheduler;
 
 pub use ask::FinishedRun;
 pub use bench::{BenchShape, StepBench};

@@ -1,0 +1,42 @@
+/// Where a strategy stands, or the whole experiment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It has not been run.
+    #[default]
+    Idle,
+    /// Its turn comes when others are done.
+    Waiting,
+    /// An executor has it, but has not answered yet.
+    Starting,
+    Running,
+    /// A pause was asked for; the step under way is being finished.
+    Pausing,
+    Paused,
+    /// A stop was asked for; the step under way and the last evaluation are being finished.
+    Stopping,
+    Finished,
+    Failed,
+    /// The strategy that it starts from has no model.
+    Skipped,
+}
+
+impl Phase {
+    /// Active phases; of several strategies, the first of these that any has is the experiment's.
+    pub(super) const ACTIVE: [Self; 5] = [
+        Self::Stopping,
+        Self::Pausing,
+        Self::Running,
+        Self::Starting,
+        Self::Paused,
+    ];
+
+    /// Whether an executor is busy with it.
+    pub fn is_active(self) -> bool {
+        Self::ACTIVE.contains(&self)
+    }
+
+    /// Whether a result may still come of it.
+    pub fn is_to_come(self) -> bool {
+        self == Self::Waiting || self.is_active()
+    }
+}
