@@ -1,6 +1,6 @@
 //! Measures and BM25 against independent implementations: golden values in tests/golden/retrieval.
 
-use lab_retrieval::evaluate::{
+use lab_retrieval::measures::{
     Gain, Judgements, ndcg, percentile, precision, quality, recall, reciprocal_rank,
 };
 use lab_retrieval::{Bm25, Bm25Config, TermConfig};
@@ -148,7 +148,7 @@ fn documents_of_a_collection_begin_with_their_titles() {
     );
     let queries = "{\"_id\": \"1\", \"text\": \"wing\"}\n";
     let qrels = "query-id\tcorpus-id\tscore\n1\ta\t1\n";
-    let set = lab_retrieval::beir::BeirSet::parse(corpus, queries, qrels).unwrap();
+    let set = lab_retrieval::measures::BeirSet::parse(corpus, queries, qrels).unwrap();
     assert_eq!(set.documents[0].content(), "A wing . A wing . It lifts.");
     assert_eq!(set.documents[1].content(), "No title.");
 }
@@ -164,7 +164,7 @@ fn percentiles_lie_between_neighbours() {
 
 #[test]
 fn answers_are_compared_as_in_squad() {
-    use lab_retrieval::answers::{exact_match, supported, token_f1};
+    use lab_retrieval::measures::{exact_match, supported, token_f1};
     assert!(exact_match("The Baker.", &["baker"]));
     assert!(!exact_match("a cook", &["baker"]));
     assert!((token_f1("the red house", &["a red barn"]) - 0.5).abs() < 1e-9);

@@ -202,7 +202,7 @@ fn recall(store: &MemoryStore, queries: &[Vec<f32>], filter: Option<&Filter>) ->
         assert_eq!(found.len(), exact.len());
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         let exact: Vec<&str> = exact.iter().map(String::as_str).collect();
-        lab_retrieval::evaluate::index_recall(&found, &exact)
+        lab_retrieval::measures::index_recall(&found, &exact)
     });
     found.sum::<f64>() / queries.len() as f64
 }

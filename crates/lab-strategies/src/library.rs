@@ -5,7 +5,7 @@ use lab_protocol::{
     AnswerOutcome, ErrorCode, GroundedAnswer, Grounds, LabError, MapPoint, RagConfig, RagDocument,
     RetrievalMethod, SearchPath, UsedPassage, VectorMap,
 };
-use lab_retrieval::answers::supported;
+use lab_retrieval::measures::supported;
 use lab_retrieval::{
     Embedder, HashedConfig, HashedEmbedder, Index, IndexConfig, Passage, Plane, Request, Silent,
     StoreConfig, TextKind, VectorQuery,

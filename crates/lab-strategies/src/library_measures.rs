@@ -4,8 +4,9 @@
 use crate::library::Library;
 use crate::{Asked, Generator, RunContext};
 use lab_protocol::LabError;
-use lab_retrieval::answers::{exact_match, token_f1};
-use lab_retrieval::evaluate::{Gain, Judgements, index_recall, percentile, quality};
+use lab_retrieval::measures::{
+    Gain, Judgements, exact_match, index_recall, percentile, quality, token_f1,
+};
 use lab_retrieval::{Hit, TextKind, VectorQuery};
 use lab_village::{Question, Village};
 use std::collections::{BTreeMap, HashMap};

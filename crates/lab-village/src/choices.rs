@@ -1,6 +1,6 @@
 //! Every random decision of the language goes through [`Choices`], so that the probability of a text
 //! is known. The decisions are either drawn, or taken along a path: following all paths that lead to
-//! one text gives its exact probability (see [`crate::entropy`]).
+//! one text gives its exact probability (see `language/entropy.rs`).
 
 use crate::random::Random;
 

@@ -18,58 +18,39 @@
 //! seeded generator with a stream for each purpose, logarithms are `libm`'s, and nothing depends on the
 //! order of a hash table.
 
-mod answers;
-mod attribute;
-mod baselines;
 mod choices;
-mod entropy;
-mod export;
-mod handout;
-mod instructions;
-mod library;
-mod names;
-mod preferences;
-mod pretraining;
-mod question;
+mod judging;
+mod language;
+mod output;
 mod random;
-mod reading;
-mod reward;
-mod scoring;
-mod separation;
-mod settings;
-mod statistics;
-mod stories;
-mod style;
+mod tasks;
 mod texts;
 mod village;
-mod vocabulary;
-mod windows;
-mod words;
 mod world;
-mod writer;
 
-pub use answers::{Fault, Verdict, answer_in, compare};
-pub use attribute::Attribute;
-pub use baselines::{Baseline, Ceiling};
-pub use entropy::{Floor, exact_nats};
-pub use export::VillageFile;
-pub use instructions::Pair;
-pub use library::{ANSWERS, Document, Library, RELATED, Relevance};
-pub use names::Name;
-pub use preferences::PreferencePair;
-pub use pretraining::Pretraining;
-pub use question::{Completion, I_DO_NOT_KNOW, Question, QuestionKind, prompt};
-pub use reward::{LONG, Reward, SHORT, reward};
-pub use scoring::{
+pub use judging::answers::{Fault, Verdict, answer_in, compare};
+pub use judging::baselines::{Baseline, Ceiling};
+pub use judging::scoring::{
     CompletionScore, Failure, LossScore, Refusals, Score, score, score_completions, score_loss,
 };
-pub use separation::Separation;
-pub use settings::{Preset, VillageSettings};
-pub use statistics::Estimate;
+pub use judging::separation::Separation;
+pub use judging::statistics::Estimate;
+pub use language::entropy::{Floor, exact_nats};
+pub use language::pretraining::Pretraining;
+pub use language::vocabulary::{Vocabulary, tokens};
+pub use language::windows::WINDOW;
+pub use output::export::VillageFile;
+pub use tasks::instructions::Pair;
+pub use tasks::library::{ANSWERS, Document, Library, RELATED, Relevance};
+pub use tasks::preferences::PreferencePair;
+pub use tasks::question::{Completion, I_DO_NOT_KNOW, Question, QuestionKind, prompt};
+pub use tasks::reward::{LONG, Reward, SHORT, reward};
 #[cfg(feature = "embedded")]
 pub use texts::text;
 pub use texts::{BuiltInText, texts, unknown_text};
 pub use village::{Coverage, Village};
-pub use vocabulary::{Vocabulary, tokens};
-pub use windows::WINDOW;
-pub use world::{Person, Shop, World};
+pub use world::attribute::Attribute;
+pub use world::names::Name;
+pub use world::people::{Person, Shop};
+pub use world::population::World;
+pub use world::settings::{Preset, VillageSettings};

@@ -1,20 +1,17 @@
 //! A whole village: the world and everything that is made of it.
 
-use crate::baselines::{self, Baseline, Ceiling};
-use crate::entropy::Floor;
-use crate::export::{self, VillageFile};
-use crate::handout;
-use crate::instructions::{self, Pair, Split};
-use crate::library::Library;
-use crate::preferences::{self, PreferencePair};
-use crate::pretraining::Pretraining;
-use crate::question::{Completion, Question, QuestionKind};
+use crate::language::entropy::Floor;
+use crate::language::pretraining::Pretraining;
+use crate::language::vocabulary::Vocabulary;
 use crate::random::{Purpose, Random};
-use crate::reading;
-use crate::separation::{self, Separation};
-use crate::settings::{Preset, VillageSettings};
-use crate::vocabulary::Vocabulary;
-use crate::world::World;
+use crate::tasks::instructions::{self, Pair, Split};
+use crate::tasks::library::Library;
+use crate::tasks::preferences::{self, PreferencePair};
+use crate::tasks::question::{Completion, Question, QuestionKind};
+use crate::tasks::reading;
+use crate::world::attribute::Attribute;
+use crate::world::population::World;
+use crate::world::settings::{Preset, VillageSettings};
 use lab_protocol::LabError;
 use std::collections::BTreeMap;
 
@@ -112,11 +109,6 @@ impl Village {
         self.pretraining.floor
     }
 
-    /// Looks for what is judged in what is trained.
-    pub fn separation(&self) -> Separation {
-        separation::check(self)
-    }
-
     /// Everything that a tokenizer has to know, a text each: documents, prompts and answers that are
     /// trained. What is judged has no word beyond them but in names put together anew.
     pub fn tokenizer_texts(&self) -> impl Iterator<Item = String> {
@@ -134,31 +126,6 @@ impl Village {
             .iter()
             .map(|pair| format!("{}\n{}\n", pair.chosen, pair.rejected));
         documents.chain(pairs).chain(preferences)
-    }
-
-    /// What answering without knowledge brings, by kind of question and attribute.
-    pub fn baselines(&self) -> Vec<Baseline> {
-        baselines::baselines(self)
-    }
-
-    /// What each strategy can reach at best.
-    pub fn ceilings(&self) -> Vec<Ceiling> {
-        baselines::ceilings(self)
-    }
-
-    /// A page about this village that a teacher can hand out, in Markdown.
-    pub fn handout(&self) -> String {
-        handout::handout(self)
-    }
-
-    /// Everything as files, for other programs.
-    pub fn files(&self) -> Vec<VillageFile> {
-        export::files(self)
-    }
-
-    /// Identifies the village: SHA-256 of its files, in hexadecimal.
-    pub fn digest(&self) -> String {
-        export::digest(&self.files())
     }
 
     /// The words of all that is trained.
@@ -179,8 +146,8 @@ impl Village {
                 wordings.push(mention.wording);
             }
         }
-        let people = self.world.people.len() * crate::Attribute::OF_PEOPLE.len();
-        let facts = people + self.world.shops.len() * crate::Attribute::OF_SHOPS.len();
+        let people = self.world.people.len() * Attribute::OF_PEOPLE.len();
+        let facts = people + self.world.shops.len() * Attribute::OF_SHOPS.len();
         let all_stated = stated.len() == facts;
         let least = |count: &dyn Fn(&(usize, Vec<_>)) -> usize| {
             stated

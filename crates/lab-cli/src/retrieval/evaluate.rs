@@ -6,8 +6,7 @@ use super::{Bar, Method};
 use crate::files;
 use clap::ValueEnum;
 use lab_protocol::{ErrorCode, LabError};
-use lab_retrieval::beir::BeirSet;
-use lab_retrieval::evaluate::{Gain, percentile, quality};
+use lab_retrieval::measures::{BeirSet, Gain, percentile, quality};
 use lab_retrieval::{
     Bm25, Bm25Config, Embedder, HashedConfig, HashedEmbedder, Hit, MemoryStore, StoreConfig,
     TextKind, VectorEntry, VectorQuery, embed_all, fuse,

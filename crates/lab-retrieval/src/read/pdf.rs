@@ -1,6 +1,6 @@
 //! The text layer of a PDF file.
 
-use super::invalid;
+use super::error::invalid;
 use lab_protocol::LabError;
 
 #[cfg(feature = "pdf")]

@@ -1,6 +1,6 @@
 //! Documents that come many in a file: JSONL and CSV.
 
-use super::invalid;
+use super::error::invalid;
 use lab_protocol::{LabError, Metadata, RagDocument};
 use serde_json::{Map, Value};
 

@@ -1,0 +1,137 @@
+//! The layout of BEIR (Thakur et al. 2021): `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`.
+
+use super::ranking::Judgements;
+use lab_protocol::{ErrorCode, LabError};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct BeirDocument {
+    #[serde(rename = "_id")]
+    pub id: String,
+    #[serde(default)]
+    pub title: String,
+    pub text: String,
+}
+
+impl BeirDocument {
+    /// What is indexed: title and text with a blank between, as BEIR's own evaluation has it, also where the
+    /// text repeats the title.
+    pub fn content(&self) -> String {
+        match self.title.trim() {
+            "" => self.text.clone(),
+            title => format!("{title} {}", self.text),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct BeirQuery {
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub text: String,
+}
+
+/// A collection with queries and judgements.
+#[derive(Clone, Debug)]
+pub struct BeirSet {
+    pub documents: Vec<BeirDocument>,
+    /// Those with judgements.
+    pub queries: Vec<BeirQuery>,
+    /// By query.
+    pub judgements: BTreeMap<String, Judgements>,
+}
+
+impl BeirSet {
+    /// Reads the three files' texts.
+    pub fn parse(corpus: &str, queries: &str, qrels: &str) -> Result<Self, LabError> {
+        let documents: Vec<BeirDocument> = lines("corpus.jsonl", corpus)?;
+        let mut ids = HashSet::new();
+        if let Some(twice) = documents
+            .iter()
+            .find(|document| !ids.insert(document.id.as_str()))
+        {
+            return Err(invalid(
+                "corpus.jsonl",
+                format!("the id \"{}\" comes twice", twice.id),
+            ));
+        }
+        let judgements = judgements(qrels)?;
+        let mut queries: Vec<BeirQuery> = lines("queries.jsonl", queries)?;
+        queries.retain(|query| judgements.contains_key(&query.id));
+        if documents.is_empty() {
+            return Err(invalid("corpus.jsonl", "it has no document".into()));
+        }
+        if queries.is_empty() {
+            return Err(invalid(
+                "queries.jsonl",
+                "none of its queries is judged in qrels".into(),
+            ));
+        }
+        Ok(Self {
+            documents,
+            queries,
+            judgements,
+        })
+    }
+}
+
+fn lines<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Result<Vec<T>, LabError> {
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            serde_json::from_str(line)
+                .map_err(|error| invalid(file, format!("line {}: {error}", index + 1)))
+        })
+        .collect()
+}
+
+/// `query-id`, `corpus-id` and `score`, parted by tabs, under a header.
+fn judgements(text: &str) -> Result<BTreeMap<String, Judgements>, LabError> {
+    let mut all: BTreeMap<String, Judgements> = BTreeMap::new();
+    for (index, line) in text.lines().enumerate().skip(1) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
+        let &[query, document, score] = fields.as_slice() else {
+            return Err(invalid(
+                "qrels",
+                format!(
+                    "line {} has {} fields instead of 3 parted by tabs",
+                    index + 1,
+                    fields.len()
+                ),
+            ));
+        };
+        let score: i32 = score
+            .parse()
+            .ok()
+            .filter(|score| (-1000..=1000).contains(score))
+            .ok_or_else(|| {
+                invalid(
+                    "qrels",
+                    format!(
+                        "line {}: the score \"{score}\" is not a whole number up to 1000",
+                        index + 1
+                    ),
+                )
+            })?;
+        all.entry(query.to_owned())
+            .or_default()
+            .insert(document.to_owned(), score);
+    }
+    Ok(all)
+}
+
+fn invalid(file: &str, what: String) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidData,
+        format!("{file}: {what}"),
+        "Give a folder in the layout of BEIR: corpus.jsonl, queries.jsonl, qrels/test.tsv.",
+    )
+    .at("data")
+}

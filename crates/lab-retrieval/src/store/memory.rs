@@ -1,0 +1,401 @@
+//! The store in memory. New vectors go to a buffer that is searched exactly and at once; when it is large
+//! enough it becomes a segment with a graph, together with segments that are not much larger, so that there
+//! are few. Removed and replaced vectors stay as tombstones until their segment is built anew.
+
+use super::graph::{Graph, build};
+use super::rows::{Facts, Rows};
+use super::vector_store::{Hit, VectorEntry, VectorQuery, VectorStore};
+use async_trait::async_trait;
+use lab_protocol::checks::whole;
+use lab_protocol::{ErrorCode, LabError, Metadata, Similarity};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// How a store searches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    pub similarity: Similarity,
+    /// With fewer vectors there is no graph: exact search is as fast.
+    pub exact_below: usize,
+    /// Candidates while a graph is built (`efConstruction`): more make it better and slower to build.
+    pub build_effort: usize,
+    /// Candidates while a graph is searched (`ef`), unless a query says otherwise.
+    pub effort: usize,
+    /// The same seed and the same vectors in the same order give the same graph.
+    pub seed: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            similarity: Similarity::default(),
+            exact_below: 4096,
+            build_effort: 100,
+            effort: 64,
+            seed: 1337,
+        }
+    }
+}
+
+impl StoreConfig {
+    pub fn validate(&self) -> Result<(), LabError> {
+        // A graph needs a few nodes for its layers.
+        whole("exact_below", self.exact_below, 2, 1 << 30)?;
+        whole("build_effort", self.build_effort, 1, 10_000)?;
+        whole("effort", self.effort, 1, 1_000_000)
+    }
+}
+
+/// The longest vector.
+pub(super) const MAX_DIMENSIONS: usize = 65_536;
+/// A segment is built anew when this share of its vectors is dead, in percent.
+const DEAD_PERCENT: usize = 35;
+
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    pub(super) config: StoreConfig,
+    pub(super) rows: Rows,
+    /// Of each row.
+    pub(super) ids: Vec<String>,
+    pub(super) metadata: Vec<Rc<Metadata>>,
+    pub(super) live: Vec<bool>,
+    /// In the order of their rows, without gaps; what is after the last is the buffer.
+    pub(super) segments: Vec<Segment>,
+    /// Rows of the ids that are live.
+    pub(super) places: HashMap<String, u32>,
+}
+
+/// Rows with a graph.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub rows: Range<usize>,
+    /// Node i is row `rows.start + i`.
+    pub graph: Graph,
+    /// Rows after the nodes that have the same vector as a node: (node, row), sorted.
+    pub twins: Vec<(u32, u32)>,
+    /// Tombstones when it was built or read: none.
+    pub dead: usize,
+}
+
+impl MemoryStore {
+    pub fn new(dimensions: usize, config: StoreConfig) -> Result<Self, LabError> {
+        config.validate()?;
+        if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+            return Err(LabError::config(
+                "dimensions",
+                format!("vectors of {dimensions} numbers"),
+                format!("Use vectors of 1 to {MAX_DIMENSIONS} numbers."),
+            ));
+        }
+        Ok(Self {
+            config,
+            rows: Rows::new(dimensions, config.similarity),
+            ids: Vec::new(),
+            metadata: Vec::new(),
+            live: Vec::new(),
+            segments: Vec::new(),
+            places: HashMap::new(),
+        })
+    }
+
+    pub fn dimensions(&self) -> usize {
+        self.rows.dimensions
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub fn contains(&self, id: &str) -> bool {
+        self.places.contains_key(id)
+    }
+
+    /// The vector of an id, as it is kept: at length 1 with cosine.
+    pub fn vector(&self, id: &str) -> Option<&[f32]> {
+        self.places
+            .get(id)
+            .map(|&row| self.rows.vector(row as usize))
+    }
+
+    /// How many vectors are in graphs; the others are searched exactly.
+    pub fn in_graphs(&self) -> usize {
+        self.sealed()
+    }
+
+    /// Bytes of vectors and graphs in memory, without ids and metadata.
+    pub fn bytes(&self) -> usize {
+        let row = 5 * self.rows.dimensions + size_of::<Facts>();
+        let graphs: usize = self
+            .segments
+            .iter()
+            .map(|segment| segment.graph.bytes() + 8 * segment.twins.len())
+            .sum();
+        self.rows.len() * row + graphs
+    }
+
+    /// A number that differs where the graphs differ.
+    pub fn fingerprint(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        for segment in &self.segments {
+            for links in &segment.graph.layers {
+                for number in links.offsets.iter().chain(&links.targets) {
+                    hasher.update(&number.to_le_bytes());
+                }
+            }
+            self.ids[segment.rows.clone()]
+                .iter()
+                .for_each(|id| hasher.update(id.as_bytes()));
+        }
+        hasher.finalize()
+    }
+
+    pub(super) fn sealed(&self) -> usize {
+        self.segments.last().map_or(0, |segment| segment.rows.end)
+    }
+
+    /// Adds or replaces vectors. An error leaves the store as it was.
+    pub fn put(&mut self, entries: Vec<VectorEntry>) -> Result<(), LabError> {
+        let mut names = HashSet::new();
+        for entry in &entries {
+            check_vector(
+                &entry.vector,
+                self.dimensions(),
+                &format!("the vector of \"{}\"", entry.id),
+            )?;
+            if !names.insert(entry.id.as_str()) {
+                return Err(invalid(
+                    format!("the id \"{}\" comes twice", entry.id),
+                    "Give every vector an id of its own.",
+                ));
+            }
+        }
+        if self.rows.len() + entries.len() > 1 << 30 {
+            return Err(invalid(
+                "too many vectors".into(),
+                "Keep them in several stores.",
+            ));
+        }
+        for entry in entries {
+            self.bury(&entry.id);
+            let row = self.rows.len() as u32;
+            let vector = self.rows.normalized(&entry.vector);
+            self.rows.push(&vector);
+            self.places.insert(entry.id.clone(), row);
+            self.ids.push(entry.id);
+            self.metadata.push(entry.metadata);
+            self.live.push(true);
+        }
+        self.maintain()
+    }
+
+    /// Removes vectors, and says how many of them were there.
+    pub fn remove(&mut self, ids: &[&str]) -> Result<usize, LabError> {
+        let removed = ids.iter().filter(|id| self.bury(id)).count();
+        self.maintain()?;
+        Ok(removed)
+    }
+
+    fn bury(&mut self, id: &str) -> bool {
+        let Some(row) = self.places.remove(id) else {
+            return false;
+        };
+        let row = row as usize;
+        self.live[row] = false;
+        self.ids[row] = String::new();
+        self.metadata[row] = Rc::default();
+        if let Some(segment) = self
+            .segments
+            .iter_mut()
+            .find(|segment| segment.rows.contains(&row))
+        {
+            segment.dead += 1;
+        }
+        true
+    }
+
+    /// Builds anew what has too many tombstones, and gives a large buffer a graph.
+    fn maintain(&mut self) -> Result<(), LabError> {
+        let crowded = |segment: &Segment| segment.dead * 100 > segment.rows.len() * DEAD_PERCENT;
+        let mut from = self
+            .segments
+            .iter()
+            .find(|s| crowded(s))
+            .map(|s| s.rows.start);
+        let buffer = self.live[self.sealed()..]
+            .iter()
+            .filter(|live| **live)
+            .count();
+        if buffer >= self.config.exact_below {
+            // Segments that are not twice as large as what comes after them are taken along.
+            let mut size = buffer;
+            let mut start = self.sealed();
+            for segment in self.segments.iter().rev() {
+                let live = segment.rows.len() - segment.dead;
+                if live > 2 * size {
+                    break;
+                }
+                size += live;
+                start = segment.rows.start;
+            }
+            from = Some(from.map_or(start, |from| from.min(start)));
+        } else if self.rows.len() - self.sealed() > 2 * buffer + 64 {
+            from = Some(from.unwrap_or(self.sealed()));
+        }
+        match from {
+            Some(from) => self.rebuild(from),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops the dead rows from `from` on, and gives the others a graph if they are enough. Nothing is
+    /// changed before the graph is there.
+    fn rebuild(&mut self, from: usize) -> Result<(), LabError> {
+        let alive: Vec<u32> = (from..self.rows.len())
+            .filter(|&row| self.live[row])
+            .map(|row| row as u32)
+            .collect();
+        let (mut order, mut twins, mut graph) = (alive, Vec::new(), None);
+        if order.len() >= self.config.exact_below {
+            let (distinct, copies) = self.distinct(&order);
+            let (built, nodes) = build(
+                &self.rows,
+                &distinct,
+                self.config.seed,
+                self.config.build_effort,
+            )?;
+            let node_of: HashMap<u32, u32> = nodes
+                .iter()
+                .enumerate()
+                .map(|(node, &row)| (row, node as u32))
+                .collect();
+            order = nodes;
+            for (row, copy) in copies {
+                twins.push((
+                    node_of.get(&row).copied().unwrap_or(0),
+                    (from + order.len()) as u32,
+                ));
+                order.push(copy);
+            }
+            twins.sort_unstable();
+            graph = Some(built);
+        }
+        let rows = self.rows.select(&order);
+        let ids: Vec<String> = order
+            .iter()
+            .map(|&row| std::mem::take(&mut self.ids[row as usize]))
+            .collect();
+        let metadata: Vec<Rc<Metadata>> = order
+            .iter()
+            .map(|&row| self.metadata[row as usize].clone())
+            .collect();
+        self.rows.truncate(from);
+        self.rows.append(rows);
+        self.ids.truncate(from);
+        self.ids.extend(ids);
+        self.metadata.truncate(from);
+        self.metadata.extend(metadata);
+        self.live.truncate(from);
+        self.live.resize(self.rows.len(), true);
+        for row in from..self.rows.len() {
+            self.places.insert(self.ids[row].clone(), row as u32);
+        }
+        self.segments.retain(|segment| segment.rows.start < from);
+        if let Some(graph) = graph {
+            self.segments.push(Segment {
+                rows: from..self.rows.len(),
+                graph,
+                twins,
+                dead: 0,
+            });
+        }
+        Ok(())
+    }
+
+    /// Rows with distinct vectors, and for every copy (row of the first, row of the copy).
+    fn distinct(&self, rows: &[u32]) -> (Vec<u32>, Vec<(u32, u32)>) {
+        let mut first: HashMap<Vec<u32>, u32> = HashMap::new();
+        let (mut distinct, mut copies) = (Vec::new(), Vec::new());
+        for &row in rows {
+            // Minus zero is zero.
+            let bits = self
+                .rows
+                .vector(row as usize)
+                .iter()
+                .map(|v| (v + 0.0).to_bits())
+                .collect();
+            match first.entry(bits) {
+                std::collections::hash_map::Entry::Occupied(entry) => {
+                    copies.push((*entry.get(), row))
+                }
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(row);
+                    distinct.push(row);
+                }
+            }
+        }
+        (distinct, copies)
+    }
+}
+
+#[async_trait(?Send)]
+impl VectorStore for MemoryStore {
+    async fn put(&mut self, entries: Vec<VectorEntry>) -> Result<(), LabError> {
+        MemoryStore::put(self, entries)
+    }
+
+    async fn remove(&mut self, ids: &[&str]) -> Result<usize, LabError> {
+        MemoryStore::remove(self, ids)
+    }
+
+    async fn search(&self, query: &VectorQuery<'_>) -> Result<Vec<Hit>, LabError> {
+        MemoryStore::search(self, query)
+    }
+
+    async fn count(&self) -> Result<usize, LabError> {
+        Ok(self.len())
+    }
+}
+
+/// Numbers beyond this overflow when they are squared.
+const LARGEST: f32 = 1e15;
+
+pub(super) fn check_vector(vector: &[f32], dimensions: usize, what: &str) -> Result<(), LabError> {
+    if vector.len() != dimensions {
+        return Err(invalid(
+            format!("{what} has {} numbers, not {dimensions}", vector.len()),
+            "Embed everything with the same embedder.",
+        ));
+    }
+    if vector
+        .iter()
+        .any(|value| !value.is_finite() || value.abs() > LARGEST)
+    {
+        return Err(invalid(
+            format!("{what} has a number that is not finite, or beyond {LARGEST:e}"),
+            "Check the embedder that it comes from.",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_k(k: usize) -> Result<(), LabError> {
+    if k > 0 {
+        return Ok(());
+    }
+    Err(LabError::config(
+        "k",
+        "0 results were asked for",
+        "Ask for at least 1.",
+    ))
+}
+
+fn invalid(message: String, hint: &str) -> LabError {
+    LabError::new(ErrorCode::InvalidData, message, hint).at("vectors")
+}
