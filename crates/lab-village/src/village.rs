@@ -4,7 +4,7 @@ use crate::language::entropy::Floor;
 use crate::language::pretraining::Pretraining;
 use crate::language::vocabulary::Vocabulary;
 use crate::random::{Purpose, Random};
-use crate::tasks::instructions::{self, Pair, Split};
+use crate::tasks::instructions::{self, Fact, Pair, Split};
 use crate::tasks::library::Library;
 use crate::tasks::preferences::{self, PreferencePair};
 use crate::tasks::question::{Completion, Question, QuestionKind};
@@ -13,40 +13,47 @@ use crate::world::attribute::Attribute;
 use crate::world::population::World;
 use crate::world::settings::{Preset, VillageSettings};
 use lab_protocol::LabError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The world, what is trained and what is judged.
+/// The world, its training data and its held-out data.
 pub struct Village {
     pub settings: VillageSettings,
     pub world: World,
     /// Text to pretrain on, and held-out text.
     pub pretraining: Pretraining,
-    /// Judged: beginnings of sentences about everybody who lives here.
+    /// Test: beginnings of sentences about all residents.
     pub completions: Vec<Completion>,
-    /// Trained: questions about those who live here, and reading, in random order.
+    /// Training: questions about residents, and reading, in random order.
     pub instructions: Vec<Pair>,
-    /// Judged: held-out questions about those who live here.
+    /// Held-out questions about residents: validation and test, see [`Village::validation_questions`].
     pub questions: Vec<Question>,
-    /// Judged: questions with passages before them, some of which do not hold the answer.
+    /// Test: questions with passages before them, some of which do not hold the answer.
     pub reading: Vec<Question>,
-    /// Trained: pairs of answers to trained questions.
+    /// Training: pairs of answers to the questions of `instructions`.
     pub preferences: Vec<PreferencePair>,
-    /// Judged: pairs of answers to held-out questions.
-    pub judged_preferences: Vec<PreferencePair>,
-    /// Judged: documents about new people, and questions that they answer.
+    /// Held-out: pairs of answers to `questions`.
+    pub held_out_preferences: Vec<PreferencePair>,
+    /// Test: documents about new people, and questions that they answer.
     pub library: Library,
+    /// Subject and attribute of the held-out facts that are for validation.
+    validation_facts: BTreeSet<(String, Attribute)>,
 }
+
+/// One held-out fact in this many is for validation, the others are for the test.
+const VALIDATION_SHARE: usize = 3;
 
 /// How often the text to pretrain on states a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Coverage {
     /// Facts about people and shops.
     pub facts: usize,
-    /// Times the fact that is stated least is stated.
-    pub least_times: usize,
-    /// Wordings in which the fact of fewest wordings is stated.
-    pub least_wordings: usize,
-    /// Statements of facts in all.
+    /// The minimum over facts of how many times a fact is stated.
+    #[serde(rename = "least_times")]
+    pub min_times: usize,
+    /// The minimum over facts of how many wordings state a fact.
+    #[serde(rename = "least_wordings")]
+    pub min_wordings: usize,
+    /// How many times facts are stated in total.
     pub statements: usize,
 }
 
@@ -62,23 +69,28 @@ impl Village {
             .iter()
             .map(|pair| pair.question.clone())
             .collect();
-        let questions = instructions::judged_questions(&split);
+        let questions = instructions::held_out_questions(&split);
         let preferences = preferences::training_pairs(&settings, &trained);
-        let judged_preferences = preferences::judged_pairs(&settings, &questions);
+        let held_out_preferences = preferences::held_out_pairs(&settings, &questions);
         let mut instructions = about_people;
         instructions.extend(reading::training_pairs(&settings, &world, &held_out));
         Random::new(settings.seed, Purpose::Order).shuffle(&mut instructions);
         Ok(Self {
             completions: instructions::completions(&world),
-            reading: reading::judged_questions(&settings, &world),
+            reading: reading::held_out_questions(&settings, &world),
             library: Library::new(&settings, &world),
+            validation_facts: split
+                .held_out()
+                .step_by(VALIDATION_SHARE)
+                .map(Fact::key)
+                .collect(),
             settings,
             world,
             pretraining,
             instructions,
             questions,
             preferences,
-            judged_preferences,
+            held_out_preferences,
         })
     }
 
@@ -87,16 +99,42 @@ impl Village {
         Self::new(VillageSettings::preset(preset, seed))
     }
 
-    /// Every question that is judged: held-out ones, reading, and those about new people.
-    pub fn judged(&self) -> impl Iterator<Item = &Question> {
+    /// The held-out questions by which a checkpoint is chosen. They are one fact in three, each in all its
+    /// wordings, so that no fact is also among the [test questions](Self::test_questions).
+    pub fn validation_questions(&self) -> impl Iterator<Item = &Question> {
+        self.questions
+            .iter()
+            .filter(|question| self.is_for_validation(question))
+    }
+
+    /// The held-out questions that are reported: they choose nothing.
+    pub fn test_questions(&self) -> impl Iterator<Item = &Question> {
+        self.questions
+            .iter()
+            .filter(|question| !self.is_for_validation(question))
+    }
+
+    /// The held-out preferences about [validation questions](Self::validation_questions).
+    pub fn validation_preferences(&self) -> impl Iterator<Item = &PreferencePair> {
+        self.held_out_preferences
+            .iter()
+            .filter(|pair| self.is_for_validation(&pair.question))
+    }
+
+    fn is_for_validation(&self, question: &Question) -> bool {
+        self.validation_facts
+            .contains(&(question.subject.clone(), question.attribute))
+    }
+
+    /// All held-out questions: about residents, with passages, and about new people.
+    pub fn held_out_questions(&self) -> impl Iterator<Item = &Question> {
         self.questions
             .iter()
             .chain(&self.reading)
             .chain(&self.library.questions)
     }
 
-    /// Questions about those who live here that are asked in training: prompts for reinforcement
-    /// learning.
+    /// Questions about residents that are asked in training: prompts for reinforcement learning.
     pub fn trained_questions(&self) -> impl Iterator<Item = &Question> {
         self.instructions
             .iter()
@@ -104,13 +142,13 @@ impl Village {
             .filter(|question| question.kind == QuestionKind::Trained)
     }
 
-    /// What held-out text costs the best possible model.
+    /// The loss of the best possible model on held-out text.
     pub fn floor(&self) -> Floor {
         self.pretraining.floor
     }
 
-    /// Everything that a tokenizer has to know, a text each: documents, prompts and answers that are
-    /// trained. What is judged has no word beyond them but in names put together anew.
+    /// The texts that a tokenizer is trained on: documents, prompts and answers of the training data.
+    /// Held-out data has no other words; only its full names are new combinations.
     pub fn tokenizer_texts(&self) -> impl Iterator<Item = String> {
         let documents = self
             .pretraining
@@ -128,7 +166,7 @@ impl Village {
         documents.chain(pairs).chain(preferences)
     }
 
-    /// The words of all that is trained.
+    /// The words of the training data.
     pub fn vocabulary(&self) -> Vocabulary {
         let texts: Vec<String> = self.tokenizer_texts().collect();
         Vocabulary::of(texts.iter().map(String::as_str))
@@ -149,7 +187,7 @@ impl Village {
         let people = self.world.people.len() * Attribute::OF_PEOPLE.len();
         let facts = people + self.world.shops.len() * Attribute::OF_SHOPS.len();
         let all_stated = stated.len() == facts;
-        let least = |count: &dyn Fn(&(usize, Vec<_>)) -> usize| {
+        let minimum = |count: &dyn Fn(&(usize, Vec<_>)) -> usize| {
             stated
                 .values()
                 .map(count)
@@ -159,8 +197,8 @@ impl Village {
         };
         Coverage {
             facts,
-            least_times: least(&|(times, _)| *times),
-            least_wordings: least(&|(_, wordings)| wordings.len()),
+            min_times: minimum(&|(times, _)| *times),
+            min_wordings: minimum(&|(_, wordings)| wordings.len()),
             statements: self.pretraining.mentions.len(),
         }
     }

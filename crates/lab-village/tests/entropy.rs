@@ -95,9 +95,9 @@ fn a_model_of_short_runs_of_words_stays_above_the_floor_but_not_far() {
     let text = village.pretraining.training_text();
     let trained: Vec<&str> = tokens(&text).collect();
     let held_out = village.pretraining.held_out_text();
-    let judged: Vec<&str> = tokens(&held_out).collect();
-    assert_eq!(judged.len(), village.floor().tokens);
-    let loss = run_loss(&trained, &judged, 5);
+    let scored: Vec<&str> = tokens(&held_out).collect();
+    assert_eq!(scored.len(), village.floor().tokens);
+    let loss = run_loss(&trained, &scored, 5);
     let floor = village.floor().nats_per_token();
     assert!(
         loss > floor + 0.05 && loss < floor + 1.0,
@@ -106,7 +106,7 @@ fn a_model_of_short_runs_of_words_stays_above_the_floor_but_not_far() {
 }
 
 /// Mean loss of a mixture of counts of runs of up to `order` words (Witten and Bell 1991).
-fn run_loss<'t>(trained: &[&'t str], judged: &[&'t str], order: usize) -> f64 {
+fn run_loss<'t>(trained: &[&'t str], scored: &[&'t str], order: usize) -> f64 {
     let mut followers: HashMap<&[&str], HashMap<&str, f64>> = HashMap::new();
     for length in 0..order {
         for window in trained.windows(length + 1) {
@@ -119,19 +119,19 @@ fn run_loss<'t>(trained: &[&'t str], judged: &[&'t str], order: usize) -> f64 {
     }
     let words = followers[&[][..]].len() as f64;
     let mut loss = 0.0;
-    for position in 0..judged.len() {
+    for position in 0..scored.len() {
         let mut probability = 1.0 / words;
         for length in 0..order.min(position + 1) {
-            let Some(next) = followers.get(&judged[position - length..position]) else {
+            let Some(next) = followers.get(&scored[position - length..position]) else {
                 break;
             };
             let (total, kinds): (f64, f64) = (next.values().sum(), next.len() as f64);
-            let count = next.get(judged[position]).copied().unwrap_or(0.0);
+            let count = next.get(scored[position]).copied().unwrap_or(0.0);
             probability = (count + kinds * probability) / (total + kinds);
         }
         loss -= probability.ln();
     }
-    loss / judged.len() as f64
+    loss / scored.len() as f64
 }
 
 #[test]

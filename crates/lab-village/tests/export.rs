@@ -91,7 +91,7 @@ fn the_retrieval_task_is_in_beir_layout() {
     );
     let mut lines = files["retrieval/qrels/test.tsv"].lines();
     assert_eq!(lines.next(), Some("query-id\tcorpus-id\tscore"));
-    let mut judged = BTreeSet::new();
+    let mut with_relevance = BTreeSet::new();
     for line in lines {
         let [query, document, grade] = line.split('\t').collect::<Vec<_>>()[..] else {
             panic!("{line}")
@@ -100,9 +100,9 @@ fn the_retrieval_task_is_in_beir_layout() {
             documents.contains(document) && ["1", "2"].contains(&grade),
             "{line}"
         );
-        judged.insert(query.to_owned());
+        with_relevance.insert(query.to_owned());
     }
-    assert_eq!(judged, queries);
+    assert_eq!(with_relevance, queries);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn the_handout_tells_who_lives_there_what_is_asked_and_what_can_be_known() {
 #[test]
 fn questions_survive_json() {
     let (village, _) = files();
-    for question in village.judged() {
+    for question in village.held_out_questions() {
         let text = serde_json::to_string(question).unwrap();
         assert_eq!(&serde_json::from_str::<Question>(&text).unwrap(), question);
     }

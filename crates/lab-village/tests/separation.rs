@@ -1,4 +1,4 @@
-//! What is judged occurs in nothing that is trained, and the check that says so sees what is wrong.
+//! Held-out data occurs nowhere in training data, and the check of it finds every kind of violation.
 
 use lab_village::{Pair, Preset, Question, QuestionKind, Village, VillageSettings, WINDOW};
 use std::collections::HashSet;
@@ -25,11 +25,11 @@ fn a_hundred_seeds_are_separated() {
         .separation();
         assert_eq!(separation.violations, Vec::<String>::new(), "seed {seed}");
         assert!(
-            separation.judged_names > 100 && separation.judged_questions > 450,
+            separation.held_out_names > 100 && separation.held_out_questions > 450,
             "{separation:?}"
         );
         assert!(
-            separation.judged_facts > 50 && separation.judged_runs > 3_000,
+            separation.held_out_facts > 50 && separation.held_out_runs > 3_000,
             "{separation:?}"
         );
     }
@@ -123,7 +123,7 @@ fn a_held_out_document_in_the_training_text_is_seen() {
 }
 
 #[test]
-fn a_judged_question_in_training_is_seen() {
+fn a_held_out_question_in_training_is_found() {
     let mut village = hamlet();
     let question = village
         .questions
@@ -145,7 +145,7 @@ fn a_judged_question_in_training_is_seen() {
     assert!(
         found
             .iter()
-            .any(|text| text.contains("is judged and asked")),
+            .any(|text| text.contains("is held out and asked")),
         "{found:?}"
     );
 }
@@ -159,7 +159,7 @@ fn another_question_about_somebody_held_out_is_seen() {
         .find(|q| q.kind == QuestionKind::UnseenPerson)
         .unwrap()
         .clone();
-    // In words that no judged question of this village has.
+    // In words that no held-out question of this village has.
     village
         .questions
         .retain(|question| question.text != unseen.text);

@@ -26,7 +26,7 @@ fn every_fact_is_told_often_and_in_many_ways() {
         let settings = &village.settings;
         assert_eq!(coverage.facts, 7 * settings.people + 2 * settings.shops);
         assert!(
-            coverage.least_times >= 40 && coverage.least_wordings >= 5,
+            coverage.min_times >= 40 && coverage.min_wordings >= 5,
             "{coverage:?}"
         );
     }
@@ -130,7 +130,7 @@ fn answers_of_reading_pairs_stand_in_their_passages_and_others_do_not() {
 fn prompts_are_short_enough_for_a_small_window() {
     for village in all() {
         let longest = village
-            .judged()
+            .held_out_questions()
             .map(|question| {
                 let text = format!("{}{}\n", question.prompt(), question.reference());
                 lab_village::tokens(&text).count()
@@ -161,14 +161,14 @@ fn preferences_follow_the_true_reward_but_for_their_noise() {
         );
         assert!(
             village
-                .judged_preferences
+                .held_out_preferences
                 .iter()
                 .all(|pair| is_right(&pair))
         );
         let held_out: BTreeSet<&str> = village.questions.iter().map(|q| q.id.as_str()).collect();
         assert!(
             village
-                .judged_preferences
+                .held_out_preferences
                 .iter()
                 .all(|pair| held_out.contains(pair.question.id.as_str()))
         );
@@ -261,7 +261,11 @@ fn identifiers_are_unique() {
             .iter()
             .map(|pair| pair.question.id.clone());
         let ids: Vec<String> = trained
-            .chain(village.judged().map(|question| question.id.clone()))
+            .chain(
+                village
+                    .held_out_questions()
+                    .map(|question| question.id.clone()),
+            )
             .collect();
         let documents = village
             .library
@@ -303,4 +307,33 @@ fn impossible_settings_are_refused() {
         Village::new(settings).err().unwrap().field.as_deref(),
         Some("people")
     );
+}
+
+#[test]
+fn validation_and_test_questions_share_no_fact() {
+    for village in all() {
+        let facts = |questions: Vec<&lab_village::Question>| -> BTreeSet<(String, Attribute)> {
+            let keys = questions.iter().map(|q| (q.subject.clone(), q.attribute));
+            keys.collect()
+        };
+        let validation: Vec<_> = village.validation_questions().collect();
+        let test: Vec<_> = village.test_questions().collect();
+        assert_eq!(validation.len() + test.len(), village.questions.len());
+        for kind in [QuestionKind::UnseenPerson, QuestionKind::UnseenQuestion] {
+            let of_kind = |questions: &[&lab_village::Question]| {
+                questions.iter().filter(|q| q.kind == kind).count() as f64
+            };
+            let share = of_kind(&validation) / (of_kind(&validation) + of_kind(&test));
+            assert!((0.2..0.45).contains(&share), "{kind:?}: {share}");
+        }
+        let (validation, test) = (facts(validation), facts(test));
+        assert!(validation.is_disjoint(&test));
+        let chosen_by = facts(
+            village
+                .validation_preferences()
+                .map(|p| &p.question)
+                .collect(),
+        );
+        assert!(!chosen_by.is_empty() && chosen_by.is_subset(&validation));
+    }
 }

@@ -24,14 +24,14 @@ fn words_are_few_and_each_is_seen_in_training() {
             vocabulary.tokens_per_word()
         );
 
-        // What is judged has no word of its own.
+        // Held-out data has no word of its own.
         let known: BTreeSet<&str> = vocabulary
             .entries
             .iter()
             .map(|(token, _)| token.as_str())
             .collect();
         let asked = village
-            .judged()
+            .held_out_questions()
             .map(|question| format!("{}{}\n", question.prompt(), question.reference()));
         let held_out = std::iter::once(village.pretraining.held_out_text());
         for text in asked

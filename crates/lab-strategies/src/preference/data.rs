@@ -94,7 +94,7 @@ impl PreferenceData {
                     margin: None,
                 };
                 let training: Vec<_> = village.preferences.iter().map(example).collect();
-                let judged: Vec<_> = village.judged_preferences.iter().map(example).collect();
+                let judged: Vec<_> = village.held_out_preferences.iter().map(example).collect();
                 if wanted.pairs {
                     let training = match wanted.collected {
                         [] => &training,

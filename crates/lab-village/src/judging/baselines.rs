@@ -1,4 +1,4 @@
-//! What can be reached without knowing anything, and what each strategy can reach at best.
+//! Scores without any knowledge, and the best possible scores of each strategy.
 
 use crate::tasks::question::{Question, QuestionKind};
 use crate::tasks::reward::reward;
@@ -7,7 +7,7 @@ use crate::world::attribute::Attribute;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What answering without knowledge brings, for one kind of question about one attribute.
+/// The score of answers without knowledge, for one kind of question about one attribute.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Baseline {
     pub kind: QuestionKind,
@@ -17,13 +17,13 @@ pub struct Baseline {
     pub values: usize,
     /// Expected share of right answers when one of them is taken at random.
     pub chance: f64,
-    /// The answer that is most common among those who live in the village.
+    /// The answer that is most common among the residents.
     pub majority_answer: String,
     /// Share of right answers when that one is always given.
     pub majority: f64,
 }
 
-/// What a strategy can reach at best in one measure, and why.
+/// The best possible score of a strategy in one measure, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ceiling {
     pub strategy: &'static str,
@@ -33,12 +33,12 @@ pub struct Ceiling {
 }
 
 impl Village {
-    /// What answering without knowledge brings, by kind of question and attribute.
+    /// The scores of answers without knowledge, by kind of question and attribute.
     pub fn baselines(&self) -> Vec<Baseline> {
         baselines(self)
     }
 
-    /// What each strategy can reach at best.
+    /// The best possible scores of each strategy.
     pub fn ceilings(&self) -> Vec<Ceiling> {
         ceilings(self)
     }
@@ -47,7 +47,7 @@ impl Village {
 fn baselines(village: &Village) -> Vec<Baseline> {
     let mut asked: BTreeMap<(QuestionKind, Attribute), Vec<&Question>> = BTreeMap::new();
     for question in village
-        .judged()
+        .held_out_questions()
         .filter(|question| question.answer.is_some())
     {
         asked
@@ -206,7 +206,7 @@ fn number_of_values(village: &Village, kind: QuestionKind, attribute: Attribute)
     let world = &village.world;
     match (attribute, kind) {
         (Attribute::Friend, QuestionKind::NewPerson) => world.newcomers.len() - 1,
-        (Attribute::Friend, QuestionKind::Reading) => world.judged_readers.all().count() - 1,
+        (Attribute::Friend, QuestionKind::Reading) => world.held_out_readers.all().count() - 1,
         (Attribute::Friend, _) => world.people.len() - 1,
         _ => world.values_of(attribute).len(),
     }

@@ -1,4 +1,4 @@
-//! Scores of answers, and what can be reached.
+//! Scores of answers, the limits of these scores, and the proof that held-out data is held out.
 
 pub(crate) mod answers;
 pub(crate) mod baselines;

@@ -1,4 +1,4 @@
-//! Scores for a set of answers: the one place where every strategy is judged.
+//! Scores for a set of answers, computed alike for every strategy.
 
 use super::answers::{Fault, Verdict, answer_in, compare, normalised};
 use super::statistics::Estimate;
@@ -8,7 +8,7 @@ use lab_protocol::{ErrorCode, LabError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How well a set of questions was answered.
+/// The scores of the answers to a set of questions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     pub questions: usize,
@@ -22,13 +22,13 @@ pub struct Score {
     pub refusals: Refusals,
     pub by_kind: BTreeMap<String, Estimate>,
     pub by_attribute: BTreeMap<String, Estimate>,
-    /// How many answers failed in which way.
+    /// Number of answers by fault.
     pub faults: BTreeMap<String, usize>,
     /// Every answer that is not right.
     pub failures: Vec<Failure>,
 }
 
-/// Where "I do not know" was said, and where it should have been.
+/// Answers that say "I do not know".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Refusals {
     /// Share of the questions without an answer that were refused.
@@ -101,7 +101,7 @@ struct Row<'q> {
 }
 
 impl Row<'_> {
-    /// Questions about one fact go together; those with passages stand for themselves.
+    /// Questions about one fact are one group; each question with passages is a group of its own.
     fn group(&self) -> String {
         if self.question.passages.is_empty() {
             format!(
@@ -160,7 +160,7 @@ fn shares_by(rows: &[Row], name: impl Fn(&Row) -> &'static str) -> BTreeMap<Stri
         .collect()
 }
 
-/// How well beginnings of sentences were completed.
+/// The scores of completed beginnings of sentences.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompletionScore {
     pub exact: Estimate,

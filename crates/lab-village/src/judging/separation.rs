@@ -1,5 +1,5 @@
-//! The proof that what is judged occurs in nothing that is trained. It looks at the texts themselves,
-//! not at how they were made.
+//! The proof that held-out data occurs nowhere in training data. It looks at the texts themselves, not at
+//! how they were made.
 
 use crate::language::windows::Windows;
 use crate::tasks::question::{QuestionKind, fill};
@@ -8,19 +8,23 @@ use crate::world::attribute::Attribute;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What was compared, and everything that was found in both.
+/// The size of the comparison, and everything that was found on both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Separation {
     /// Lines of training text that were looked at: documents, passages, questions and answers.
     pub trained_lines: usize,
-    /// Full names that only those have who are judged.
-    pub judged_names: usize,
-    pub judged_questions: usize,
-    /// Facts that are asked in judging and may not be asked in training.
-    pub judged_facts: usize,
+    /// Full names that only held-out people have.
+    #[serde(rename = "judged_names")]
+    pub held_out_names: usize,
+    #[serde(rename = "judged_questions")]
+    pub held_out_questions: usize,
+    /// Facts that held-out questions ask for and training may not.
+    #[serde(rename = "judged_facts")]
+    pub held_out_facts: usize,
     /// Runs of [`WINDOW`](crate::WINDOW) words in held-out text (and whole documents that are shorter).
-    pub judged_runs: usize,
-    /// A sentence for each thing that is judged and was found in what is trained.
+    #[serde(rename = "judged_runs")]
+    pub held_out_runs: usize,
+    /// A sentence for each held-out item that was found in training data.
     pub violations: Vec<String>,
 }
 
@@ -54,7 +58,7 @@ fn check(village: &Village) -> Separation {
     result
 }
 
-/// Every line of everything that is trained.
+/// Every line of the training data.
 fn trained_lines(village: &Village) -> Vec<&str> {
     let mut lines: Vec<&str> = village
         .pretraining
@@ -77,23 +81,23 @@ fn trained_lines(village: &Village) -> Vec<&str> {
     lines
 }
 
-/// People who are new, and people in judged passages, are named nowhere.
+/// New people, and people in held-out passages, are named nowhere.
 fn names(village: &Village, trained: &[&str], result: &mut Separation) {
     let newcomers = village.world.newcomers.iter().map(|person| person.name);
-    let judged: HashSet<(&str, &str)> = newcomers
-        .chain(village.world.judged_readers.all())
+    let held_out: HashSet<(&str, &str)> = newcomers
+        .chain(village.world.held_out_readers.all())
         .map(|name| (name.first, name.surname))
         .collect();
-    result.judged_names = judged.len();
+    result.held_out_names = held_out.len();
     for line in trained {
         let mut before = "";
         for word in line
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
         {
-            if judged.contains(&(before, word)) {
+            if held_out.contains(&(before, word)) {
                 result.violations.push(format!(
-                    "{before} {word} is judged and is named in training: {line}"
+                    "{before} {word} is held out and is named in training: {line}"
                 ));
             }
             before = word;
@@ -101,11 +105,11 @@ fn names(village: &Village, trained: &[&str], result: &mut Separation) {
     }
 }
 
-/// No judged question is asked.
+/// No held-out question is asked.
 fn questions(village: &Village, trained: &[&str], result: &mut Separation) {
     let asked: HashSet<&str> = trained.iter().copied().collect();
-    for question in village.judged() {
-        result.judged_questions += 1;
+    for question in village.held_out_questions() {
+        result.held_out_questions += 1;
         if asked.contains(question.text.as_str()) {
             result.violations.push(format!(
                 "{} is asked in training: {}",
@@ -115,7 +119,7 @@ fn questions(village: &Village, trained: &[&str], result: &mut Separation) {
     }
 }
 
-/// No held-out fact is asked in any wording, and nothing at all about somebody who is held out.
+/// No held-out fact is asked in any wording, and nothing at all about a held-out person.
 fn facts(village: &Village, trained: &[&str], result: &mut Separation) {
     let people: Vec<String> = village
         .world
@@ -149,35 +153,35 @@ fn facts(village: &Village, trained: &[&str], result: &mut Separation) {
         .collect();
     let asked_about: BTreeSet<&str> = asked.iter().map(|(subject, _)| *subject).collect();
 
-    let mut judged: BTreeSet<Asked> = BTreeSet::new();
+    let mut held_out: BTreeSet<Asked> = BTreeSet::new();
     for question in &village.questions {
         let subject = question.subject.as_str();
-        judged.insert((subject, question.attribute));
+        held_out.insert((subject, question.attribute));
         if question.kind == QuestionKind::UnseenPerson && asked_about.contains(subject) {
             result.violations.push(format!(
                 "{subject} is held out, but asked about in training"
             ));
         }
     }
-    result.judged_facts = judged.len();
-    for (subject, attribute) in judged.intersection(&asked) {
+    result.held_out_facts = held_out.len();
+    for (subject, attribute) in held_out.intersection(&asked) {
         result.violations.push(format!(
-            "the {} of {subject} is judged and asked in training",
+            "the {} of {subject} is held out and asked in training",
             attribute.name()
         ));
     }
 }
 
-/// No long run of words of held-out text, and no whole held-out document, occurs.
+/// No long run of words of held-out text, and no whole held-out document, occurs in training data.
 fn runs(village: &Village, trained: &[&str], result: &mut Separation) {
-    let mut judged = Windows::default();
+    let mut held_out = Windows::default();
     village
         .pretraining
         .held_out
         .iter()
-        .for_each(|document| judged.add(document));
-    result.judged_runs = judged.len();
-    for line in trained.iter().filter(|line| judged.occur_in(line)) {
+        .for_each(|document| held_out.add(document));
+    result.held_out_runs = held_out.len();
+    for line in trained.iter().filter(|line| held_out.occur_in(line)) {
         result
             .violations
             .push(format!("a long run of held-out words is trained: {line}"));

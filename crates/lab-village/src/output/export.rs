@@ -73,14 +73,17 @@ fn files(village: &Village) -> Vec<VillageFile> {
             "instructions/train.jsonl",
             lines(&village.instructions, pair),
         ),
-        ("instructions/held_out.jsonl", lines(&held_out, judged)),
+        (
+            "instructions/held_out.jsonl",
+            lines(&held_out, held_out_row),
+        ),
         (
             "preferences/train.jsonl",
             lines(&village.preferences, preference),
         ),
         (
             "preferences/held_out.jsonl",
-            lines(&village.judged_preferences, preference),
+            lines(&village.held_out_preferences, preference),
         ),
         (
             "retrieval/corpus.jsonl",
@@ -96,7 +99,7 @@ fn files(village: &Village) -> Vec<VillageFile> {
         (
             "retrieval/queries.jsonl",
             lines(&village.library.questions, |question| {
-                let mut metadata = judged(question);
+                let mut metadata = held_out_row(question);
                 metadata["question"] = json!(question.text);
                 json!({ "_id": question.id, "text": question.text, "metadata": metadata })
             }),
@@ -135,7 +138,7 @@ fn asked(question: &Question) -> Value {
     })
 }
 
-fn judged(question: &Question) -> Value {
+fn held_out_row(question: &Question) -> Value {
     let mut row = asked(question);
     row["completion"] = json!(question.reference());
     row["answer"] = json!(question.answer);

@@ -121,8 +121,8 @@ fn texts(page: &mut Page, village: &Village) {
          ever said in one way cannot be used in another. For example:",
         text.training.len(),
         coverage.facts,
-        coverage.least_times,
-        coverage.least_wordings,
+        coverage.min_times,
+        coverage.min_wordings,
     ));
     for document in text.training.iter().take(4) {
         page.quote(document);
@@ -146,7 +146,7 @@ fn questions(page: &mut Page, village: &Village) {
     let trained = village.instructions.len();
     let count = |kind: QuestionKind| {
         village
-            .judged()
+            .held_out_questions()
             .filter(|question| question.kind == kind)
             .count()
     };
@@ -232,7 +232,7 @@ fn manners(page: &mut Page, village: &Village) {
         OPENERS.join(" "),
         CLOSERS.join(" "),
         village.preferences.len(),
-        village.judged_preferences.len(),
+        village.held_out_preferences.len(),
         village.settings.preference_noise * 100.0,
     ));
     page.table(

@@ -1,5 +1,5 @@
-//! Questions about those who live in the village, answered as training answers them; and which of
-//! them are held out.
+//! Questions about residents, answered as training answers them, and the split of the facts into those
+//! that are trained and those that are held out.
 
 use super::question::{Completion, Question, QuestionKind};
 use super::style::{Style, StyleMix};
@@ -19,14 +19,14 @@ pub struct Pair {
     pub response: String,
 }
 
-/// Which facts of the village may be asked about in training.
+/// The facts that training asks about, and the held-out ones.
 pub(crate) struct Split {
     pub trained: Vec<Fact>,
     pub unseen_people: Vec<Fact>,
     pub unseen_questions: Vec<Fact>,
 }
 
-/// What is true of somebody or of a shop.
+/// The value of one attribute of a person or shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fact {
     pub subject: String,
@@ -69,6 +69,18 @@ impl Split {
             unseen_questions: others,
         }
     }
+
+    /// All held-out facts, in the order of their questions.
+    pub fn held_out(&self) -> impl Iterator<Item = &Fact> {
+        self.unseen_people.iter().chain(&self.unseen_questions)
+    }
+}
+
+impl Fact {
+    /// Its subject and attribute: no two facts share them.
+    pub fn key(&self) -> (String, Attribute) {
+        (self.subject.clone(), self.attribute)
+    }
 }
 
 fn share_of(count: usize, share: f64) -> usize {
@@ -95,8 +107,8 @@ pub(crate) fn training_pairs(settings: &VillageSettings, split: &Split) -> Vec<P
     pairs
 }
 
-/// The questions to judge by: every held-out fact in every wording.
-pub(crate) fn judged_questions(split: &Split) -> Vec<Question> {
+/// The held-out questions: every held-out fact in every wording.
+pub(crate) fn held_out_questions(split: &Split) -> Vec<Question> {
     questions(&split.unseen_people, QuestionKind::UnseenPerson)
         .chain(questions(
             &split.unseen_questions,

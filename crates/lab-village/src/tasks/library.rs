@@ -22,7 +22,7 @@ pub struct Document {
     pub id: String,
     pub text: String,
     pub subject: String,
-    /// What it tells.
+    /// The attributes whose values it states.
     pub attributes: Vec<Attribute>,
 }
 
@@ -66,14 +66,15 @@ impl Library {
                     subject,
                     answer,
                 );
-                library.judge(&question);
+                library.grade(&question);
                 library.questions.push(question);
             }
         }
         library
     }
 
-    fn judge(&mut self, question: &Question) {
+    /// Adds the relevance of the documents to a question.
+    fn grade(&mut self, question: &Question) {
         let own = self
             .documents
             .iter()
@@ -100,13 +101,13 @@ fn documents(settings: &VillageSettings, world: &World) -> Vec<Document> {
         let (first, second) = attributes.split_at(3 + random.index(2));
         for (part, about) in [first, second].into_iter().enumerate() {
             let text = passage(&mut random, &mut Character::Known(person), about.to_vec());
-            let mut told = about.to_vec();
-            told.sort();
+            let mut attributes = about.to_vec();
+            attributes.sort();
             documents.push(Document {
                 id: format!("doc-{number:04}-{part}"),
                 text,
                 subject: person.name.to_string(),
-                attributes: told,
+                attributes,
             });
         }
     }

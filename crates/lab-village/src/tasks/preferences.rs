@@ -35,11 +35,11 @@ pub(crate) fn training_pairs(
 }
 
 /// About held-out questions, and without noise.
-pub(crate) fn judged_pairs(
+pub(crate) fn held_out_pairs(
     settings: &VillageSettings,
     held_out: &[Question],
 ) -> Vec<PreferencePair> {
-    let mut random = Random::new(settings.seed, Purpose::JudgedPreferences);
+    let mut random = Random::new(settings.seed, Purpose::HeldOutPreferences);
     draw(&mut random, held_out, settings.judged_preferences, 0)
 }
 

@@ -42,12 +42,13 @@ pub(crate) fn training_pairs(
     pairs
 }
 
-pub(crate) fn judged_questions(settings: &VillageSettings, world: &World) -> Vec<Question> {
-    let mut random = Random::new(settings.seed, Purpose::JudgedReading);
+/// Test questions, about people who are in no training text.
+pub(crate) fn held_out_questions(settings: &VillageSettings, world: &World) -> Vec<Question> {
+    let mut random = Random::new(settings.seed, Purpose::HeldOutReading);
     (0..settings.judged_reading)
         .map(|number| {
             let id = format!("judged-reading-{number:05}");
-            draw(settings, world, &world.judged_readers, &mut random, id)
+            draw(settings, world, &world.held_out_readers, &mut random, id)
         })
         .collect()
 }

@@ -1,5 +1,5 @@
-//! Full names, and who may carry which: everyone who is judged has a name that occurs in nothing that
-//! is trained, though the first name and the surname by themselves do.
+//! Full names, and the groups of people that share them out: full names of held-out people occur in no
+//! training data, though their first names and surnames do.
 
 use super::words;
 use crate::choices::Choices;
@@ -30,7 +30,8 @@ pub(crate) struct NameBook {
     pub travellers: NamePool,
     /// People in the passages of reading pairs, with other facts each time.
     pub readers: NamePool,
-    pub judged_readers: NamePool,
+    /// The same in held-out questions.
+    pub held_out_readers: NamePool,
 }
 
 impl NameBook {
@@ -62,16 +63,16 @@ impl NameBook {
         random.shuffle(&mut all);
         let residents = spread(&mut all, residents);
         let newcomers = spread(&mut all, newcomers);
-        let judged = all.len() / 5;
-        let readers = (all.len() - judged) / 2;
-        let judged_readers = NamePool::new(all.split_off(all.len() - judged));
+        let held_out = all.len() / 5;
+        let readers = (all.len() - held_out) / 2;
+        let held_out_readers = NamePool::new(all.split_off(all.len() - held_out));
         let readers = NamePool::new(all.split_off(all.len() - readers));
         Self {
             residents,
             newcomers,
             travellers: NamePool::new(all),
             readers,
-            judged_readers,
+            held_out_readers,
         }
     }
 }
@@ -162,7 +163,7 @@ mod tests {
             book.newcomers.clone(),
             book.travellers.all().collect(),
             book.readers.all().collect(),
-            book.judged_readers.all().collect(),
+            book.held_out_readers.all().collect(),
         ];
         let all: BTreeSet<Name> = groups.iter().flatten().copied().collect();
         assert_eq!(all.len(), 24 * 24);

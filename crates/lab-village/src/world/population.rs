@@ -15,7 +15,7 @@ pub struct World {
     pub newcomers: Vec<Person>,
     pub(crate) travellers: NamePool,
     pub(crate) readers: NamePool,
-    pub(crate) judged_readers: NamePool,
+    pub(crate) held_out_readers: NamePool,
     /// How many words of each list are in use.
     values: usize,
     /// Documents about travellers in a thousand.
@@ -41,7 +41,7 @@ impl World {
             newcomers,
             travellers: names.travellers,
             readers: names.readers,
-            judged_readers: names.judged_readers,
+            held_out_readers: names.held_out_readers,
             values: settings.values,
             travellers_share: thousandths(settings.travellers),
         }
@@ -155,11 +155,11 @@ mod tests {
             for person in &world.people {
                 *counts.entry(person.value(attribute)).or_default() += 1;
             }
-            let (least, most) = (
+            let (minimum, maximum) = (
                 counts.values().min().unwrap(),
                 counts.values().max().unwrap(),
             );
-            assert!(most - least <= 1, "{}: {counts:?}", attribute.name());
+            assert!(maximum - minimum <= 1, "{}: {counts:?}", attribute.name());
         }
     }
 }

@@ -76,18 +76,18 @@ pub struct VillageSettings {
     pub answers_per_question: usize,
     /// Training pairs whose answer stands in passages that come with the question.
     pub reading_pairs: usize,
-    /// The same for judging.
+    /// Held-out questions of the same kind.
     pub judged_reading: usize,
     /// Share of the reading pairs whose passages do not hold the answer.
     pub unknown_share: f64,
-    /// Most passages before a question.
+    /// The maximum number of passages before a question.
     pub passages: usize,
     /// Share of the passages beside the right one that are about a person of the same first name or
     /// surname: the higher, the harder.
     pub confusable: f64,
     /// Pairs of answers, one better than the other.
     pub preference_pairs: usize,
-    /// The same for judging, about held-out questions.
+    /// Pairs of answers to held-out questions.
     pub judged_preferences: usize,
     /// Share of the preference pairs whose order is wrong, as human judgement often is.
     pub preference_noise: f64,
@@ -229,7 +229,7 @@ impl VillageSettings {
         self.enough_names()
     }
 
-    /// Everyone has a full name of his or her own, and those who are judged share none with others.
+    /// Everyone has a full name of their own, and held-out people share theirs with nobody.
     fn enough_names(&self) -> Result<(), LabError> {
         let names = self.first_names * self.surnames;
         let needed = 4 * (self.people + self.new_people);
