@@ -18,7 +18,7 @@ use proptest::prelude::*;
 const VOCABULARY: usize = 23;
 
 fn device() -> Device {
-    block_on(lab_orchestrator::device::open(BackendChoice::Cpu)).unwrap()
+    block_on(lab_strategies::device::open(BackendChoice::Cpu)).unwrap()
 }
 
 /// GPT-2's, Llama's and a shape that is neither's.

@@ -1,11 +1,10 @@
 //! Runs that are done, asked through what they left: as they answered when they were judged.
 
-use lab_orchestrator::{
-    Executor, Finished, FinishedRun, HeldOutAnswer, LocalExecutor, Metric, Registry, device,
-};
+use lab_orchestrator::{Executor, LocalExecutor};
 use lab_protocol::{
     BackendChoice, Command, ErrorCode, ExperimentConfig, LabError, ModelFile, from_value,
 };
+use lab_strategies::{Finished, FinishedRun, HeldOutAnswer, Metric, Registry, device};
 use lab_tests::TestHost;
 use serde_json::json;
 use std::cell::RefCell;

@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Vec<ModelFile> {
 }
 
 fn read(files: &[ModelFile]) -> Result<SentenceEncoder, LabError> {
-    let device = pollster::block_on(lab_orchestrator::device::open(BackendChoice::Cpu)).unwrap();
+    let device = pollster::block_on(lab_strategies::device::open(BackendChoice::Cpu)).unwrap();
     SentenceEncoder::read(files, &device)
 }
 

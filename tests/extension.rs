@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use lab_orchestrator::export::{ExportFormat, from_csv, from_jsonl};
-use lab_orchestrator::{
-    Control, Finished, LabOrchestrator, LocalExecutor, Metric, Registry, RunContext, Strategy,
-    TrainingData, device, read_config,
-};
+use lab_orchestrator::{LabOrchestrator, LocalExecutor};
 use lab_protocol::{
     BackendChoice, ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, Outcome,
     RunInfo, RunResult, Standing, StopReason, StrategyConfig, from_value,
+};
+use lab_strategies::{
+    Control, Finished, Metric, Registry, RunContext, Strategy, TrainingData, device, read_config,
 };
 use lab_tests::TestHost;
 use serde_json::json;

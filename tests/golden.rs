@@ -12,7 +12,7 @@ use lab_protocol::{BackendChoice, LabError};
 use std::path::PathBuf;
 
 fn open(backend: BackendChoice) -> Result<Device, LabError> {
-    pollster::block_on(lab_orchestrator::device::open(backend))
+    pollster::block_on(lab_strategies::device::open(backend))
 }
 
 fn golden(name: &str, device: &Device) -> Golden {

@@ -40,7 +40,7 @@ fn golden(name: &str) -> Golden {
     let base = reference["base"].as_str().unwrap();
     let (shape, vocabulary) = read_config(&json(base, "config.json")).unwrap();
     let weights = read_weights(&shape, &file(base, "model.safetensors")).unwrap();
-    let device = block_on(lab_orchestrator::device::open(
+    let device = block_on(lab_strategies::device::open(
         lab_protocol::BackendChoice::Cpu,
     ))
     .unwrap();

@@ -20,7 +20,7 @@ fn golden(section: &str) -> Value {
 }
 
 fn device() -> Device {
-    pollster::block_on(lab_orchestrator::device::open(BackendChoice::Cpu)).unwrap()
+    pollster::block_on(lab_strategies::device::open(BackendChoice::Cpu)).unwrap()
 }
 
 /// Numbers of any depth, flattened.

@@ -3,10 +3,10 @@
 pub mod python;
 
 use async_trait::async_trait;
-use lab_orchestrator::{Host, Registry, device, prepare};
 use lab_protocol::{
     BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
 };
+use lab_strategies::{Host, Registry, device, prepare};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -1,9 +1,9 @@
 //! The protocol at its edge: what a user can get wrong is said, with code, message, hint and field.
 
-use lab_orchestrator::{Registry, prepare};
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, from_json, text_from_bytes,
 };
+use lab_strategies::{Registry, prepare};
 use lab_tests::experiment;
 use serde_json::{Value, json};
 

@@ -40,7 +40,7 @@ fn json_of(path: &str) -> Value {
 /// Logits of a row of ids, position after position.
 fn logits(model: &BaseModel, ids: &[u32]) -> Vec<f32> {
     pollster::block_on(async {
-        let device = lab_orchestrator::device::open(lab_protocol::BackendChoice::Cpu)
+        let device = lab_strategies::device::open(lab_protocol::BackendChoice::Cpu)
             .await
             .unwrap();
         let decoder: Decoder = model.decoder(&device).unwrap();

@@ -51,7 +51,7 @@ fn logits(model: &Decoder, ids: &[i32], device: &Device) -> Vec<f32> {
 )]
 fn adapters_written_here_give_the_same_logits_in_peft() {
     let python = Python::default();
-    let device = block_on(lab_orchestrator::device::open(BackendChoice::Cpu)).unwrap();
+    let device = block_on(lab_strategies::device::open(BackendChoice::Cpu)).unwrap();
     let gpt2 = ModelConfig {
         layers: 2,
         heads: 2,

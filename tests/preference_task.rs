@@ -1,7 +1,8 @@
 //! The task of the preference tests, whose best policy is known, and runs on it.
 
-use lab_orchestrator::{KnownOptimum, Registry, RewardFunction, Worth, device, prepare};
+use lab_orchestrator::{KnownOptimum, Worth};
 use lab_protocol::{BackendChoice, Event, LabError, MetricRecord, ModelFile, RunResult};
+use lab_strategies::{Registry, RewardFunction, device, prepare};
 use lab_tests::TestHost;
 use serde_json::{Value, json};
 use std::rc::Rc;

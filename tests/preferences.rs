@@ -5,8 +5,9 @@ mod runs;
 #[path = "preference_task.rs"]
 mod task;
 
-use lab_orchestrator::{KnownOptimum, Registry, device, prepare};
+use lab_orchestrator::KnownOptimum;
 use lab_protocol::BackendChoice;
+use lab_strategies::{Registry, device, prepare};
 use lab_tests::TestHost;
 use serde_json::json;
 use std::rc::Rc;

@@ -3,8 +3,9 @@
 //! `--json`; `--method ppo` runs one of them, `--config JSON` replaces its configuration.
 
 use async_trait::async_trait;
-use lab_orchestrator::{Host, KnownOptimum, Registry, Worth, device, prepare};
+use lab_orchestrator::{KnownOptimum, Worth};
 use lab_protocol::{BackendChoice, Command, Event, LogLevel};
+use lab_strategies::{Host, Registry, device, prepare};
 use serde_json::{Map, Value, json};
 use std::error::Error;
 use std::rc::Rc;

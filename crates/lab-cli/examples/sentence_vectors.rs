@@ -5,9 +5,9 @@
 
 use lab_model::encoder::SentenceEncoder;
 use lab_model::formats::ModelFiles;
-use lab_orchestrator::device;
 use lab_protocol::{BackendChoice, ChunkConfig, ChunkMethod, LabError, RagDocument};
 use lab_retrieval::{chunk, count_words};
+use lab_strategies::device;
 use std::borrow::Cow;
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! A run's folder. Every file but the growing `metrics.jsonl` is written whole or not at all.
 
 use crate::files::{cannot_write, write, write_json};
-use lab_orchestrator::RunRecord;
 use lab_protocol::{ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
+use lab_strategies::RunRecord;
 use std::fs;
 use std::path::{Path, PathBuf};
 

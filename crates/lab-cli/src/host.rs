@@ -4,11 +4,11 @@ use crate::folder::RunFolder;
 use crate::http;
 use async_trait::async_trait;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use lab_orchestrator::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
 use lab_protocol::{
     AnswerOutcome, Command, ErrorCode, Event, Grounds, LabError, LogLevel, MetricRecord, RunResult,
     Secret, StopReason,
 };
+use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};

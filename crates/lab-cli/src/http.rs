@@ -1,6 +1,6 @@
 //! Requests over HTTP/1.1, each on a connection of its own, within a time limit.
 
-use lab_orchestrator::{HttpFailure, HttpRequest, HttpResponse, Receive};
+use lab_strategies::{HttpFailure, HttpRequest, HttpResponse, Receive};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};

@@ -3,8 +3,8 @@
 use crate::files;
 use lab_model::formats::{BaseModel, WeightType, read_adapter};
 use lab_model::parameters;
-use lab_orchestrator::device;
 use lab_protocol::{BackendChoice, LabError, ModelFile};
+use lab_strategies::device;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]

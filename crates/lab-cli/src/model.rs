@@ -4,8 +4,8 @@ use clap::Args;
 use lab_model::decoder::Decoder;
 use lab_model::formats::{BaseModel, ModelFiles, read_adapter};
 use lab_model::tokenizer::Tokenizer;
-use lab_orchestrator::device;
 use lab_protocol::{BackendChoice, ErrorCode, LabError, ModelFile};
+use lab_strategies::device;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 

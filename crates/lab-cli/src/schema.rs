@@ -116,7 +116,7 @@ fn part(whole: Value, name: &str) -> Result<Value, LabError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lab_orchestrator::Registry;
+    use lab_strategies::Registry;
 
     #[test]
     fn every_strategy_has_its_schema() {

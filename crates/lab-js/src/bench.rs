@@ -1,7 +1,8 @@
 //! Training steps on weights and batches from JavaScript, for the benchmark.
 
-use lab_orchestrator::{StepBench, device};
+use lab_orchestrator::StepBench;
 use lab_protocol::{LabError, from_json};
+use lab_strategies::device;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
-use lab_orchestrator::{
-    Answer, Control, Finished, Metric, RewardFunction, RunContext, Strategy, TrainingData,
-};
 use lab_protocol::{
     ErrorCode, GenerateRequest, LabError, ModelFile, RunInfo, RunResult, StopReason, StrategyConfig,
+};
+use lab_strategies::{
+    Answer, Control, Finished, Metric, RewardFunction, RunContext, Strategy, TrainingData,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -321,7 +321,7 @@ pub struct ModuleMetric {
 struct Measured<'a> {
     result: &'a RunResult,
     text: &'a str,
-    answers: Vec<&'a lab_orchestrator::HeldOutAnswer>,
+    answers: Vec<&'a lab_strategies::HeldOutAnswer>,
 }
 
 impl Metric for ModuleMetric {

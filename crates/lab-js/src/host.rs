@@ -3,8 +3,8 @@
 use crate::{Exchange, Network};
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
-use lab_orchestrator::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
 use lab_protocol::{Command, Event, LabError, Secret};
+use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::{JsCast, JsValue};

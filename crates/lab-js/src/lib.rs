@@ -9,8 +9,8 @@ mod host;
 use extension::{ModuleMetric, ModuleReward, ModuleStrategy};
 use futures_channel::mpsc::{UnboundedSender, unbounded};
 use host::WorkerHost;
-use lab_orchestrator::{FinishedRun, Host, Registry, VERSION, device, prepare};
 use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError, Secret};
+use lab_strategies::{FinishedRun, Host, Registry, VERSION, device, prepare};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -64,7 +64,7 @@ extern "C" {
 /// A worker with an open device.
 #[wasm_bindgen]
 pub struct Lab {
-    device: lab_orchestrator::Device,
+    device: lab_strategies::Device,
     post: js_sys::Function,
     pause: js_sys::Function,
     network: Network,

@@ -1,14 +1,15 @@
 //! Runs made right here, in the task that asks for them.
 
 use crate::Executor;
-use crate::run::{check, prepare};
 use async_trait::async_trait;
 use burn::tensor::Device;
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
     Secret,
 };
-use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Receive, Registry};
+use lab_strategies::{
+    Host, HttpFailure, HttpRequest, HttpResponse, Receive, Registry, check, prepare,
+};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -63,7 +63,11 @@ pub fn outdated(strategies: &[Candidate]) -> BTreeMap<Key, Outdated> {
             let base = one.base.is_some_and(|base| found.contains_key(&base));
             base && !found.contains_key(&one.key)
         };
-        let more: Vec<Key> = strategies.iter().filter(starts_from).map(|one| one.key).collect();
+        let more: Vec<Key> = strategies
+            .iter()
+            .filter(starts_from)
+            .map(|one| one.key)
+            .collect();
         if more.is_empty() {
             return found;
         }
@@ -117,7 +121,12 @@ mod tests {
         assert_eq!(found, [(2, Outdated::Settings), (3, Outdated::Base)].into());
         let found = outdated(&graph(&[(0, Outdated::Seed), (3, Outdated::NotRun)]));
         let base = Outdated::Base;
-        let expected = [(0, Outdated::Seed), (1, base), (2, base), (3, Outdated::NotRun)];
+        let expected = [
+            (0, Outdated::Seed),
+            (1, base),
+            (2, base),
+            (3, Outdated::NotRun),
+        ];
         assert_eq!(found, expected.into());
     }
 
@@ -125,7 +134,10 @@ mod tests {
     fn a_strategy_is_run_again_with_what_starts_from_it_and_what_it_lacks() {
         assert_eq!(rerun(&graph(&[]), 2), [2, 3].into());
         assert_eq!(rerun(&graph(&[(0, Outdated::NotRun)]), 3), [0, 2, 3].into());
-        assert_eq!(rerun(&graph(&[(4, Outdated::NotRun)]), 0), [0, 1, 2, 3].into());
+        assert_eq!(
+            rerun(&graph(&[(4, Outdated::NotRun)]), 0),
+            [0, 1, 2, 3].into()
+        );
         // A circle ends.
         let circle = [(0, 1), (1, 0)].map(|(key, base)| Candidate {
             key,

@@ -2,10 +2,9 @@
 
 use crate::files;
 use lab_model::formats::ModelFiles;
-use lab_orchestrator::device;
 use lab_protocol::{BackendChoice, ErrorCode, LabError};
 use lab_retrieval::{Embedder, HashedEmbedder, count_words};
-use lab_strategies::{DecoderEmbedder, EncoderEmbedder};
+use lab_strategies::{DecoderEmbedder, EncoderEmbedder, device};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

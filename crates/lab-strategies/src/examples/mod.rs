@@ -6,8 +6,8 @@ mod layouts;
 
 pub use layouts::{Conversation, from_pair, read_conversations};
 
-use crate::TrainingData;
-use crate::base::Base;
+use crate::learning::base::Base;
+use crate::run::context::TrainingData;
 use lab_model::chat::ChatMessage;
 use lab_model::examples::{Example, mask};
 use lab_model::tokenizer::Tokenizer;

@@ -1,7 +1,7 @@
 //! What learning from preferences asks of the model that it starts from.
 
-use crate::base::Base;
-use crate::in_folder;
+use crate::learning::base::Base;
+use crate::learning::base::in_folder;
 use lab_model::burn::tensor::Device;
 use lab_model::decoder::Decoder;
 use lab_model::formats::adapter_folder;

@@ -1,8 +1,8 @@
 //! Preferences and prompts as tokens.
 
 use super::layouts::{read_preferences, read_prompts};
-use crate::TrainingData;
-use crate::base::Base;
+use crate::learning::base::Base;
+use crate::run::context::TrainingData;
 use lab_model::rl::Sequence;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError, PreferenceExample};

@@ -1,7 +1,8 @@
 //! The loop that all of them share: hear commands, make a step, report, keep.
 
-use crate::base::Base;
-use crate::{Control, RunContext, trainer};
+use crate::learning;
+use crate::learning::base::Base;
+use crate::run::context::{Control, RunContext};
 use async_trait::async_trait;
 use lab_model::decoder::Decoder;
 use lab_protocol::{LabError, StopReason};
@@ -61,7 +62,7 @@ pub(crate) async fn drive(
             Control::Generate(request) => {
                 let (policy, base) = (learner.policy(), learner.base());
                 // A prompt that cannot be read must not end the run.
-                match trainer::write(policy, &base.tokenizer, None, &request, run).await {
+                match learning::write(policy, &base.tokenizer, None, &request, run).await {
                     Ok(text) => run.sample(step, request.prompt, text),
                     Err(error) if error.code.is_input() => run.warn(error.to_string()),
                     Err(error) => return Err(error),

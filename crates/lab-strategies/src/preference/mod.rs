@@ -2,20 +2,22 @@
 
 mod base;
 mod data;
+pub(crate) mod dpo;
 mod driver;
 mod experience;
+pub(crate) mod grpo;
 mod judge;
 mod layouts;
 mod policy_run;
 mod report;
 mod reward;
 mod reward_stage;
+pub(crate) mod rlhf;
 mod rollout;
 mod update;
 mod watch;
 
 pub use layouts::{read_preferences, read_prompts};
-pub use reward::{Answer, RewardFunction};
 
 pub(crate) use base::fingerprint;
 pub(crate) use data::{EncodedPair, PreferenceData, Wanted};

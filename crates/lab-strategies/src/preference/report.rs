@@ -3,7 +3,7 @@
 use super::experience::Experience;
 use super::judge::Judgement;
 use super::update::UpdateValues;
-use crate::RunContext;
+use crate::run::context::RunContext;
 use lab_model::rl::{correlation, explained_variance, mean_and_deviation};
 
 /// What an update measured beside its losses.

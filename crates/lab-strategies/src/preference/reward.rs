@@ -1,5 +1,6 @@
 //! Rewards of answers: by a rule, by a function from outside, or by a model.
 
+use crate::run::reward::{Answer, RewardFunction};
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
 use lab_model::parameters;
@@ -7,22 +8,6 @@ use lab_model::rl::{Packed, RewardModel, Sequence};
 use lab_protocol::{ErrorCode, LabError, RewardConfig};
 use regex_lite::Regex;
 use std::rc::Rc;
-
-/// An answer to be judged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    pub prompt: String,
-    /// Without the token that ended it.
-    pub response: String,
-    /// Tokens of the answer, its end included.
-    pub tokens: usize,
-}
-
-/// A reward from outside: natively a trait of the program, in a browser a function of the page.
-pub trait RewardFunction {
-    /// The reward of one answer. What is not finite ends the run with an error.
-    fn reward(&self, answer: &Answer) -> f64;
-}
 
 /// Judges answers.
 pub(crate) enum Scorer {

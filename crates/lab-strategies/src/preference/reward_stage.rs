@@ -3,10 +3,11 @@
 use super::data::{EncodedPair, PreferenceData, Prompt};
 use super::driver::Advance;
 use super::experience::{shuffled, upload};
-use super::reward::{Answer, ModelScorer, RewardFunction, Scorer, model_rewards};
+use super::reward::{ModelScorer, Scorer, model_rewards};
 use super::rollout::{Response, Sampler};
-use crate::RunContext;
-use crate::base::Base;
+use crate::learning::base::Base;
+use crate::run::context::RunContext;
+use crate::run::reward::{Answer, RewardFunction};
 use burn::module::Module;
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;

@@ -1,11 +1,12 @@
 //! Retrieval: documents are indexed, and a model answers from the passages that are found.
 
-use crate::endpoint::Endpoint;
-use crate::library::Library;
-use crate::{
-    Base, Control, Generator, LabModel, RunContext, Strategy, TrainingData, answers, in_folder,
-    read_config,
-};
+use crate::asking::answers::answers;
+use crate::asking::endpoint::Endpoint;
+use crate::asking::generator::{Generator, LabModel};
+use crate::learning::base::{Base, in_folder};
+use crate::rag::library::Library;
+use crate::run::context::{Control, RunContext, TrainingData};
+use crate::run::strategy::{Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_protocol::{

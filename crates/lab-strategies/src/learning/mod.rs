@@ -1,11 +1,12 @@
 //! What the strategies that train a language model on examples share: the loop, and what it is made of.
 
+pub(crate) mod base;
 mod state;
-mod step;
+pub(crate) mod step;
 
-pub use step::{Evaluated, StepSettings, StepValues, evaluate, train_step, write};
+pub use step::{Evaluated, StepSettings, evaluate, train_step, write};
 
-use crate::{Control, RunContext};
+use crate::run::context::{Control, RunContext};
 use lab_model::decoder::Decoder;
 use lab_model::evaluate::MicroBatch;
 use lab_model::optimizer::{AdamW, learning_rate};

@@ -1,9 +1,15 @@
 //! What an experiment can name: the lab's own strategies, and strategies and metrics from outside.
 
-use crate::{
-    DpoStrategy, FineTuningStrategy, GrpoStrategy, HeldOutAnswer, PretrainingStrategy, RagStrategy,
-    RewardFunction, RlhfStrategy, Strategy, TrainingData,
-};
+use crate::asking::held_out::HeldOutAnswer;
+use crate::preference::dpo::DpoStrategy;
+use crate::preference::grpo::GrpoStrategy;
+use crate::preference::rlhf::RlhfStrategy;
+use crate::rag::rag_strategy::RagStrategy;
+use crate::run::context::TrainingData;
+use crate::run::reward::RewardFunction;
+use crate::run::strategy::Strategy;
+use crate::supervised::fine_tuning::FineTuningStrategy;
+use crate::supervised::pretraining::PretrainingStrategy;
 use lab_protocol::{LabError, RunResult, StrategyConfig};
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -1,7 +1,9 @@
 //! Pretraining: a decoder learns to predict the next token of a text.
 
-use crate::trainer::{self, Evaluated, Evaluation, Plan, Task};
-use crate::{RunContext, Strategy, TrainingData, in_folder, read_config};
+use crate::learning::base::in_folder;
+use crate::learning::{self, Evaluated, Evaluation, Plan, Task};
+use crate::run::context::{RunContext, TrainingData};
+use crate::run::strategy::{Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
@@ -137,7 +139,7 @@ impl Strategy for PretrainingStrategy {
             dropout: shape.dropout,
             config,
         };
-        let trained = trainer::train(&task, &plan, model, run).await?;
+        let trained = learning::train(&task, &plan, model, run).await?;
         let weights = parameters::to_host(&trained.model).await?;
         let files = model_folder(&shape, &task.tokenizer, &weights)?;
         Ok(RunResult {

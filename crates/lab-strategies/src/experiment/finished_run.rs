@@ -1,9 +1,12 @@
 //! Runs that are done, asked.
 
-use crate::run::{named, placed};
+use crate::asking::answerer::Answerer;
+use crate::experiment::prepare::{named, placed};
+use crate::experiment::registry::Registry;
+use crate::run::context::{Host, RunContext, TrainingData};
+use crate::run::strategy::Strategy;
 use burn::tensor::Device;
 use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile};
-use lab_strategies::{Answerer, Host, Registry, RunContext, Strategy, TrainingData};
 use std::rc::Rc;
 
 /// A run that is done, from its files, to be asked.

@@ -1,6 +1,6 @@
 //! Answers to many prompts at once, the likeliest word by word, and how many of the village's are right.
 
-use crate::RunContext;
+use crate::run::context::RunContext;
 use lab_model::burn::tensor::Tensor;
 use lab_model::decoder::Decoder;
 use lab_model::parameters;

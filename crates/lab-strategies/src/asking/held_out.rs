@@ -1,6 +1,9 @@
 //! The fair comparison: every strategy answers the same questions, which no strategy was trained on.
 
-use crate::{Answerer, Base, RunContext, Strategy};
+use crate::asking::answerer::Answerer;
+use crate::learning::base::Base;
+use crate::run::context::RunContext;
+use crate::run::strategy::Strategy;
 use burn::module::Module;
 use lab_model::corpus::covering_batches;
 use lab_model::evaluate::evaluate_batch;
@@ -87,7 +90,8 @@ pub async fn held_out(
     let completed = match &answerer.base {
         Some(base) => {
             let model = base.model.valid();
-            crate::answers(&model, &base.tokenizer, &prompts, base.end()?, 8, run).await?
+            crate::asking::answers::answers(&model, &base.tokenizer, &prompts, base.end()?, 8, run)
+                .await?
         }
         None => answerer.answer(&prompts, run).await?,
     };

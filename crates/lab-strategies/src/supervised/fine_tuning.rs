@@ -1,10 +1,12 @@
 //! Fine-tuning: a pretrained decoder learns to answer, from prompts and responses.
 
-use crate::answers::exact_match;
-use crate::base::Base;
+use crate::asking::answers::exact_match;
 use crate::examples::{Examples, conversations, documents, preview};
-use crate::trainer::{self, Evaluated, Evaluation, Plan, Task, Trained};
-use crate::{RunContext, Strategy, TrainingData, in_folder, read_config};
+use crate::learning::base::Base;
+use crate::learning::base::in_folder;
+use crate::learning::{self, Evaluated, Evaluation, Plan, Task, Trained};
+use crate::run::context::{RunContext, TrainingData};
+use crate::run::strategy::{Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
@@ -113,7 +115,7 @@ impl Strategy for FineTuningStrategy {
             steps,
             best_step,
             mut metrics,
-        } = trainer::train(&task, &plan, model, run).await?;
+        } = learning::train(&task, &plan, model, run).await?;
         let named = |(name, size): (&str, usize)| (name.to_owned(), size as f64);
         metrics.extend(sizes.map(named));
         let end = task.end;

@@ -1,11 +1,12 @@
+use crate::asking::held_out::{HeldOut, held_out};
+use crate::experiment::registry::{Finished, Metric, Registry};
+use crate::run::context::{Host, RunContext, TrainingData};
+use crate::run::reward::RewardFunction;
+use crate::run::strategy::Strategy;
 use burn::tensor::Device;
 use lab_protocol::{
     BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
     SCHEMA_VERSION, StopReason, StrategyConfig,
-};
-use lab_strategies::{
-    Finished, HeldOut, Host, Metric, Registry, RewardFunction, RunContext, Strategy, TrainingData,
-    held_out,
 };
 use lab_village::{Preset, Village, VillageSettings};
 use serde::Serialize;

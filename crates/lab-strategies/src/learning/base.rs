@@ -1,6 +1,6 @@
 //! The model that a strategy starts from: what the run before it left, an adapter included.
 
-use crate::RunContext;
+use crate::run::context::RunContext;
 use lab_model::burn::tensor::Device;
 use lab_model::chat::ChatTemplate;
 use lab_model::decoder::Decoder;
@@ -98,4 +98,13 @@ fn folder(files: &[ModelFile], path: &str) -> Vec<ModelFile> {
         })
     };
     files.iter().filter_map(inside).collect()
+}
+
+/// Files of a folder of the run.
+pub(crate) fn in_folder(folder: &str, files: Vec<ModelFile>) -> Vec<ModelFile> {
+    let moved = |file: ModelFile| ModelFile {
+        path: format!("{folder}/{}", file.path),
+        ..file
+    };
+    files.into_iter().map(moved).collect()
 }

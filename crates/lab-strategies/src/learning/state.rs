@@ -1,7 +1,7 @@
 //! Where a run stands, and the checkpoint from which it continues as if it had never stopped.
 
 use super::Plan;
-use crate::RunContext;
+use crate::run::context::RunContext;
 use lab_model::decoder::Decoder;
 use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::optimizer::AdamW;

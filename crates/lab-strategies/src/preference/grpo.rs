@@ -1,24 +1,24 @@
-//! Reinforcement learning from human feedback: a reward model learns what people prefer, then proximal
-//! policy optimisation brings a policy to write what it rewards, near to where it came from (Ziegler et
-//! al. 2019, Stiennon et al. 2020).
+//! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared
+//! with each other, and the policy moves towards the better ones. There is no value to learn.
 
-use crate::preference::{
-    Estimation, Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, resolved,
-    run_recipe,
+use super::{
+    Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, resolved, run_recipe,
+    sums_of_differences,
 };
-use crate::{RunContext, Strategy, TrainingData, read_config};
+use crate::run::context::{RunContext, TrainingData};
+use crate::run::strategy::{Strategy, read_config};
 use async_trait::async_trait;
-use lab_model::rl::KlController;
+use lab_model::rl::{KlEstimator, group_advantages};
 use lab_protocol::{
-    LabError, OptimizerConfig, PpoConfig, RewardConfig, RlhfConfig, RunResult, StrategyConfig,
+    GrpoConfig, KlPlacement, LabError, OptimizerConfig, RewardConfig, RunResult, StrategyConfig,
 };
 
-/// Trains a reward model, then a policy by it.
-pub struct RlhfStrategy {
-    config: RlhfConfig,
+/// Improves a policy by comparing its answers.
+pub struct GrpoStrategy {
+    config: GrpoConfig,
 }
 
-impl RlhfStrategy {
+impl GrpoStrategy {
     /// Reads the strategy's part of an experiment; what is not given takes its default.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
@@ -28,9 +28,9 @@ impl RlhfStrategy {
 }
 
 #[async_trait(?Send)]
-impl Strategy for RlhfStrategy {
+impl Strategy for GrpoStrategy {
     fn name(&self) -> &'static str {
-        "rlhf"
+        "grpo"
     }
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
@@ -54,35 +54,22 @@ impl Strategy for RlhfStrategy {
             config: resolved(config)?,
         };
         let name = self.name();
-        run_recipe(Ppo::new(&config.ppo), shared, name, run).await
+        run_recipe(Groups { config }, shared, name, run).await
     }
 }
 
-/// Proximal policy optimisation of one answer to each prompt.
-struct Ppo<'a> {
-    config: &'a PpoConfig,
-    kl: KlController,
+/// Groups of answers to a prompt each.
+struct Groups<'a> {
+    config: &'a GrpoConfig,
 }
 
-impl<'a> Ppo<'a> {
-    fn new(config: &'a PpoConfig) -> Self {
-        Self {
-            config,
-            kl: KlController {
-                coefficient: config.kl_coefficient,
-                target: config.kl_target.map(|target| (target, config.kl_horizon)),
-            },
-        }
-    }
-}
-
-impl Recipe for Ppo<'_> {
+impl Recipe for Groups<'_> {
     fn steps(&self) -> usize {
         self.config.steps
     }
 
     fn answers(&self) -> (usize, usize) {
-        (self.config.batch_size, 1)
+        (self.config.prompts, self.config.group)
     }
 
     fn minibatches(&self) -> usize {
@@ -94,33 +81,36 @@ impl Recipe for Ppo<'_> {
     }
 
     fn kl_coefficient(&self) -> f64 {
-        self.kl.coefficient
-    }
-
-    fn adapt(&mut self, kl: f64, sequences: usize) {
-        self.kl.update(kl, sequences);
-    }
-
-    fn restore_kl(&mut self, coefficient: f64) {
-        self.kl.coefficient = coefficient;
+        self.config.kl_coefficient
     }
 
     fn estimate(&self, experience: &mut Experience, scores: &[f64]) {
-        let settings = Estimation {
-            gamma: self.config.gamma,
-            lambda: self.config.lambda,
-            whiten_rewards: self.config.whiten_rewards,
+        let config = self.config;
+        let penalty = match config.kl {
+            KlPlacement::Reward => config.kl_coefficient,
+            KlPlacement::LossK2 | KlPlacement::LossK3 => 0.0,
         };
-        experience.estimate(scores, self.kl.coefficient, &settings);
+        let kl = sums_of_differences(experience);
+        let rewards: Vec<f64> = scores
+            .iter()
+            .zip(&kl)
+            .map(|(score, kl)| score - penalty * kl)
+            .collect();
+        let advantages = group_advantages(&rewards, config.group, config.scale_advantages);
+        experience.advantages_of_sequences(&advantages);
     }
 
     fn settings<'s>(&self, given: UpdateSettings<'s>) -> UpdateSettings<'s> {
         let config = self.config;
+        let estimator = match config.kl {
+            KlPlacement::LossK3 => Some(KlEstimator::K3),
+            KlPlacement::LossK2 => Some(KlEstimator::K2),
+            KlPlacement::Reward => None,
+        };
         UpdateSettings {
             epochs: config.epochs,
             clip: config.clip,
-            entropy_coefficient: config.entropy_coefficient,
-            value: Some((config.value_coefficient, config.value_clip)),
+            kl_loss: estimator.map(|estimator| (estimator, config.kl_coefficient)),
             maximum_kl: config.maximum_kl,
             ..given
         }

@@ -1,8 +1,9 @@
 //! A model behind the network: OpenAI's chat completions, with time limits, tries and plain words for what
 //! goes wrong.
 
-use crate::network::{HttpFailure, HttpRequest, HttpResponse, retry_after};
-use crate::{Asked, Generator, RunContext};
+use crate::asking::generator::{Asked, Generator};
+use crate::run::context::RunContext;
+use crate::run::network::{HttpFailure, HttpRequest, HttpResponse, retry_after};
 use async_trait::async_trait;
 use lab_protocol::{EndpointConfig, ErrorCode, Event, LabError, Secret};
 use lab_retrieval::Passage;

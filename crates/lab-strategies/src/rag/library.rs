@@ -1,6 +1,7 @@
 //! The documents of a run, searchable, and questions answered from them.
 
-use crate::{Asked, Generator, RunContext};
+use crate::asking::generator::{Asked, Generator};
+use crate::run::context::RunContext;
 use lab_protocol::{
     AnswerOutcome, ErrorCode, GroundedAnswer, Grounds, LabError, MapPoint, RagConfig, RagDocument,
     RetrievalMethod, SearchPath, UsedPassage, VectorMap,

@@ -1,6 +1,6 @@
 //! A training step, an evaluation, a sample.
 
-use crate::RunContext;
+use crate::run::context::RunContext;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;

@@ -1,6 +1,8 @@
 //! Who writes answers from passages: a model of the lab, or an endpoint.
 
-use crate::{Base, RunContext, answers};
+use crate::asking::answers::answers;
+use crate::learning::base::Base;
+use crate::run::context::RunContext;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_protocol::LabError;

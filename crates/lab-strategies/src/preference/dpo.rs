@@ -1,12 +1,13 @@
 //! Direct preference optimisation (Rafailov et al. 2023): the policy learns from pairs of answers at once,
 //! without a reward model and without samples of its own.
 
-use crate::base::Base;
-use crate::preference::{
+use super::{
     Advance, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted, compare,
     drive, fingerprint, pairs_of_step, read_state, record, resolved, write_state,
 };
-use crate::{RunContext, Strategy, TrainingData, read_config};
+use crate::learning::base::Base;
+use crate::run::context::{RunContext, TrainingData};
+use crate::run::strategy::{Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -1,7 +1,9 @@
 //! A strategy with what its run left, to be asked.
 
 use crate::examples::prompt;
-use crate::{Base, RunContext, Strategy};
+use crate::learning::base::Base;
+use crate::run::context::RunContext;
+use crate::run::strategy::Strategy;
 use burn::tensor::Device;
 use lab_model::chat::ChatMessage;
 use lab_model::generate::generate_texts;

@@ -1,8 +1,9 @@
 //! How well a library is searched, and what its answers are worth, on the village's questions about what only
 //! the documents say.
 
-use crate::library::Library;
-use crate::{Asked, Generator, RunContext};
+use crate::asking::generator::{Asked, Generator};
+use crate::rag::library::Library;
+use crate::run::context::RunContext;
 use lab_protocol::LabError;
 use lab_retrieval::measures::{
     Gain, Judgements, exact_match, index_recall, percentile, quality, token_f1,

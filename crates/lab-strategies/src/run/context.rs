@@ -1,7 +1,7 @@
 //! What a strategy is given: device, seed, text, the host it reports to and hears from.
 
-use crate::RewardFunction;
-use crate::network::{HttpFailure, HttpRequest, HttpResponse, Receive};
+use crate::run::network::{HttpFailure, HttpRequest, HttpResponse, Receive};
+use crate::run::reward::RewardFunction;
 use async_trait::async_trait;
 use burn::tensor::Device;
 use lab_protocol::{

@@ -1,0 +1,6 @@
+//! Retrieval: documents are indexed and searched, and questions are answered from the passages found.
+
+pub(crate) mod embedders;
+pub(crate) mod library;
+mod measures;
+pub(crate) mod rag_strategy;

@@ -1,0 +1,17 @@
+//! A reward from outside: how answers are judged by the program that runs the experiment.
+
+/// An answer to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub prompt: String,
+    /// Without the token that ended it.
+    pub response: String,
+    /// Tokens of the answer, its end included.
+    pub tokens: usize,
+}
+
+/// A reward from outside: natively a trait of the program, in a browser a function of the page.
+pub trait RewardFunction {
+    /// The reward of one answer. What is not finite ends the run with an error.
+    fn reward(&self, answer: &Answer) -> f64;
+}
