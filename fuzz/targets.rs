@@ -3,7 +3,8 @@
 //! and by tests/fuzz.rs, which needs no nightly compiler.
 
 use lab_model::chat::ChatTemplate;
-use lab_model::formats::{BaseModel, read_config, read_weights, weight_shapes};
+use lab_model::formats::{BaseModel, read_config, read_weights};
+use lab_model::layout::weight_shapes;
 use lab_model::memory::{Workload, memory_needed};
 use lab_model::tokenizer::{TextStream, Tokenizer};
 use std::collections::BTreeMap;

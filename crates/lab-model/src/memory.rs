@@ -1,6 +1,6 @@
 //! How much memory a model needs, before any is taken.
 
-use crate::formats::weight_shapes;
+use crate::layout::weight_shapes;
 use lab_protocol::{ErrorCode, LabError, ModelConfig, Position};
 
 /// What is done with a model.

@@ -1,13 +1,9 @@
 //! Weights in 4 bits (QLoRA, Dettmers et al. 2023): NF4 in blocks of 64 with one scale each, and the scales
 //! themselves in 8 bits in blocks of 256 (double quantisation); 4.127 bits a weight.
 
-use crate::decoder::Decoder;
 use crate::kernels;
-use crate::linear::Linear;
-use crate::parameters;
 use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use lab_protocol::{ErrorCode, LabError};
 
 pub use crate::kernels::{NF4_BLOCK as BLOCK, NF4_SCALES as SCALES};
 
@@ -152,15 +148,19 @@ fn nearest(list: &[f32], value: f32) -> usize {
     list.windows(2).take_while(|pair| above(pair)).count()
 }
 
-/// A matrix `[out, in]` in 4 bits on the device.
-#[derive(Clone, Debug)]
+/// A matrix `[out, in]` in 4 bits on the device. A constant: it has no weight that is trained or read.
+#[derive(Module, Debug)]
 pub struct Quantized {
     /// Eight codes in each, in the order of [`Nf4::codes`]' bytes.
+    #[module(skip)]
     codes: Tensor<1, Int>,
     /// Four 8-bit scales in each.
+    #[module(skip)]
     scales: Tensor<1, Int>,
     /// The 16 values, the 256 values, then the largest distance of each block of scales.
+    #[module(skip)]
     tables: Tensor<1>,
+    #[module(skip)]
     format: kernels::Nf4Format,
 }
 
@@ -234,87 +234,10 @@ impl Quantized {
     }
 }
 
-impl Decoder {
-    /// The model frozen, its linear layers (but for the head) in 4 bits. An adapter is taken off first.
-    pub async fn quantized(self, device: &Device) -> Result<Self, LabError> {
-        let mut model = self.without_adapter();
-        let mut blocks = Vec::with_capacity(model.blocks.len());
-        for block in model.blocks {
-            let mut quantized = Vec::new();
-            for linear in block.linears() {
-                quantized.push(quantize(linear, device).await?);
-            }
-            let mut quantized = quantized.into_iter();
-            blocks.push(
-                block.map_linears(|linear| match quantized.next().flatten() {
-                    Some(quantized) => linear.with_quantized(quantized),
-                    None => linear,
-                }),
-            );
-        }
-        model.blocks = blocks;
-        Ok(model)
-    }
-
-    /// The model with floats for what is in 4 bits: those that it computes with.
-    pub fn dequantized(self) -> Self {
-        self.map_linears(|linear| match linear.quantized() {
-            Some(_) => {
-                let weight = linear.dense();
-                linear.with_dense(weight)
-            }
-            None => linear,
-        })
-    }
-
-    /// All numbers of the model, those in 4 bits included.
-    pub fn parameter_count(&self) -> usize {
-        let quantized = self
-            .quantized_layers()
-            .map(|layer| layer.dims().iter().product::<usize>());
-        self.num_params() + quantized.sum::<usize>()
-    }
-
-    /// Bytes of the weights.
-    pub fn weight_bytes(&self) -> usize {
-        let quantized = self.quantized_layers().map(Quantized::bytes);
-        self.num_params() * size_of::<f32>() + quantized.sum::<usize>()
-    }
-
-    /// Whether some of it is in 4 bits.
-    pub fn is_quantized(&self) -> bool {
-        self.quantized_layers().next().is_some()
-    }
-
-    fn quantized_layers(&self) -> impl Iterator<Item = &Quantized> {
-        let linears = self.blocks.iter().flat_map(|block| block.linears());
-        linears.filter_map(Linear::quantized)
-    }
-}
-
-/// A layer's weight in 4 bits; none if it is already.
-async fn quantize(linear: &Linear, device: &Device) -> Result<Option<Quantized>, LabError> {
-    if linear.quantized().is_some() {
-        return Ok(None);
-    }
-    let dims = linear.dims();
-    let [input, output] = dims;
-    let weight = linear.dense().reshape([input * output]);
-    let values = parameters::read(vec![weight]).await?;
-    let values = values.into_iter().next().unwrap_or_default();
-    if values.iter().any(|value| !value.is_finite()) {
-        return Err(LabError::new(
-            ErrorCode::InvalidCheckpoint,
-            "a weight of the base is not a finite number, and cannot be put into 4 bits",
-            "Start from a model whose training did not fail.",
-        ));
-    }
-    Ok(Some(Quantized::new(&values, dims, device)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters;
     use proptest::prelude::*;
 
     #[test]

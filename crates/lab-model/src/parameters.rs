@@ -130,7 +130,7 @@ fn replace<M: Module>(
         ));
     }
     Ok(module.map(&mut Replace {
-        path: Vec::new(),
+        path: Path::default(),
         tensors,
         device,
     }))
@@ -190,48 +190,76 @@ pub fn update<M: Module>(module: M, update: impl FnMut(Tensor<1>, usize) -> Tens
     module.map(&mut Update { update })
 }
 
+/// Where a visit is: the fields that lead there.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    /// What a weight is kept in says nothing about which one it is: the form that it has (a variant of an
+    /// enum) and a layer that adapters are around.
+    fn is_named(name: &str, container: &str) -> bool {
+        !container.starts_with("Enum:") && name != "base_layer"
+    }
+
+    fn enter(&mut self, name: &str, container: &str) {
+        if Self::is_named(name, container) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    fn exit(&mut self, name: &str, container: &str) {
+        if Self::is_named(name, container) {
+            self.0.pop();
+        }
+    }
+
+    fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
+
 #[derive(Default)]
 struct Collect {
     trainable_only: bool,
-    path: Vec<String>,
+    path: Path,
     names: Vec<String>,
     shapes: Vec<Vec<usize>>,
     tensors: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, name: &str, container: &str) {
+        self.path.exit(name, container);
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if self.trainable_only && !param.is_require_grad() {
             return;
         }
-        self.names.push(self.path.join("."));
+        self.names.push(self.path.name());
         self.shapes.push(param.val().dims().to_vec());
         self.tensors.push(flatten(param.val().without_autodiff()));
     }
 }
 
 struct Replace<'a> {
-    path: Vec<String>,
+    path: Path,
     tensors: &'a HostTensors,
     device: &'a Device,
 }
 
 impl ModuleMapper for Replace<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, name: &str, container: &str) {
+        self.path.exit(name, container);
     }
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         // `from_host` has checked that every name is there.
-        let Some(found) = self.tensors.get(&self.path.join(".")) else {
+        let Some(found) = self.tensors.get(&self.path.name()) else {
             return param;
         };
         let data = TensorData::new(found.values.clone(), found.shape.clone());

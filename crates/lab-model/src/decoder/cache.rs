@@ -5,9 +5,11 @@
 //! overwritten, place by place, before it is ever looked at. All of this is for weights without autodiff
 //! (`model.valid()`).
 
-use super::{Block, Decoder};
+use super::block::Block;
+use super::network::Decoder;
 use crate::dropout::Dropout;
 use crate::kernels;
+use crate::layers::Rope;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_protocol::{ErrorCode, LabError};
 
@@ -82,7 +84,7 @@ impl Decoder {
     /// Tokens that the model can see at once.
     pub fn context(&self) -> usize {
         let learned = self.position_embedding.as_ref().map(|p| p.val().dims()[0]);
-        let turned = self.rope.as_ref().map(|rope| rope.cos.dims()[0]);
+        let turned = self.rope.as_ref().map(Rope::context);
         learned.or(turned).unwrap_or(usize::MAX)
     }
 

@@ -1,7 +1,7 @@
 //! Sequences of unequal length one behind the other, without padding: everything but the attention works
 //! on single tokens, and the attention sees each sequence in a row of its own.
 
-use super::Decoder;
+use super::network::Decoder;
 use crate::dropout::Dropout;
 use crate::kernels;
 use burn::tensor::{Device, Int, Tensor, TensorData};

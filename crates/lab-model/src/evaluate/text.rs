@@ -1,5 +1,6 @@
 //! How likely a model finds a text.
 
+use super::batch::upload;
 use crate::corpus::{Batch, covering_batches};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
@@ -105,7 +106,7 @@ pub async fn evaluate_text(
 /// Sums of the losses of a batch, of as many positions at a time as logits fit into memory.
 fn nll_sums(model: &Decoder, batch: &Batch) -> Vec<Tensor<1>> {
     let device = model.token_embedding.val().device();
-    let (ids, targets) = super::upload(batch, &device);
+    let (ids, targets) = upload(batch, &device);
     let hidden = model.hidden(ids, &mut Dropout::off());
     let [rows, columns, width] = hidden.dims();
     let (positions, vocabulary) = (rows * columns, model.vocabulary());

@@ -1,7 +1,7 @@
 //! `config.json` of a Hugging Face folder.
 
-use super::layout::{Family, family};
 use super::tensors::WeightType;
+use crate::layout::{Family, family};
 use lab_protocol::{Activation, ErrorCode, LabError, ModelConfig, Norm, Position};
 use serde_json::{Value, json};
 

@@ -18,6 +18,8 @@ pub struct FolderContent<'a> {
     pub tokenizer: Option<&'a Tokenizer>,
     /// `tokenizer_config.json` as it was read; made anew where it is null.
     pub tokenizer_config: &'a Value,
+    /// `generation_config.json` as it was read; made anew where it is null.
+    pub generation_config: &'a Value,
     /// The text of the chat template.
     pub chat_template: Option<&'a str>,
     pub end_of_text: &'a [u32],
@@ -37,6 +39,7 @@ pub fn model_folder(
         weights,
         tokenizer: Some(tokenizer),
         tokenizer_config: &Value::Null,
+        generation_config: &Value::Null,
         chat_template: None,
         end_of_text: &end,
     };
@@ -67,12 +70,22 @@ pub fn write_folder(
             &tokenizer_config(content, tokenizer),
         ));
     }
-    let mut generation = json!({"do_sample": true, "max_length": content.shape.context});
-    if !content.end_of_text.is_empty() {
-        generation["eos_token_id"] = one_or_all(content.end_of_text);
-    }
-    files.push(json_file("generation_config.json", &generation));
+    files.push(json_file(
+        "generation_config.json",
+        &generation_config(content),
+    ));
     Ok(files)
+}
+
+fn generation_config(content: &FolderContent<'_>) -> Value {
+    if let Value::Object(_) = content.generation_config {
+        return content.generation_config.clone();
+    }
+    let mut config = json!({"do_sample": true, "max_length": content.shape.context});
+    if !content.end_of_text.is_empty() {
+        config["eos_token_id"] = one_or_all(content.end_of_text);
+    }
+    config
 }
 
 fn tokenizer_config(content: &FolderContent<'_>, tokenizer: &Tokenizer) -> Value {

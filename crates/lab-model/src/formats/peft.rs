@@ -3,10 +3,10 @@
 //! `.lora_magnitude_vector` `[out]`.
 
 use super::folder::json_file;
-use super::layout::fan_in_fan_out;
 use super::safetensors;
 use super::weights::transpose;
-use crate::adapter::{Adapter, AdapterModule, targets};
+use crate::adapter::{Adapter, AdapterModule};
+use crate::layout::{fan_in_fan_out, targets};
 use crate::parameters::{HostTensor, HostTensors};
 use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
 use serde_json::{Map, Value, json};

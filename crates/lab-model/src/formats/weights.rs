@@ -1,9 +1,9 @@
 //! A model's weights from a file's tensors and back. All that is missing, surplus or of another shape is
 //! named before anything is allocated; then each tensor is decoded straight into its place.
 
-use super::layout::{Family, Place, family, places};
 use super::safetensors::{self, OutTensor};
 use super::tensors::{FileTensor, FileTensors, WeightType};
+use crate::layout::{Family, Place, family, places};
 use crate::parameters::{HostTensor, HostTensors};
 use lab_protocol::{ErrorCode, LabError, ModelConfig};
 use std::borrow::Cow;
@@ -14,13 +14,19 @@ const ROWS: usize = 32;
 /// Faults that are named; the rest is counted.
 const NAMED: usize = 12;
 
-/// Our weights, filled from one file after another.
+/// Puts our weights together from one file after another.
 pub struct Gather {
     places: Vec<Place>,
     /// Place and first column of each tensor that files have.
     parts: HashMap<String, (usize, usize)>,
-    weights: HostTensors,
+    /// By place, the weights of which some parts have been read and others not.
+    unfinished: HashMap<usize, Unfinished>,
     family: Family,
+}
+
+struct Unfinished {
+    weight: HostTensor,
+    parts_left: usize,
 }
 
 impl Gather {
@@ -37,7 +43,7 @@ impl Gather {
         Self {
             places,
             parts,
-            weights: HostTensors::new(),
+            unfinished: HashMap::new(),
             family: family(config),
         }
     }
@@ -104,32 +110,42 @@ impl Gather {
             || name.ends_with("rotary_emb.inv_freq")
     }
 
-    /// Decodes a file's tensors, which [`Gather::check`] has seen, into their places.
-    pub fn fill(&mut self, tensors: &FileTensors<'_>) {
-        for (name, tensor) in tensors {
-            let Some(&(index, start)) = self.parts.get(&*self.known(name)) else {
-                continue;
-            };
-            let Some(place) = self.places.get(index) else {
-                continue;
-            };
-            let weight = self
-                .weights
-                .entry(place.ours.clone())
-                .or_insert_with(|| HostTensor {
-                    values: vec![0.0; place.shape.iter().product()],
-                    shape: place.shape.clone(),
-                });
-            if place.transposed {
-                fill_columns(tensor, start, weight);
-            } else {
-                fill_rows(tensor, start, weight);
-            }
-        }
+    /// The weights of ours that are whole with a file's tensors, which [`Gather::check`] has seen, under our
+    /// names. Each is decoded when it is asked for, so that few need be in memory at once.
+    pub fn whole<'t>(
+        &'t mut self,
+        tensors: &'t FileTensors<'_>,
+    ) -> impl Iterator<Item = (String, HostTensor)> + 't {
+        tensors
+            .iter()
+            .filter_map(|(name, tensor)| self.add(name, tensor))
     }
 
-    pub fn finish(self) -> HostTensors {
-        self.weights
+    /// Decodes a tensor into its place, and gives the weight if it is whole now.
+    fn add(&mut self, name: &str, tensor: &FileTensor<'_>) -> Option<(String, HostTensor)> {
+        let &(index, start) = self.parts.get(&*self.known(name))?;
+        let place = self.places.get(index)?;
+        let mut unfinished = self
+            .unfinished
+            .remove(&index)
+            .unwrap_or_else(|| Unfinished {
+                weight: HostTensor {
+                    values: vec![0.0; place.shape.iter().product()],
+                    shape: place.shape.clone(),
+                },
+                parts_left: place.theirs.len(),
+            });
+        if place.transposed {
+            fill_columns(tensor, start, &mut unfinished.weight);
+        } else {
+            fill_rows(tensor, start, &mut unfinished.weight);
+        }
+        unfinished.parts_left -= 1;
+        if unfinished.parts_left == 0 {
+            return Some((place.ours.clone(), unfinished.weight));
+        }
+        self.unfinished.insert(index, unfinished);
+        None
     }
 }
 
@@ -186,8 +202,7 @@ pub fn read_weights(config: &ModelConfig, bytes: &[u8]) -> Result<HostTensors, L
         .unwrap_or(0);
     let mut gather = Gather::new(config, vocabulary);
     gather.check(tensors.iter().map(|(name, t)| (name.as_str(), t.shape())))?;
-    gather.fill(&tensors);
-    Ok(gather.finish())
+    Ok(gather.whole(&tensors).collect())
 }
 
 /// Tensors by our names, e.g. weights or gradients, under the names that the file has for them.

@@ -1,6 +1,7 @@
 //! Several texts in the making.
 
-use super::{FinishReason, GeneratedText, GenerationSettings, likeliest, log_probability};
+use super::sampler::{likeliest, log_probability};
+use super::settings::{FinishReason, GeneratedText, GenerationSettings};
 use crate::decoder::{Decoder, KvCache};
 use crate::parameters;
 use crate::random::{Purpose, Random};

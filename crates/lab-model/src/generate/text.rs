@@ -1,6 +1,7 @@
 //! Texts in characters: stop strings, and pieces that can be shown as they come.
 
-use super::{FinishReason, GeneratedText, Generation, GenerationSettings, NewToken};
+use super::generation::{Generation, NewToken};
+use super::settings::{FinishReason, GeneratedText, GenerationSettings};
 use crate::decoder::Decoder;
 use crate::tokenizer::{TextStream, Tokenizer};
 use lab_protocol::{GenerateRequest, LabError};

@@ -1,6 +1,6 @@
 //! What the `tokenizers` library does not stand, refused with a reason before it panics or fills the memory.
 
-use super::subword::bad;
+use super::unreadable::bad;
 use lab_protocol::LabError;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Text as it is written, token by token, never half a character.
 
-use super::Tokenizer;
+use super::kinds::Tokenizer;
 
 /// Turns tokens into text as they come. What is put together is what [`Tokenizer::decode`] gives for all.
 #[derive(Clone, Debug, Default)]

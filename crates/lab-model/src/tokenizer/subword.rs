@@ -3,6 +3,7 @@
 use super::byte_level;
 use super::limits::{check_merges, check_normalizer, check_patterns};
 use super::training::END_OF_TEXT;
+use super::unreadable::bad;
 use lab_protocol::{ErrorCode, LabError};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -220,14 +221,6 @@ impl fmt::Debug for Subword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subword({} entries)", self.vocabulary)
     }
-}
-
-pub fn bad(what: &str) -> LabError {
-    LabError::new(
-        ErrorCode::InvalidCheckpoint,
-        format!("the tokenizer cannot be read: {what}"),
-        "Use the tokenizer.json that was written with the model.",
-    )
 }
 
 /// Whether a decoder turns characters into bytes, as GPT-2's does.

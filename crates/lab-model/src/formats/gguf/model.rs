@@ -1,18 +1,16 @@
 //! A Llama model in a GGUF file: its shape, and its tensors under Hugging Face's names and in their order.
 
-use super::{Gguf, Value, bad, tokenizer};
+use super::file::{Gguf, Value, bad};
+use super::tokenizer;
 use crate::formats::config::{LARGEST_VOCABULARY, own_head_width};
 use crate::formats::tensors::FileTensors;
-use crate::formats::weights::Gather;
-use crate::parameters::HostTensors;
 use crate::tokenizer::Tokenizer;
 use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position};
 
-/// What a file has.
+/// What a file has beside its tensors.
 pub struct GgufModel {
     pub shape: ModelConfig,
     pub vocabulary: usize,
-    pub weights: HostTensors,
     /// None where the file has a tokenizer of a kind that cannot be read.
     pub tokenizer: Option<Tokenizer>,
     /// What a `tokenizer_config.json` would say.
@@ -20,32 +18,34 @@ pub struct GgufModel {
     pub end_of_text: Vec<u32>,
 }
 
-/// Reads a model of the architecture `llama`.
+/// Reads a model of the architecture `llama`, but not its tensors.
 pub fn read_model(bytes: &[u8]) -> Result<GgufModel, LabError> {
-    let mut file = Gguf::read(bytes)?;
-    let architecture = file.text("general.architecture").unwrap_or("none");
-    if architecture != "llama" {
-        return Err(bad(format!(
-            "its architecture is {architecture}, and llama can be read"
-        )));
-    }
-    let (shape, vocabulary) = shape(&file)?;
-    let tensors = renamed(std::mem::take(&mut file.tensors), &shape)?;
-    let mut gather = Gather::new(&shape, vocabulary);
-    gather.check(tensors.iter().map(|(name, t)| (name.as_str(), t.shape())))?;
+    let file = Gguf::read(bytes)?;
+    let (shape, vocabulary) = read_shape(&file)?;
     let tokenizer = tokenizer::read(&file, vocabulary)?;
-    gather.fill(&tensors);
     Ok(GgufModel {
         shape,
         vocabulary,
-        weights: gather.finish(),
         tokenizer: tokenizer.tokenizer,
         tokenizer_config: tokenizer.config,
         end_of_text: tokenizer.end_of_text,
     })
 }
 
-fn shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
+/// The tensors of a model's file, under Hugging Face's names.
+pub fn read_tensors(bytes: &[u8]) -> Result<FileTensors<'_>, LabError> {
+    let mut file = Gguf::read(bytes)?;
+    let (shape, _) = read_shape(&file)?;
+    Ok(renamed(std::mem::take(&mut file.tensors), &shape))
+}
+
+fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
+    let architecture = file.text("general.architecture").unwrap_or("none");
+    if architecture != "llama" {
+        return Err(bad(format!(
+            "its architecture is {architecture}, and llama can be read"
+        )));
+    }
     let maybe = |key: &str| -> Result<Option<usize>, LabError> {
         let key = format!("llama.{key}");
         match (file.value(&key), file.whole(&key)) {
@@ -113,7 +113,7 @@ fn shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
 }
 
 /// The tensors under Hugging Face's names, the rows of queries and keys in its order.
-fn renamed<'a>(tensors: FileTensors<'a>, shape: &ModelConfig) -> Result<FileTensors<'a>, LabError> {
+fn renamed<'a>(tensors: FileTensors<'a>, shape: &ModelConfig) -> FileTensors<'a> {
     let mut renamed = FileTensors::new();
     for (name, tensor) in tensors {
         let turned = name.contains(".attn_q.") || name.contains(".attn_k.");
@@ -124,7 +124,7 @@ fn renamed<'a>(tensors: FileTensors<'a>, shape: &ModelConfig) -> Result<FileTens
         };
         renamed.insert(hugging_face_name(&name), tensor);
     }
-    Ok(renamed)
+    renamed
 }
 
 fn hugging_face_name(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! The tokenizer in a GGUF file as a `tokenizer.json`: byte-level pairs (`gpt2`) with the pre-tokenizers of GPT-2,
 //! SmolLM and Llama 3.
 
-use super::{Gguf, Value, bad};
+use super::file::{Gguf, Value, bad};
 use crate::tokenizer::{END_OF_TEXT, Tokenizer};
 use lab_protocol::LabError;
 use serde_json::{Map, Value as Json, json};

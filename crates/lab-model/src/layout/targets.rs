@@ -1,18 +1,8 @@
 //! The linear layers that an adapter can change, by their paths in the model's file, and which of them a
 //! list of names and patterns means.
 
-use crate::formats::module_paths;
+use super::family::{Layer, module_paths};
 use lab_protocol::{ErrorCode, LabError, ModelConfig};
-
-/// A linear layer of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    Qkv,
-    Projection,
-    Gate,
-    Up,
-    Down,
-}
 
 /// A linear layer of the model's file: one of ours, or some columns of its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +17,13 @@ pub struct Target {
     pub start: usize,
     /// Columns, which are all that goes out.
     pub width: usize,
+}
+
+impl Target {
+    /// Our name for the weight of its layer.
+    pub fn weight(&self) -> String {
+        format!("blocks.{}.{}.weight", self.block, self.layer.name())
+    }
 }
 
 /// All linear layers but the head, block by block.
@@ -80,7 +77,7 @@ pub fn chosen_targets(config: &ModelConfig, entries: &[String]) -> Result<Vec<Ta
 }
 
 /// The error for names that no linear layer has.
-pub(super) fn no_match(config: &ModelConfig, names: &[&String]) -> LabError {
+pub fn no_match(config: &ModelConfig, names: &[&String]) -> LabError {
     let ends: Vec<String> = module_paths(config)
         .iter()
         .map(|(_, name, _)| name.rsplit('.').next().unwrap_or(name).to_owned())

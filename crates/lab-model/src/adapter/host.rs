@@ -1,0 +1,36 @@
+//! An adapter on the host.
+
+use crate::layers::AdapterModule;
+use crate::layout::{Target, no_match, targets};
+use lab_protocol::{LabError, LoraConfig, ModelConfig};
+use std::collections::BTreeMap;
+
+/// An adapter on the host: what a PEFT folder holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adapter {
+    pub config: LoraConfig,
+    /// By the path of the linear layer in the model's file.
+    pub modules: BTreeMap<String, AdapterModule>,
+    /// Whether it was trained on a base in 4 bits.
+    pub quantized_base: bool,
+}
+
+impl Adapter {
+    /// Its modules with the layers of a model of this shape that they change, block by block. A module for
+    /// a layer that the model has not is an error that names it.
+    pub fn targets(&self, shape: &ModelConfig) -> Result<Vec<(Target, &AdapterModule)>, LabError> {
+        let mut left: Vec<&String> = self.modules.keys().collect();
+        let mut found = Vec::with_capacity(left.len());
+        for target in targets(shape) {
+            if let Some(module) = self.modules.get(&target.path) {
+                left.retain(|path| **path != target.path);
+                found.push((target, module));
+            }
+        }
+        if left.is_empty() {
+            Ok(found)
+        } else {
+            Err(no_match(shape, &left))
+        }
+    }
+}

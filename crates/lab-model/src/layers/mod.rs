@@ -1,0 +1,14 @@
+//! The parts that a decoder is made of: linear layers, what low-rank adapters add to them, norms, rotary
+//! positions.
+
+mod linear;
+mod lora;
+mod low_rank;
+mod norm;
+mod rope;
+
+pub use linear::{Linear, Weight};
+pub use lora::LoraLinear;
+pub use low_rank::{AdapterModule, LowRank};
+pub use norm::Norm;
+pub use rope::Rope;
