@@ -1,6 +1,6 @@
-//! Retrieval: documents become chunks, chunks become vectors and terms, and a query finds passages by both.
-//! Does no I/O, reads no clock. The only thread is the one that `instant-distance` needs for a fixed order
-//! (`store/graph.rs`), where a platform has threads.
+//! Retrieval: documents are cut into chunks, chunks are turned into vectors and terms, and a query finds
+//! passages by both. The crate does no I/O and reads no clock. Its only thread is the one that
+//! `instant-distance` needs for a fixed order (`store/graph.rs`), where a platform has threads.
 
 mod index;
 pub mod measures;

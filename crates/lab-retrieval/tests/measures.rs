@@ -1,7 +1,7 @@
 //! Measures and BM25 against independent implementations: golden values in tests/golden/retrieval.
 
 use lab_retrieval::measures::{
-    Gain, Judgements, ndcg, percentile, precision, quality, recall, reciprocal_rank,
+    Evaluation, Gain, Judgements, ndcg, percentile, precision, quality, recall, reciprocal_rank,
 };
 use lab_retrieval::{Bm25, Bm25Config, TermConfig};
 use serde_json::Value;
@@ -78,10 +78,11 @@ fn measures_equal_trec_eval_and_ranx_golden() {
             &golden["expected_ranx"][query]["mrr@10"],
         );
     }
-    let means = quality(&rankings, &judgements, &[10], Gain::Linear, usize::MAX).means;
-    // A depth that is named twice counts once.
-    let twice = quality(&rankings, &judgements, &[10, 10], Gain::Linear, usize::MAX).means;
-    assert_eq!(means, twice);
+    let as_trec_eval = Evaluation {
+        mrr_depth: usize::MAX,
+        ..Evaluation::default()
+    };
+    let means = quality(&rankings, &judgements, &as_trec_eval).means;
     let mean = |name: &str| {
         rankings
             .keys()
@@ -97,6 +98,64 @@ fn measures_equal_trec_eval_and_ranx_golden() {
     ] {
         assert!((means[ours] - mean(theirs)).abs() < 1e-6, "{ours}");
     }
+}
+
+/// Computed by hand, as pytrec_eval computes it: nDCG = Σ relevance/log2(rank + 1) of the ranking over the
+/// same sum of the ideal one.
+#[test]
+fn the_gain_is_linear_unless_asked_otherwise() {
+    let judgements = BTreeMap::from([(
+        "q".to_owned(),
+        Judgements::from([("a".into(), 3), ("b".into(), 1), ("c".into(), 2)]),
+    )]);
+    let ranking = ["x", "b", "a", "c"].map(str::to_owned).to_vec();
+    let rankings = HashMap::from([("q".to_owned(), ranking)]);
+    let ndcg = |gain: Gain| {
+        let evaluation = Evaluation {
+            gain,
+            ..Evaluation::default()
+        };
+        quality(&rankings, &judgements, &evaluation).means["ndcg@10"]
+    };
+    let discount = |rank: f64| 1.0 / (rank + 1.0).log2();
+    let linear = (discount(2.0) + 3.0 * discount(3.0) + 2.0 * discount(4.0))
+        / (3.0 * discount(1.0) + 2.0 * discount(2.0) + discount(3.0));
+    assert!((ndcg(Gain::default()) - linear).abs() < 1e-12);
+    assert!((linear - 0.628_385).abs() < 1e-6);
+    let exponential = (discount(2.0) + 7.0 * discount(3.0) + 3.0 * discount(4.0))
+        / (7.0 * discount(1.0) + 3.0 * discount(2.0) + discount(3.0));
+    assert!((ndcg(Gain::Exponential) - exponential).abs() < 1e-12);
+    assert!((exponential - 0.577_353).abs() < 1e-6);
+}
+
+/// BEIR's `ignore_identical_ids`: without it the query itself takes the first place.
+#[test]
+fn the_querys_own_document_does_not_count() {
+    let judgements = BTreeMap::from([(
+        "1".to_owned(),
+        Judgements::from([("2".into(), 1), ("3".into(), 1)]),
+    )]);
+    let rankings = HashMap::from([(
+        "1".to_owned(),
+        ["1", "2", "9", "3"].map(str::to_owned).to_vec(),
+    )]);
+    let measured = |ignore_identical_ids: bool| {
+        let evaluation = Evaluation {
+            cutoffs: [1, 3].into(),
+            ignore_identical_ids,
+            ..Evaluation::default()
+        };
+        quality(&rankings, &judgements, &evaluation).means
+    };
+    // Without the own document the ranking is 2, 9, 3.
+    let found = measured(true);
+    let ideal = 1.0 + 1.0 / 3f64.log2();
+    assert_eq!((found["mrr"], found["precision@1"]), (1.0, 1.0));
+    assert_eq!((found["recall@1"], found["recall@3"]), (0.5, 1.0));
+    assert!((found["ndcg@3"] - 1.5 / ideal).abs() < 1e-12);
+    let kept = measured(false);
+    assert_eq!((kept["mrr"], kept["precision@1"]), (0.5, 0.0));
+    assert!((kept["ndcg@3"] - (1.0 / 3f64.log2()) / ideal).abs() < 1e-12);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{Bar, Method};
 use crate::files;
 use clap::ValueEnum;
 use lab_protocol::{ErrorCode, LabError};
-use lab_retrieval::measures::{BeirSet, Gain, percentile, quality};
+use lab_retrieval::measures::{BeirSet, Evaluation, Gain, percentile, quality};
 use lab_retrieval::{
     Bm25, Bm25Config, Embedder, HashedConfig, HashedEmbedder, Hit, MemoryStore, StoreConfig,
     TextKind, VectorEntry, VectorQuery, embed_all, fuse,
@@ -17,25 +17,28 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// How deep rankings are that are judged and fused.
-const DEPTH: usize = 100;
+/// Documents of a ranking, before one with the query's own id is taken out.
+const DEPTH: usize = 101;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder with corpus.jsonl, queries.jsonl and qrels/test.tsv.
     folder: PathBuf,
-    /// By what documents are ranked; without it hybrid with --encoder, else bm25.
+    /// How documents are ranked; without it hybrid with --encoder, else bm25.
     #[arg(long, value_enum)]
     method: Option<Method>,
     /// Folder of a sentence encoder or of a language model; without it, hashed n-grams.
     #[arg(long)]
     encoder: Option<PathBuf>,
-    /// Places that recall and precision look at.
+    /// The k of recall@k and precision@k.
     #[arg(long, default_value_t = 10)]
     k: usize,
-    /// What a relevance adds in nDCG: 2^relevance - 1, or the relevance itself.
-    #[arg(long, value_enum, default_value = "exponential")]
+    /// The gain in nDCG: the relevance itself, as in trec_eval and BEIR, or 2^relevance - 1.
+    #[arg(long, value_enum, default_value = "linear")]
     gain: GainChoice,
+    /// Count a document with the id of the query, which BEIR's evaluation leaves out.
+    #[arg(long)]
+    keep_identical_ids: bool,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -43,8 +46,8 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum GainChoice {
-    Exponential,
     Linear,
+    Exponential,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), LabError> {
@@ -74,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         _ => Some(Dense::new(&set, &contents, arguments.encoder.as_deref())?),
     };
     let index_ms = started.elapsed().as_secs_f64() * 1000.0;
-    let depth = DEPTH.max(arguments.k);
+    let depth = DEPTH.max(arguments.k + 1);
     let mut rankings = HashMap::new();
     let mut milliseconds = Vec::new();
     for (number, query) in set.queries.iter().enumerate() {
@@ -98,12 +101,17 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
             hits.into_iter().map(|hit| hit.id).collect(),
         );
     }
-    let gain = match arguments.gain {
-        GainChoice::Exponential => Gain::Exponential,
-        GainChoice::Linear => Gain::Linear,
-    };
-    let quality = quality(&rankings, &set.judgements, &[10, arguments.k], gain, 10);
     let k = arguments.k;
+    let evaluation = Evaluation {
+        cutoffs: [10, k].into(),
+        gain: match arguments.gain {
+            GainChoice::Linear => Gain::Linear,
+            GainChoice::Exponential => Gain::Exponential,
+        },
+        ignore_identical_ids: !arguments.keep_identical_ids,
+        ..Evaluation::default()
+    };
+    let quality = quality(&rankings, &set.judgements, &evaluation);
     let mut report = Map::new();
     for name in [
         "ndcg@10".to_owned(),

@@ -1,4 +1,4 @@
-//! Documents that are searched by vectors and by words.
+//! The index: documents that are searched by vectors and by terms.
 
 mod bm25;
 mod document_index;

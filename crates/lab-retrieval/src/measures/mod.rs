@@ -1,4 +1,4 @@
-//! How good rankings and answers are.
+//! Measures of rankings and of answers.
 
 mod answers;
 mod beir;
@@ -7,6 +7,6 @@ mod ranking;
 pub use answers::{exact_match, normalize, supported, token_f1};
 pub use beir::{BeirDocument, BeirQuery, BeirSet};
 pub use ranking::{
-    Gain, Judgements, Quality, index_recall, ndcg, percentile, precision, quality, recall,
-    reciprocal_rank,
+    Evaluation, Gain, Judgements, Quality, index_recall, ndcg, percentile, precision, quality,
+    recall, reciprocal_rank,
 };

@@ -1,22 +1,21 @@
-//! How good a ranking is, from judgements of relevance. The measures are those of trec_eval; with several
-//! queries each is the mean over the queries that have a relevant document.
+//! Measures of rankings by relevance judgements, as trec_eval defines them and BEIR reports them. Over several
+//! queries each measure is the mean over the queries that have a relevant document.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Of a query: documents and how relevant they are; 0 and less is not relevant, as is what is not listed.
+/// The relevance of each judged document to one query. A document is relevant above 0; an unlisted one is not.
 pub type Judgements = HashMap<String, i32>;
 
-/// What a document of a relevance adds to the gain.
+/// The gain of a document in nDCG, from its relevance. Both are equal where relevance is 0 or 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gain {
-    /// 2^relevance − 1 (Burges et al. 2005).
+    /// The relevance itself (Järvelin and Kekäläinen 2002), as in trec_eval and BEIR.
     #[default]
-    Exponential,
-    /// The relevance itself (Järvelin and Kekäläinen 2002), as trec_eval and BEIR's tables have it. With
-    /// judgements of 0 and 1 the two are the same.
     Linear,
+    /// 2^relevance − 1 (Burges et al. 2005).
+    Exponential,
 }
 
 impl Gain {
@@ -90,7 +89,32 @@ pub fn ndcg(ranking: &[&str], judgements: &Judgements, k: usize, gain: Gain) -> 
     if ideal > 0.0 { real / ideal } else { 0.0 }
 }
 
-/// Means over queries, by the names that are used everywhere: `ndcg@10`, `recall@k`, `precision@k`, `mrr`.
+/// How rankings are measured. The default is BEIR's way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Evaluation {
+    /// The k of `ndcg@k`, `recall@k` and `precision@k`.
+    pub cutoffs: BTreeSet<usize>,
+    pub gain: Gain,
+    /// `mrr` looks at this many documents of a ranking.
+    pub mrr_depth: usize,
+    /// A document with the id of the query is taken out of its ranking. In some collections (ArguAna, Quora)
+    /// the query is itself a document, and would always be found first.
+    pub ignore_identical_ids: bool,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self {
+            cutoffs: BTreeSet::from([10]),
+            gain: Gain::default(),
+            mrr_depth: 10,
+            ignore_identical_ids: true,
+        }
+    }
+}
+
+/// Means over queries, by measure: `ndcg@k`, `recall@k`, `precision@k`, `mrr`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     pub queries: usize,
@@ -98,43 +122,43 @@ pub struct Quality {
     pub means: BTreeMap<String, f64>,
 }
 
-/// The measures of a run: rankings by query, best first. A query without a ranking counts as one that found
-/// nothing; one without a relevant document is left out. `mrr` is over the first `mrr_depth` places.
+/// The measures of rankings, best document first, by query id. A query without a ranking counts as one that
+/// found nothing; one without a relevant document is left out.
 pub fn quality(
-    run: &HashMap<String, Vec<String>>,
+    rankings: &HashMap<String, Vec<String>>,
     judgements: &BTreeMap<String, Judgements>,
-    cutoffs: &[usize],
-    gain: Gain,
-    mrr_depth: usize,
+    evaluation: &Evaluation,
 ) -> Quality {
-    // Each once, or it would be added twice.
-    let cutoffs: BTreeSet<usize> = cutoffs.iter().copied().collect();
-    let judged: Vec<_> = judgements
+    let answerable: Vec<_> = judgements
         .iter()
         .filter(|(_, j)| j.values().any(|relevance| *relevance > 0))
         .collect();
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-    for (query, judgements) in &judged {
-        let ranking: Vec<&str> = run
+    for (query, judgements) in &answerable {
+        let ranking: Vec<&str> = rankings
             .get(*query)
             .into_iter()
             .flatten()
+            .filter(|id| !(evaluation.ignore_identical_ids && id == query))
             .map(String::as_str)
             .collect();
         let mut add = |name: String, value: f64| *sums.entry(name).or_default() += value;
-        for &k in &cutoffs {
-            add(format!("ndcg@{k}"), ndcg(&ranking, judgements, k, gain));
+        for &k in &evaluation.cutoffs {
+            add(
+                format!("ndcg@{k}"),
+                ndcg(&ranking, judgements, k, evaluation.gain),
+            );
             add(format!("recall@{k}"), recall(&ranking, judgements, k));
             add(format!("precision@{k}"), precision(&ranking, judgements, k));
         }
         add(
             "mrr".into(),
-            reciprocal_rank(&ranking, judgements, mrr_depth),
+            reciprocal_rank(&ranking, judgements, evaluation.mrr_depth),
         );
     }
-    let number = judged.len().max(1) as f64;
+    let number = answerable.len().max(1) as f64;
     Quality {
-        queries: judged.len(),
+        queries: answerable.len(),
         means: sums
             .into_iter()
             .map(|(name, sum)| (name, sum / number))

@@ -1,4 +1,4 @@
-//! Files become documents.
+//! Readers: from files to documents.
 
 mod error;
 mod file;

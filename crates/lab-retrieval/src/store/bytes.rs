@@ -1,5 +1,5 @@
-//! Numbers and texts as bytes, little end first. The reader trusts nothing: it never reserves more than the
-//! bytes that are there can fill.
+//! Numbers and texts as bytes, little-endian. The reader trusts no length: it reserves no more than the
+//! remaining bytes can fill.
 
 use lab_protocol::{ErrorCode, LabError};
 
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| corrupt("a number is too large"))
     }
 
-    /// How many things of at least `size` bytes follow.
+    /// The number of items of at least `size` bytes that follow.
     pub fn count(&mut self, size: usize) -> Result<usize, LabError> {
         let count = self.number()?;
         if count > self.left.len() / size.max(1) {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         if self.left.is_empty() {
             Ok(())
         } else {
-            Err(corrupt("it has more than it says"))
+            Err(corrupt("bytes follow its end"))
         }
     }
 }
@@ -101,7 +101,7 @@ pub fn corrupt(what: &str) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
         format!("the index file is damaged: {what}"),
-        "Make the index anew from its documents.",
+        "Index the documents again.",
     )
     .at("index")
 }

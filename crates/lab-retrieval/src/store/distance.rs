@@ -1,8 +1,7 @@
-//! Scalar products, the one thing that a search computes. Each is written so that it vectorises: many
-//! independent sums for floats, whose order of addition is fixed and so the same on every machine; products
-//! of bytes from -127 to 127, whose sums are exact in any order.
+//! Scalar products. Those of floats use many independent sums in a fixed order, so that they vectorise and are
+//! the same on every machine. Those of bytes from -127 to 127 are exact in any order.
 
-/// Sums that run side by side in a product of floats.
+/// Independent sums in a product of floats.
 const LANES: usize = 32;
 
 /// Σ aᵢ·bᵢ over the shorter of the two. The order of addition does not depend on the machine.
@@ -41,10 +40,10 @@ fn dot_portable(a: &[f32], b: &[f32]) -> f32 {
     sums[0] + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// A product of byte vectors, chosen once for the machine: ask before a loop, not within.
+/// A scalar product of bytes. Choose it once before a loop with [`byte_dot`].
 pub type ByteDot = fn(&[i8], &[i8]) -> i32;
 
-/// The fastest product of bytes here. All of them are exact, so that all give the same.
+/// The fastest scalar product of bytes on this machine. All of them give the same results.
 pub fn byte_dot() -> ByteDot {
     #[cfg(target_arch = "x86_64")]
     {

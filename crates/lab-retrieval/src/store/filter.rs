@@ -1,4 +1,4 @@
-//! Which documents may come back, by their metadata.
+//! Conditions on the metadata of documents.
 
 use lab_protocol::Metadata;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum Filter {
         key: String,
         values: Vec<Value>,
     },
-    /// A number within bounds that count as inside; a bound that is left out does not bind.
+    /// A number from `minimum` to `maximum`, both included; either may be left out.
     Range {
         key: String,
         #[serde(default)]

@@ -1,15 +1,14 @@
-//! A hierarchical navigable small world (Malkov and Yashunin 2018): built by `instant-distance`, then kept
-//! in a form of our own that is a third of its size, is searched with any width and any filter, and is
-//! written and read as plain numbers.
+//! A hierarchical navigable small world graph (Malkov and Yashunin 2018). `instant-distance` builds it. Our own
+//! form of it takes a third of the memory, allows any search width and any filter, and is stored as plain
+//! numbers.
 //!
-//! What is done around `instant-distance` 0.6.1, and why:
+//! How `instant-distance` 0.6.1 is used, and why:
 //! - Its order of insertion comes from a generator that differs between machines of 32 and 64 bits. The
 //!   points are handed over in the order that this generator will undo, so that the graph depends on our
 //!   order only, and is the same in wasm.
-//! - On several threads it inserts in any order. A pool of one thread keeps the order; where there are no
-//!   threads there is no other order.
-//! - Its layers follow from a logarithm, which is given as a number here.
-//! - Copies of a vector fill each other's lists of neighbours: the caller hands in distinct ones only.
+//! - On several threads it inserts in any order. A pool of one thread keeps the order.
+//! - Its layers follow from a logarithm, which is a constant here.
+//! - Equal vectors fill each other's lists of neighbours: the caller passes distinct ones only.
 
 use super::distance::{ByteDot, byte_dot};
 use super::rows::{Prepared, Rows};
@@ -24,15 +23,14 @@ use std::collections::BinaryHeap;
 /// 1/ln(32), as instant-distance has 32 links in a layer above the lowest.
 const LAYER_SHARE: f32 = 0.288_539;
 
-/// Links of each node, layer by layer. Nodes are the rows of a segment, those that are in upper layers first;
-/// the search begins at node 0.
+/// The links of each node, by layer. The nodes of upper layers come first; a search begins at node 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
     /// The lowest layer first.
     pub layers: Vec<Links>,
 }
 
-/// Links of the nodes 0 to n - 1 of a layer: those of node i are `targets[offsets[i]..offsets[i + 1]]`.
+/// The links of a layer: node i links to `targets[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Links {
     pub offsets: Vec<u32>,
@@ -50,7 +48,7 @@ impl Links {
     }
 }
 
-/// A point that knows its vector by its place.
+/// A vector by its row.
 #[derive(Clone)]
 struct RowPoint<'a> {
     rows: &'a Rows,
@@ -66,7 +64,7 @@ impl Point for RowPoint<'_> {
 }
 
 impl Serialize for RowPoint<'_> {
-    /// The vectors are ours already: only the links are wanted.
+    /// Only the links are wanted: the vectors are already in `Rows`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()
     }
@@ -89,7 +87,7 @@ pub fn build(
 ) -> Result<(Graph, Vec<u32>), LabError> {
     let mut order = chosen.to_vec();
     shuffle(&mut order, seed);
-    // Where instant-distance will take the point of each place from.
+    // The source of the point at each place, as instant-distance will choose it.
     let mut generator = SmallRng::seed_from_u64(seed);
     let number = order.len() as u32;
     let mut sources: Vec<(u32, usize)> = (0..order.len())
@@ -120,12 +118,12 @@ pub fn build(
         Ok(pool) => pool.install(build),
         Err(_) => build(),
     };
-    // The generator was foreseen rightly, or the nodes are not the rows they are taken for.
-    let foreseen = sources.iter().enumerate().all(|(place, &(_, source))| {
+    // If another generator chose the sources, the nodes are other rows.
+    let as_expected = sources.iter().enumerate().all(|(place, &(_, source))| {
         ids.get(source)
             .is_some_and(|id| id.into_inner() as usize == place)
     });
-    if !foreseen {
+    if !as_expected {
         return Err(LabError::internal(
             "instant-distance orders its points in an unknown way",
         ));
@@ -169,7 +167,7 @@ fn compact(lists: Vec<Vec<u32>>) -> Links {
     links
 }
 
-/// A number to sort by with the node it belongs to: greater keys are greater, then lower nodes.
+/// A key with its node in one number, ordered by key and then by descending node.
 #[inline]
 fn packed(key: f32, node: u32) -> u64 {
     let bits = key.to_bits();
@@ -186,13 +184,13 @@ fn node(packed: u64) -> u32 {
     !(packed as u32)
 }
 
-/// What a search of a graph found.
+/// The result of a search in a graph.
 pub struct Found {
     /// Nodes, the nearest first.
     pub nodes: Vec<u32>,
-    /// Nodes whose key was computed.
+    /// Number of nodes whose key was computed.
     pub visited: usize,
-    /// The search was given up as `allow` lets through too few: an exact scan is cheaper.
+    /// The search stopped because `allow` accepts too few nodes: an exact scan is cheaper.
     pub abandoned: bool,
 }
 
@@ -208,8 +206,8 @@ impl Graph {
             .sum()
     }
 
-    /// The nodes nearest to the query, up to `ef`, among those that `allow` lets through; the others are
-    /// walked over. Node i is row `first_row + i` of `rows`. `step` hears each node that the search goes to.
+    /// Up to `ef` nodes nearest to the query that `allow` accepts; the search passes over other nodes too.
+    /// Node i is row `first_row + i` of `rows`. `step` is called with each visited node.
     pub fn search(
         &self,
         rows: &Rows,
@@ -250,7 +248,7 @@ impl Graph {
         let Some(links) = self.layers.first() else {
             return found;
         };
-        // Past this share of all nodes, without enough of them let through, a scan is the cheaper way.
+        // After this many nodes without enough accepted ones, an exact scan is cheaper.
         let budget = 16 * ef + self.nodes() / 4;
         let mut seen = vec![0u64; self.nodes().div_ceil(64)];
         let mut unseen = |node: u32| {

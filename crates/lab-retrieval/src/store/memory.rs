@@ -1,6 +1,6 @@
-//! The store in memory. New vectors go to a buffer that is searched exactly and at once; when it is large
-//! enough it becomes a segment with a graph, together with segments that are not much larger, so that there
-//! are few. Removed and replaced vectors stay as tombstones until their segment is built anew.
+//! The store in memory. New vectors go to a buffer that is searched exactly. A large buffer becomes a segment
+//! with a graph, together with segments that are not much larger, so that there are few segments. Removed and
+//! replaced vectors stay as tombstones until their segment is rebuilt.
 
 use super::graph::{Graph, build};
 use super::rows::{Facts, Rows};
@@ -13,16 +13,16 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// How a store searches.
+/// Settings of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     pub similarity: Similarity,
     /// With fewer vectors there is no graph: exact search is as fast.
     pub exact_below: usize,
-    /// Candidates while a graph is built (`efConstruction`): more make it better and slower to build.
+    /// Candidates while a graph is built (`efConstruction`): more make a better graph, more slowly.
     pub build_effort: usize,
-    /// Candidates while a graph is searched (`ef`), unless a query says otherwise.
+    /// Candidates while a graph is searched (`ef`), unless the query has its own number.
     pub effort: usize,
     /// The same seed and the same vectors in the same order give the same graph.
     pub seed: u64,
@@ -49,22 +49,22 @@ impl StoreConfig {
     }
 }
 
-/// The longest vector.
+/// The maximum length of a vector.
 pub(super) const MAX_DIMENSIONS: usize = 65_536;
-/// A segment is built anew when this share of its vectors is dead, in percent.
-const DEAD_PERCENT: usize = 35;
+/// A segment is rebuilt when more than this percentage of its vectors is removed.
+const MAX_REMOVED_PERCENT: usize = 35;
 
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     pub(super) config: StoreConfig,
     pub(super) rows: Rows,
-    /// Of each row.
+    /// The id of each row.
     pub(super) ids: Vec<String>,
     pub(super) metadata: Vec<Rc<Metadata>>,
     pub(super) live: Vec<bool>,
-    /// In the order of their rows, without gaps; what is after the last is the buffer.
+    /// In the order of their rows, without gaps. The rows after the last segment are the buffer.
     pub(super) segments: Vec<Segment>,
-    /// Rows of the ids that are live.
+    /// The row of each live id.
     pub(super) places: HashMap<String, u32>,
 }
 
@@ -74,10 +74,10 @@ pub(super) struct Segment {
     pub rows: Range<usize>,
     /// Node i is row `rows.start + i`.
     pub graph: Graph,
-    /// Rows after the nodes that have the same vector as a node: (node, row), sorted.
-    pub twins: Vec<(u32, u32)>,
-    /// Tombstones when it was built or read: none.
-    pub dead: usize,
+    /// Rows after the nodes with the same vector as a node: (node, row), sorted.
+    pub duplicates: Vec<(u32, u32)>,
+    /// Number of tombstones.
+    pub removed: usize,
 }
 
 impl MemoryStore {
@@ -117,14 +117,14 @@ impl MemoryStore {
         self.places.contains_key(id)
     }
 
-    /// The vector of an id, as it is kept: at length 1 with cosine.
+    /// The vector of an id as stored: of length 1 with cosine.
     pub fn vector(&self, id: &str) -> Option<&[f32]> {
         self.places
             .get(id)
             .map(|&row| self.rows.vector(row as usize))
     }
 
-    /// How many vectors are in graphs; the others are searched exactly.
+    /// Number of rows in graphs; the others are searched exactly.
     pub fn in_graphs(&self) -> usize {
         self.sealed()
     }
@@ -135,7 +135,7 @@ impl MemoryStore {
         let graphs: usize = self
             .segments
             .iter()
-            .map(|segment| segment.graph.bytes() + 8 * segment.twins.len())
+            .map(|segment| segment.graph.bytes() + 8 * segment.duplicates.len())
             .sum();
         self.rows.len() * row + graphs
     }
@@ -183,7 +183,7 @@ impl MemoryStore {
             ));
         }
         for entry in entries {
-            self.bury(&entry.id);
+            self.mark_removed(&entry.id);
             let row = self.rows.len() as u32;
             let vector = self.rows.normalized(&entry.vector);
             self.rows.push(&vector);
@@ -195,14 +195,15 @@ impl MemoryStore {
         self.maintain()
     }
 
-    /// Removes vectors, and says how many of them were there.
+    /// Removes vectors. Returns how many it had.
     pub fn remove(&mut self, ids: &[&str]) -> Result<usize, LabError> {
-        let removed = ids.iter().filter(|id| self.bury(id)).count();
+        let removed = ids.iter().filter(|id| self.mark_removed(id)).count();
         self.maintain()?;
         Ok(removed)
     }
 
-    fn bury(&mut self, id: &str) -> bool {
+    /// Leaves a tombstone. Returns whether the id was there.
+    fn mark_removed(&mut self, id: &str) -> bool {
         let Some(row) = self.places.remove(id) else {
             return false;
         };
@@ -215,29 +216,30 @@ impl MemoryStore {
             .iter_mut()
             .find(|segment| segment.rows.contains(&row))
         {
-            segment.dead += 1;
+            segment.removed += 1;
         }
         true
     }
 
-    /// Builds anew what has too many tombstones, and gives a large buffer a graph.
+    /// Rebuilds segments with too many tombstones, and gives a large buffer a graph.
     fn maintain(&mut self) -> Result<(), LabError> {
-        let crowded = |segment: &Segment| segment.dead * 100 > segment.rows.len() * DEAD_PERCENT;
+        let needs_rebuild =
+            |segment: &Segment| segment.removed * 100 > segment.rows.len() * MAX_REMOVED_PERCENT;
         let mut from = self
             .segments
             .iter()
-            .find(|s| crowded(s))
+            .find(|s| needs_rebuild(s))
             .map(|s| s.rows.start);
         let buffer = self.live[self.sealed()..]
             .iter()
             .filter(|live| **live)
             .count();
         if buffer >= self.config.exact_below {
-            // Segments that are not twice as large as what comes after them are taken along.
+            // A segment that is at most twice as large as all that follows it joins the new one.
             let mut size = buffer;
             let mut start = self.sealed();
             for segment in self.segments.iter().rev() {
-                let live = segment.rows.len() - segment.dead;
+                let live = segment.rows.len() - segment.removed;
                 if live > 2 * size {
                     break;
                 }
@@ -254,14 +256,14 @@ impl MemoryStore {
         }
     }
 
-    /// Drops the dead rows from `from` on, and gives the others a graph if they are enough. Nothing is
-    /// changed before the graph is there.
+    /// Drops the removed rows from `from` on, and gives the others a graph if they are enough. Changes nothing
+    /// until the graph is built.
     fn rebuild(&mut self, from: usize) -> Result<(), LabError> {
         let alive: Vec<u32> = (from..self.rows.len())
             .filter(|&row| self.live[row])
             .map(|row| row as u32)
             .collect();
-        let (mut order, mut twins, mut graph) = (alive, Vec::new(), None);
+        let (mut order, mut duplicates, mut graph) = (alive, Vec::new(), None);
         if order.len() >= self.config.exact_below {
             let (distinct, copies) = self.distinct(&order);
             let (built, nodes) = build(
@@ -277,13 +279,13 @@ impl MemoryStore {
                 .collect();
             order = nodes;
             for (row, copy) in copies {
-                twins.push((
+                duplicates.push((
                     node_of.get(&row).copied().unwrap_or(0),
                     (from + order.len()) as u32,
                 ));
                 order.push(copy);
             }
-            twins.sort_unstable();
+            duplicates.sort_unstable();
             graph = Some(built);
         }
         let rows = self.rows.select(&order);
@@ -311,8 +313,8 @@ impl MemoryStore {
             self.segments.push(Segment {
                 rows: from..self.rows.len(),
                 graph,
-                twins,
-                dead: 0,
+                duplicates,
+                removed: 0,
             });
         }
         Ok(())
@@ -370,7 +372,7 @@ pub(super) fn check_vector(vector: &[f32], dimensions: usize, what: &str) -> Res
     if vector.len() != dimensions {
         return Err(invalid(
             format!("{what} has {} numbers, not {dimensions}", vector.len()),
-            "Embed everything with the same embedder.",
+            "Embed all texts with the same embedder.",
         ));
     }
     if vector
@@ -379,7 +381,7 @@ pub(super) fn check_vector(vector: &[f32], dimensions: usize, what: &str) -> Res
     {
         return Err(invalid(
             format!("{what} has a number that is not finite, or beyond {LARGEST:e}"),
-            "Check the embedder that it comes from.",
+            "Check the embedder: it gave this vector.",
         ));
     }
     Ok(())
@@ -389,11 +391,7 @@ pub(crate) fn check_k(k: usize) -> Result<(), LabError> {
     if k > 0 {
         return Ok(());
     }
-    Err(LabError::config(
-        "k",
-        "0 results were asked for",
-        "Ask for at least 1.",
-    ))
+    Err(LabError::config("k", "k is 0", "Use at least 1."))
 }
 
 fn invalid(message: String, hint: &str) -> LabError {

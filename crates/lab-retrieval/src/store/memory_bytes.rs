@@ -1,4 +1,4 @@
-//! The store in memory as bytes: vectors, ids and graphs. All that is read is checked before it is used.
+//! The store in memory as bytes: vectors, ids and graphs. Reading checks all bytes before using them.
 
 use super::bytes::{Reader, Writer, corrupt};
 use super::graph::{Graph, Links};
@@ -20,7 +20,7 @@ impl MemoryStore {
         writer.number(self.segments.len());
         for segment in &self.segments {
             writer.number(segment.rows.end);
-            let (of, rows): (Vec<u32>, Vec<u32>) = segment.twins.iter().copied().unzip();
+            let (of, rows): (Vec<u32>, Vec<u32>) = segment.duplicates.iter().copied().unzip();
             writer.u32s(&of);
             writer.u32s(&rows);
             writer.number(segment.graph.layers.len());
@@ -31,7 +31,7 @@ impl MemoryStore {
         }
     }
 
-    /// Reads a store; `metadata` names that of an id.
+    /// Reads a store. `metadata` gives the metadata of an id.
     pub(crate) fn read(
         reader: &mut Reader,
         config: StoreConfig,
@@ -51,17 +51,17 @@ impl MemoryStore {
                 .map_err(|error| corrupt(&error.message))?;
             store.rows.push(vector);
         }
-        // An id takes at least its length and its mark.
+        // An id takes at least its length and its live flag.
         let number = reader.count(16)?;
         if number != store.rows.len() {
-            return Err(corrupt("it has not as many ids as vectors"));
+            return Err(corrupt("it has fewer or more ids than vectors"));
         }
         for row in 0..number {
             let id = reader.text()?.to_owned();
             let live = match reader.number()? {
                 0 => false,
                 1 => true,
-                _ => return Err(corrupt("a mark is neither yes nor no")),
+                _ => return Err(corrupt("a live flag is neither 0 nor 1")),
             };
             if live && store.places.insert(id.clone(), row as u32).is_some() {
                 return Err(corrupt("an id comes twice"));
@@ -96,7 +96,7 @@ fn read_segment(reader: &mut Reader, store: &MemoryStore) -> Result<Segment, Lab
     }
     let graph = Graph { layers };
     check_graph(&graph)?;
-    // Nodes first, then the copies, each of which belongs to a node.
+    // The nodes come first, then the duplicates, each of one node.
     let nodes = graph.nodes();
     let copies: HashSet<u32> = rows.iter().copied().collect();
     let fits = of.len() == rows.len()
@@ -108,18 +108,18 @@ fn read_segment(reader: &mut Reader, store: &MemoryStore) -> Result<Segment, Lab
         && of.iter().all(|&node| (node as usize) < nodes)
         && of.is_sorted();
     if !fits {
-        return Err(corrupt("the copies in a graph are wrong"));
+        return Err(corrupt("the duplicates in a graph are wrong"));
     }
-    let dead = store.live[start..end].iter().filter(|live| !**live).count();
+    let removed = store.live[start..end].iter().filter(|live| !**live).count();
     Ok(Segment {
         rows: start..end,
         graph,
-        twins: of.into_iter().zip(rows).collect(),
-        dead,
+        duplicates: of.into_iter().zip(rows).collect(),
+        removed,
     })
 }
 
-/// Every link leads to a node of its layer, and every layer is within the one below.
+/// Checks that links stay in their layer and that each layer is part of the one below.
 fn check_graph(graph: &Graph) -> Result<(), LabError> {
     let mut below = usize::MAX;
     for links in &graph.layers {

@@ -1,4 +1,4 @@
-//! Searching the store in memory: graphs where there are any, the buffer exactly.
+//! Searches of the store in memory: segments by their graphs, the buffer exactly.
 
 use super::memory::{MemoryStore, Segment, check_k, check_vector};
 use super::rows::Prepared;
@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 impl MemoryStore {
-    /// The nearest to a query.
+    /// The nearest vectors to a query.
     pub fn search(&self, query: &VectorQuery<'_>) -> Result<Vec<Hit>, LabError> {
         let prepared = self.check_query(query)?;
         let allow = self.allow(query);
@@ -39,7 +39,7 @@ impl MemoryStore {
         Ok(self.rank(rows, &prepared, query))
     }
 
-    /// The nearest for certain: every vector is looked at.
+    /// The same by exact search over all vectors.
     pub fn search_exact(&self, query: &VectorQuery<'_>) -> Result<Vec<Hit>, LabError> {
         let prepared = self.check_query(query)?;
         let mut rows = Vec::new();
@@ -53,8 +53,8 @@ impl MemoryStore {
         Ok(self.rank(rows, &prepared, query))
     }
 
-    /// The ids of the vectors that a search goes to, in this order, where it walks over graphs: none where
-    /// every vector is looked at. Those that were removed since have no id.
+    /// The ids of the vectors that a search visits in graphs, in order. Exact search visits none of them;
+    /// removed vectors have an empty id.
     pub fn path(&self, query: &VectorQuery<'_>) -> Result<Vec<&str>, LabError> {
         let prepared = self.check_query(query)?;
         let effort = if query.effort == 0 {
@@ -97,16 +97,17 @@ impl MemoryStore {
         rows: &mut Vec<u32>,
     ) {
         let start = segment.rows.start;
-        let twins = |node: u32| {
-            let first = segment.twins.partition_point(|(of, _)| *of < node);
-            segment.twins[first..]
+        let duplicates = |node: u32| {
+            let first = segment.duplicates.partition_point(|(of, _)| *of < node);
+            segment.duplicates[first..]
                 .iter()
                 .take_while(move |(of, _)| *of == node)
                 .map(|(_, row)| *row)
         };
         let mut any = |node: u32| {
             allow(start + node as usize)
-                || (!segment.twins.is_empty() && twins(node).any(|row| allow(row as usize)))
+                || (!segment.duplicates.is_empty()
+                    && duplicates(node).any(|row| allow(row as usize)))
         };
         let found = segment
             .graph
@@ -116,19 +117,19 @@ impl MemoryStore {
             let row = start as u32 + node;
             rows.extend(
                 std::iter::once(row)
-                    .chain(twins(node))
+                    .chain(duplicates(node))
                     .filter(|&row| allow(row as usize)),
             );
         }
-        let enough = k.min(segment.rows.len() - segment.dead);
+        let enough = k.min(segment.rows.len() - segment.removed);
         if found.abandoned || rows.len() - before < enough {
             rows.truncate(before);
             self.scan(segment.rows.clone(), query, k, allow, rows);
         }
     }
 
-    /// Adds the k nearest of a range, and perhaps a few more: rows are judged by their bytes, and kept where
-    /// the rounding leaves it open whether they are among the nearest.
+    /// Adds the k nearest rows of a range. It compares bytes, so it also adds rows that the rounding error may
+    /// have kept out of the nearest.
     fn scan(
         &self,
         range: Range<usize>,
@@ -141,26 +142,28 @@ impl MemoryStore {
         if k == 0 {
             return;
         }
-        let mut highest = Vec::with_capacity(range.len());
-        // The k greatest of the least that allowed rows can score.
-        let mut least: BinaryHeap<Reverse<Ordered>> = BinaryHeap::with_capacity(k + 1);
+        let mut upper_bounds = Vec::with_capacity(range.len());
+        // The k highest lower bounds of allowed rows.
+        let mut lower_bounds: BinaryHeap<Reverse<Ordered>> = BinaryHeap::with_capacity(k + 1);
         let mut limit = f32::NEG_INFINITY;
         for row in range.clone() {
             let (key, error) = (self.rows.key(query, row), self.rows.key_error(query, row));
-            highest.push(key + error);
+            upper_bounds.push(key + error);
             if key - error > limit && allow(row) {
-                least.push(Reverse(Ordered(key - error)));
-                if least.len() > k {
-                    least.pop();
+                lower_bounds.push(Reverse(Ordered(key - error)));
+                if lower_bounds.len() > k {
+                    lower_bounds.pop();
                 }
-                if let Some(Reverse(worst)) = least.peek().filter(|_| least.len() == k) {
+                if let Some(Reverse(worst)) =
+                    lower_bounds.peek().filter(|_| lower_bounds.len() == k)
+                {
                     limit = worst.0;
                 }
             }
         }
         let open = range
-            .zip(highest)
-            .filter(|&(row, highest)| highest >= limit && allow(row));
+            .zip(upper_bounds)
+            .filter(|&(row, upper_bound)| upper_bound >= limit && allow(row));
         rows.extend(open.map(|(row, _)| row as u32));
     }
 

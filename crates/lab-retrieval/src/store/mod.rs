@@ -1,4 +1,4 @@
-//! Where vectors are kept and searched.
+//! Vector stores.
 
 pub(crate) mod bytes;
 mod distance;

@@ -1,13 +1,13 @@
-//! Vectors in two dimensions, to be looked at: their first two principal components.
+//! Vectors in two dimensions for a picture: their first two principal components.
 
 use super::distance::dot;
 
-/// Vectors that the directions are found from; of more, evenly spaced ones.
+/// The maximum number of vectors that the directions are computed from, evenly spaced.
 const SAMPLE: usize = 2000;
 /// Steps of the power method: enough for a picture.
 const STEPS: usize = 50;
 
-/// A plane through the middle of vectors, along the two directions in which they differ most.
+/// A plane through the mean of vectors, along the two directions of their greatest variance.
 #[derive(Clone, Debug)]
 pub struct Plane {
     middle: Vec<f32>,
@@ -15,7 +15,7 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// The plane of vectors of one length; none without any. The same vectors give the same plane.
+    /// The plane of vectors of the same dimensions; none without vectors. It depends on the vectors only.
     pub fn new(vectors: &[&[f32]]) -> Option<Self> {
         let dimensions = vectors.first()?.len();
         let sample: Vec<&[f32]> = vectors
@@ -43,16 +43,16 @@ impl Plane {
         })
     }
 
-    /// Where a vector lies in the plane.
+    /// The coordinates of a vector in the plane.
     pub fn place(&self, vector: &[f32]) -> [f32; 2] {
         let along = |axis: &Vec<f32>| dot(vector, axis) - dot(&self.middle, axis);
         [along(&self.axes[0]), along(&self.axes[1])]
     }
 }
 
-/// The direction of the greatest variance, across `other` if there is one; zeros where there is none.
+/// The direction of the greatest variance orthogonal to `other`; zeros if there is none.
 fn direction(centred: &[Vec<f32>], other: Option<&Vec<f32>>, dimensions: usize) -> Vec<f32> {
-    // Any start will do that no set of vectors is likely to lie across.
+    // An arbitrary start that is unlikely to be orthogonal to all vectors.
     let mut axis: Vec<f32> = (0..dimensions)
         .map(|place| 1.0 + ((place * 37) % 11) as f32 * 0.1)
         .collect();

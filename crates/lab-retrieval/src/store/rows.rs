@@ -1,17 +1,17 @@
-//! Vectors row by row: in full, and in 8 bits a number with what the rounding may have cost, so that a scan
-//! over the bytes can be made exact.
+//! Vectors row by row: in full, and as 8-bit codes with a bound of their rounding error, by which a scan of
+//! the codes becomes exact.
 
 use super::distance::{ByteDot, byte_dot, dot};
 use lab_protocol::Similarity;
 
-/// A vector in 8 bits: numbers are `code · scale`, with the largest at ±127.
+/// A vector as 8-bit codes: a number is `code · scale`, and the largest has code ±127.
 #[derive(Clone, Debug)]
 pub struct Quantized {
     pub codes: Vec<i8>,
     pub facts: Facts,
 }
 
-/// What is known of a row beside its numbers.
+/// The scale and lengths that belong to the codes of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub scale: f32,
@@ -26,7 +26,7 @@ pub fn quantize(vector: &[f32]) -> Quantized {
         .iter()
         .fold(0.0f32, |largest, v| largest.max(v.abs()));
     let scale = largest / 127.0;
-    // A scale so small that its inverse is infinite stands for a vector of zeros.
+    // A scale whose inverse is infinite means a vector of zeros.
     let inverse = if scale > 1e-30 { 1.0 / scale } else { 0.0 };
     let codes: Vec<i8> = vector
         .iter()
@@ -45,7 +45,7 @@ pub fn quantize(vector: &[f32]) -> Quantized {
     Quantized { codes, facts }
 }
 
-/// Vectors of one length. With cosine they have length 1.
+/// Vectors of the same dimensions, normalized to length 1 with cosine.
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub dimensions: usize,
@@ -55,7 +55,7 @@ pub struct Rows {
     pub facts: Vec<Facts>,
 }
 
-/// A query that is being answered.
+/// A query with its codes.
 pub struct Prepared {
     pub full: Vec<f32>,
     pub quantized: Quantized,
@@ -85,7 +85,7 @@ impl Rows {
         self.facts.push(quantized.facts);
     }
 
-    /// The vector as it is kept: at length 1 for cosine; a vector of zeros stays.
+    /// The vector as it is stored: of length 1 with cosine; a vector of zeros stays.
     pub fn normalized(&self, vector: &[f32]) -> Vec<f32> {
         let mut vector = vector.to_vec();
         if self.similarity == Similarity::Cosine {
@@ -119,8 +119,8 @@ impl Rows {
         &self.codes[row * self.dimensions..(row + 1) * self.dimensions]
     }
 
-    /// More is nearer: an approximation by bytes of the scalar product; with Euclidean, less half the row's
-    /// squared length, which puts rows in the same order as their distance.
+    /// The scalar product of the codes; with Euclidean, minus half the row's squared length, which orders
+    /// rows by distance. A higher key is nearer.
     #[inline]
     pub fn key(&self, query: &Prepared, row: usize) -> f32 {
         let facts = &self.facts[row];
@@ -128,7 +128,7 @@ impl Rows {
         product * (query.quantized.facts.scale * facts.scale) - self.half_square(facts)
     }
 
-    /// By how much the key may be off, by the Cauchy-Schwarz inequality:
+    /// The maximum error of the key, by the Cauchy-Schwarz inequality:
     /// q·v − q̂·v̂ = (q − q̂)·v + q̂·(v − v̂), and a little for rounding.
     #[inline]
     pub fn key_error(&self, query: &Prepared, row: usize) -> f32 {
@@ -138,7 +138,7 @@ impl Rows {
         bound * 1.0001 + magnitude * 1e-5
     }
 
-    /// Two rows as the graph's builder sees them: less is nearer.
+    /// The distance of two rows for the builder of the graph: less is nearer.
     pub fn distance(&self, byte_dot: ByteDot, a: usize, b: usize) -> f32 {
         let (x, y) = (&self.facts[a], &self.facts[b]);
         let product = byte_dot(self.codes(a), self.codes(b)) as f32 * (x.scale * y.scale);
@@ -153,7 +153,7 @@ impl Rows {
         }
     }
 
-    /// The exact score; more is nearer.
+    /// The exact score; higher is nearer.
     pub fn score(&self, query: &Prepared, row: usize) -> f32 {
         let vector = self.vector(row);
         match self.similarity {
@@ -166,7 +166,7 @@ impl Rows {
         }
     }
 
-    /// The rows named, in that order.
+    /// A copy of these rows, in this order.
     pub fn select(&self, rows: &[u32]) -> Self {
         let mut selected = Self::new(self.dimensions, self.similarity);
         for &row in rows {

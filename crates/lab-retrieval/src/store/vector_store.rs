@@ -1,30 +1,29 @@
-//! Where vectors are kept and searched: in memory (`memory.rs`), or behind a network by whoever implements
-//! the trait.
+//! The interface of a vector store. The one in memory is `memory.rs`; others may be behind a network.
 
 use super::filter::Filter;
 use async_trait::async_trait;
 use lab_protocol::{LabError, Metadata};
 use std::rc::Rc;
 
-/// A vector with its name.
+/// A vector with its id.
 #[derive(Clone, Debug)]
 pub struct VectorEntry {
     pub id: String,
     pub vector: Vec<f32>,
-    /// What filters ask; shared, as the chunks of a document have the same.
+    /// Filters read it. The chunks of a document share it.
     pub metadata: Rc<Metadata>,
 }
 
 #[derive(Clone, Debug)]
 pub struct VectorQuery<'a> {
     pub vector: &'a [f32],
-    /// How many to find. Fewer come back only when there are no more.
+    /// Number of vectors to find. Fewer come back only if there are no more.
     pub k: usize,
     pub filter: Option<&'a Filter>,
-    /// Scores below it do not come back. Right thresholds differ between encoders: calibrate them.
+    /// The minimum score. Calibrate it for each encoder: their scores differ.
     pub threshold: Option<f32>,
-    /// How many candidates a search of a graph keeps (`ef`): more find more of the nearest, and take
-    /// longer. 0 means the store's own choice.
+    /// Number of candidates that a search of a graph keeps (`ef`): more candidates find more of the nearest
+    /// vectors and take longer. 0 means the store's default.
     pub effort: usize,
 }
 
@@ -40,25 +39,25 @@ impl<'a> VectorQuery<'a> {
     }
 }
 
-/// Something found, with its score; more is nearer.
+/// A vector that was found. A higher score is nearer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     pub id: String,
     pub score: f32,
 }
 
-/// What every store does. An error leaves it as it was.
+/// A vector store. After an error it is unchanged.
 #[async_trait(?Send)]
 pub trait VectorStore {
-    /// Adds vectors; one whose id is there already takes its place.
+    /// Adds vectors. A vector replaces an earlier one with the same id.
     async fn put(&mut self, entries: Vec<VectorEntry>) -> Result<(), LabError>;
 
-    /// Removes vectors by id, and says how many were there.
+    /// Removes vectors by id. Returns how many it had.
     async fn remove(&mut self, ids: &[&str]) -> Result<usize, LabError>;
 
-    /// The nearest, best first; equal scores in the order of their ids.
+    /// The nearest vectors, best first; equal scores in the order of their ids.
     async fn search(&self, query: &VectorQuery<'_>) -> Result<Vec<Hit>, LabError>;
 
-    /// How many vectors there are.
+    /// Number of vectors.
     async fn count(&self) -> Result<usize, LabError>;
 }

@@ -1,4 +1,4 @@
-//! Texts become chunks, terms and vectors.
+//! From texts to chunks, terms and vectors.
 
 mod chunk;
 mod embedder;

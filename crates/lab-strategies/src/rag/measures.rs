@@ -6,7 +6,7 @@ use crate::rag::library::Library;
 use crate::run::context::RunContext;
 use lab_protocol::LabError;
 use lab_retrieval::measures::{
-    Gain, Judgements, exact_match, index_recall, percentile, quality, token_f1,
+    Evaluation, Judgements, exact_match, index_recall, percentile, quality, token_f1,
 };
 use lab_retrieval::{Hit, TextKind, VectorQuery};
 use lab_village::{Question, Village};
@@ -42,8 +42,12 @@ impl Library {
                 of_question.insert(relevance.document.clone(), relevance.grade as i32);
             }
         }
-        let cutoffs = [self.config.passages.min(depth), depth];
-        let mut metrics = quality(&found, &judged, &cutoffs, Gain::default(), depth).means;
+        let evaluation = Evaluation {
+            cutoffs: [self.config.passages.min(depth), depth].into(),
+            mrr_depth: depth,
+            ..Evaluation::default()
+        };
+        let mut metrics = quality(&found, &judged, &evaluation).means;
         for (name, percent) in [("retrieval_ms_p50", 50.0), ("retrieval_ms_p95", 95.0)] {
             if let Some(value) = percentile(&milliseconds, percent) {
                 metrics.insert(name.to_owned(), value);
