@@ -6,7 +6,6 @@ mod known_optimum;
 mod local;
 mod orchestrator;
 pub mod plan;
-mod run;
 pub mod scheduler;
 
 pub use bench::{BenchShape, StepBench};
