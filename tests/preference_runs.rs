@@ -3,7 +3,7 @@
 use crate::task::{
     Outcome, TASK, dpo, ppo, run, run_with, series, warnings, with, with_reward_model,
 };
-use lab_orchestrator::KnownOptimum;
+use lab_bench::KnownOptimum;
 use lab_protocol::{BackendChoice, Command, ErrorCode, Event, MetricRecord, ModelFile, StopReason};
 use lab_strategies::{Answer, Registry, RewardFunction, device, prepare};
 use lab_tests::TestHost;

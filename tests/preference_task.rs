@@ -1,6 +1,6 @@
 //! The task of the preference tests, whose best policy is known, and runs on it.
 
-use lab_orchestrator::{KnownOptimum, Worth};
+use lab_bench::{KnownOptimum, Worth};
 use lab_protocol::{BackendChoice, Event, LabError, MetricRecord, ModelFile, RunResult};
 use lab_strategies::{Registry, RewardFunction, device, prepare};
 use lab_tests::TestHost;

@@ -5,7 +5,7 @@ mod runs;
 #[path = "preference_task.rs"]
 mod task;
 
-use lab_orchestrator::KnownOptimum;
+use lab_bench::KnownOptimum;
 use lab_protocol::BackendChoice;
 use lab_strategies::{Registry, device, prepare};
 use lab_tests::TestHost;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 5] = [
     &["lab-protocol"],
     &["lab-model", "lab-retrieval", "lab-village"],
     &["lab-strategies"],
-    &["lab-orchestrator"],
+    &["lab-bench", "lab-orchestrator"],
     &["lab-cli", "lab-js"],
 ];
 /// Crates outside the layers with what they may use of ours; the tests may use everything.

@@ -1,6 +1,6 @@
 //! Training steps on weights and batches from JavaScript, for the benchmark.
 
-use lab_orchestrator::StepBench;
+use lab_bench::StepBench;
 use lab_protocol::{LabError, from_json};
 use lab_strategies::device;
 use wasm_bindgen::prelude::*;

@@ -2,6 +2,7 @@
 //! chooses the backend, loads this and passes the messages on.
 #![cfg(target_arch = "wasm32")]
 
+#[cfg(feature = "bench")]
 mod bench;
 mod extension;
 mod host;

@@ -1,4 +1,4 @@
-//! Runs the benchmarks: `browser` is tests/bench/, every other one an example of lab-cli.
+//! Runs the benchmarks: `browser` is tests/bench/, every other one an example of lab-bench.
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::build;
 use crate::command::Cmd;
-use crate::profile::Profile;
+use crate::profile::{Profile, Variant};
 use crate::progress::{Steps, note};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -50,12 +50,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
 
 fn browser(workspace: &Workspace, options: &Options) -> Result<Cmd> {
     let mut steps = Steps::new(build::STEPS + 2);
-    let profile = if options.small {
-        Profile::Small
-    } else {
-        Profile::Standard
+    let variant = Variant {
+        profile: if options.small {
+            Profile::Small
+        } else {
+            Profile::Standard
+        },
+        bench: true,
     };
-    let site = build::site(workspace, profile, &mut steps)?;
+    let site = build::site(workspace, variant, &mut steps)?;
     steps.next("Chromium and the peers");
     let folder = workspace.path("tests/bench");
     tools::packages(&folder)?;
@@ -116,7 +119,7 @@ fn sentence_vectors(workspace: &Workspace) -> Result<PathBuf> {
         note("making sentence vectors of the built-in text: once, and some minutes long");
         let example = [
             "--package",
-            "lab-cli",
+            "lab-bench",
             "--example",
             "sentence_vectors",
             "--",
@@ -156,14 +159,14 @@ fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
             "--quiet",
             "--release",
             "--package",
-            "lab-cli",
+            "lab-bench",
             "--example",
             &name,
         ])
     };
     // With the program, which `parallel` runs.
     cargo("build")
-        .arg("--bins")
+        .args(["--package", "lab-cli", "--bin", "lab"])
         .dir(&workspace.root)
         .stdout_to_stderr()?
         .run()?;
@@ -171,7 +174,7 @@ fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
 }
 
 fn examples(workspace: &Workspace) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(workspace.path("crates/lab-cli/examples")) else {
+    let Ok(entries) = std::fs::read_dir(workspace.path("crates/lab-bench/examples")) else {
         return Vec::new();
     };
     let mut names: Vec<String> = entries

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::command::Cmd;
-use crate::profile::Profile;
+use crate::profile::{Profile, Variant};
 use crate::progress::{Steps, note, run_logged};
 use crate::tools::{self, TARGET, Toolbox};
 use crate::workers;
@@ -20,28 +20,39 @@ pub struct Options {
     /// As small as it gets; takes many minutes
     #[arg(long)]
     small: bool,
+    /// With the class that `bench browser` measures; not for publishing
+    #[arg(long)]
+    bench: bool,
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    let profile = if options.small {
-        Profile::Small
-    } else {
-        Profile::Standard
+    let variant = Variant {
+        profile: if options.small {
+            Profile::Small
+        } else {
+            Profile::Standard
+        },
+        bench: options.bench,
     };
     let mut steps = Steps::new(STEPS);
-    let site = site(workspace, profile, &mut steps)?;
+    let site = site(workspace, variant, &mut steps)?;
     println!("{}", site.display());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Builds the whole site and returns its folder.
-pub fn site(workspace: &Workspace, profile: Profile, steps: &mut Steps) -> Result<PathBuf> {
+pub fn site(
+    workspace: &Workspace,
+    variant: impl Into<Variant>,
+    steps: &mut Steps,
+) -> Result<PathBuf> {
+    let variant = variant.into();
     let tools = Toolbox::provide(workspace, steps)?;
-    workers::build(workspace, &tools, profile, None, steps)?;
-    page(workspace, &tools, profile, steps)?;
+    workers::build(workspace, &tools, variant, None, steps)?;
+    page(workspace, &tools, variant.profile, steps)?;
     steps.next("the site");
     let log = workspace.wasm_target().join("trunk.log");
-    run_logged(trunk(workspace, &tools, profile)?.arg("build"), &log, None)?;
+    run_logged(trunk(workspace, &tools, variant)?.arg("build"), &log, None)?;
     let site = workspace.path("dist");
     note(&format!("{}", site.display()));
     Ok(site)
@@ -97,13 +108,14 @@ pub fn page(
 }
 
 /// Trunk, which finds its tools and the hook's program on the way and must not look for them elsewhere.
-pub fn trunk(workspace: &Workspace, tools: &Toolbox, profile: Profile) -> Result<Cmd> {
+pub fn trunk(workspace: &Workspace, tools: &Toolbox, variant: impl Into<Variant>) -> Result<Cmd> {
+    let variant = variant.into();
     let xtask = std::env::current_exe().context("this program cannot tell where it is")?;
     let mut cmd = Cmd::new(&tools.trunk)
         .env("PATH", tools.search_path()?)
         .env("TRUNK_OFFLINE", "true")
         .env("TRUNK_SKIP_VERSION_CHECK", "true")
-        .env("TRUNK_BUILD_CARGO_PROFILE", profile.page())
+        .env("TRUNK_BUILD_CARGO_PROFILE", variant.profile.page())
         .env(
             "TRUNK_TOOLS_WASM_BINDGEN",
             workspace.locked_version("wasm-bindgen")?,
@@ -115,11 +127,12 @@ pub fn trunk(workspace: &Workspace, tools: &Toolbox, profile: Profile) -> Result
         // Trunk reads it as a yes or no and fails on the usual 1.
         .without_env("NO_COLOR")
         .dir(&workspace.root);
-    if profile == Profile::Small {
+    if variant != Profile::Standard.into() {
         // The workers are there already, and the hook would put the usual ones in their place.
-        cmd = cmd
-            .env("LLM_LABS_OPTIMISE", "1")
-            .env("LLM_LABS_XTASK", "true");
+        cmd = cmd.env("LLM_LABS_XTASK", "true");
+    }
+    if variant.profile == Profile::Small {
+        cmd = cmd.env("LLM_LABS_OPTIMISE", "1");
     }
     Ok(tools.rust.apply(cmd))
 }

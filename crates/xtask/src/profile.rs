@@ -10,6 +10,23 @@ pub enum Profile {
     Small,
 }
 
+/// What is built: a profile, for most purposes without the benchmark's part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Variant {
+    pub profile: Profile,
+    /// With the class `Bench` in the workers, which is not published.
+    pub bench: bool,
+}
+
+impl From<Profile> for Variant {
+    fn from(profile: Profile) -> Self {
+        Self {
+            profile,
+            bench: false,
+        }
+    }
+}
+
 impl Profile {
     /// The cargo profile of the workers.
     pub fn worker(self) -> &'static str {

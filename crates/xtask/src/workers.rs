@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::command::Cmd;
 use crate::inputs;
-use crate::profile::Profile;
+use crate::profile::{Profile, Variant};
 use crate::progress::{Steps, note, run_logged};
 use crate::tools::{self, TARGET, Toolbox};
 use crate::workspace::Workspace;
@@ -96,14 +96,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
 pub fn build(
     workspace: &Workspace,
     tools: &Toolbox,
-    profile: Profile,
+    variant: impl Into<Variant>,
     only: Option<Worker>,
     steps: &mut Steps,
 ) -> Result<()> {
+    let variant = variant.into();
     for worker in Worker::ALL {
         if only.is_none_or(|only| only == worker) {
             steps.next(worker.title());
-            build_one(workspace, tools, profile, worker)?;
+            build_one(workspace, tools, variant, worker)?;
         }
     }
     copy_scripts(
@@ -115,9 +116,15 @@ pub fn build(
 fn build_one(
     workspace: &Workspace,
     tools: &Toolbox,
-    profile: Profile,
+    variant: Variant,
     worker: Worker,
 ) -> Result<()> {
+    let profile = variant.profile;
+    let bench: &[&str] = if variant.bench {
+        &["--features", "bench"]
+    } else {
+        &[]
+    };
     let out = workspace.path(FOLDER).join(worker.name());
     let made = ["lab_js.js", "lab_js_bg.wasm"]
         .iter()
@@ -126,8 +133,9 @@ fn build_one(
         .wasm_target()
         .join(format!("worker-{}.stamp", worker.name()));
     let state = format!(
-        "{} {} {}",
+        "{} {} {} {}",
         profile.folder(),
+        bench.concat(),
         tools.rust.describe(),
         inputs::state(&workspace.root)?
     );
@@ -140,7 +148,10 @@ fn build_one(
         .join(TARGET)
         .join(profile.folder())
         .join("lab_js.wasm");
-    let package = ["--package", "lab-js"].iter().chain(worker.features());
+    let package = ["--package", "lab-js"]
+        .iter()
+        .chain(worker.features())
+        .chain(bench);
     let expected = count_crates(workspace, package.clone());
     let cmd = Cmd::cargo()
         .args([

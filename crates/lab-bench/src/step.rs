@@ -1,7 +1,7 @@
 //! Training steps on weights and batches from outside, so that other libraries can be timed on the
 //! very same ones.
 
-use burn::tensor::Device;
+use lab_model::burn::tensor::Device;
 use lab_model::corpus::{Batch, IGNORED};
 use lab_model::decoder::Decoder;
 use lab_model::optimizer::AdamW;

@@ -3,7 +3,7 @@
 //! `--json`; `--method ppo` runs one of them, `--config JSON` replaces its configuration.
 
 use async_trait::async_trait;
-use lab_orchestrator::{KnownOptimum, Worth};
+use lab_bench::{KnownOptimum, Worth};
 use lab_protocol::{BackendChoice, Command, Event, LogLevel};
 use lab_strategies::{Host, Registry, device, prepare};
 use serde_json::{Map, Value, json};

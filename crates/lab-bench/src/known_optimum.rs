@@ -3,8 +3,8 @@
 //! number of times that one token occurs. With the penalty β·KL the best policy is
 //! `reference · exp(reward / β) / Z`, the same distribution at every place.
 
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use lab_model::burn::module::Module;
+use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::formats::{model_folder, read_adapter, read_config, read_weights};

@@ -2,7 +2,7 @@
 //! benchmark, with one thread and with all. Prints a table, or one JSON document with `--json`; `--steps N`
 //! sets how many steps are timed after the first three.
 
-use lab_orchestrator::{BenchShape, StepBench};
+use lab_bench::{BenchShape, StepBench};
 use lab_protocol::BackendChoice;
 use lab_strategies::device;
 use serde_json::{Map, Value, json};
