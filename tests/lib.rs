@@ -1,6 +1,7 @@
 //! What the tests that cross crates share: a host that collects events and gives prepared commands.
 
 pub mod python;
+pub mod tiny_encoder;
 
 use async_trait::async_trait;
 use lab_protocol::{

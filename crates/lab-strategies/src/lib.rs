@@ -24,7 +24,7 @@ pub use preference::dpo::DpoStrategy;
 pub use preference::grpo::GrpoStrategy;
 pub use preference::rlhf::RlhfStrategy;
 pub use preference::{read_preferences, read_prompts};
-pub use rag::embedders::{DecoderEmbedder, EncoderEmbedder};
+pub use rag::embedders::{DecoderEmbedder, EncoderEmbedder, IndexEmbedder};
 pub use rag::rag_strategy::RagStrategy;
 pub use run::context::{Control, Host, RunContext, TrainingData};
 pub use run::network::{HttpFailure, HttpRequest, HttpResponse, Receive};

@@ -1,42 +1,44 @@
-//! The embedder that the command line names, or that an index was made with.
+//! The embedder that the command line chooses, or that an index was made with.
 
 use crate::files;
 use lab_model::formats::ModelFiles;
 use lab_protocol::{BackendChoice, ErrorCode, LabError};
-use lab_retrieval::{Embedder, HashedEmbedder, count_words};
-use lab_strategies::{DecoderEmbedder, EncoderEmbedder, device};
+use lab_retrieval::{HashedConfig, HashedEmbedder};
+use lab_strategies::{DecoderEmbedder, EncoderEmbedder, IndexEmbedder, device};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// An embedder, and how it counts tokens.
-pub enum Chosen {
-    Hashed(HashedEmbedder),
-    Encoder(Box<EncoderEmbedder>),
-    Decoder(Box<DecoderEmbedder>),
+/// The options that choose an embedder.
+#[derive(clap::Args)]
+pub struct EncoderArguments {
+    /// Folder of a sentence encoder (BERT family) or of a language model; without it, hashed n-grams.
+    #[arg(long)]
+    pub encoder: Option<PathBuf>,
+    /// Text before each question, e.g. "query: " for E5; without it, the one that the encoder's files name.
+    #[arg(long, requires = "encoder")]
+    query_prefix: Option<String>,
+    /// Text before each passage, e.g. "passage: " for E5; without it, the one that the encoder's files name.
+    #[arg(long, requires = "encoder")]
+    passage_prefix: Option<String>,
 }
 
-impl Chosen {
-    pub fn embedder(&self) -> &dyn Embedder {
-        match self {
-            Self::Hashed(embedder) => embedder,
-            Self::Encoder(embedder) => &**embedder,
-            Self::Decoder(embedder) => &**embedder,
-        }
-    }
-
-    pub fn count(&self, text: &str) -> usize {
-        match self {
-            Self::Encoder(embedder) => embedder.count(text),
-            Self::Hashed(_) | Self::Decoder(_) => count_words(text),
-        }
-    }
-
-    /// The most tokens of a text that reach its vector, where there is a limit.
-    pub fn window(&self) -> Option<usize> {
-        match self {
-            Self::Encoder(embedder) => Some(embedder.window()),
-            Self::Hashed(_) | Self::Decoder(_) => None,
+impl EncoderArguments {
+    /// The model in the folder; hashed n-grams, weighted by how rare the words are in `texts`, without one.
+    pub fn open<'a>(
+        &self,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<IndexEmbedder, LabError> {
+        match &self.encoder {
+            Some(path) => from_folder(
+                path,
+                self.query_prefix.as_deref(),
+                self.passage_prefix.as_deref(),
+            ),
+            None => {
+                let hashed = HashedEmbedder::new(HashedConfig::default())?;
+                Ok(IndexEmbedder::Hashed(hashed.weighted(texts)))
+            }
         }
     }
 }
@@ -67,8 +69,12 @@ impl ModelFiles for Folder {
     }
 }
 
-/// The model in a folder: a sentence encoder, or a language model.
-pub fn from_folder(path: &Path) -> Result<Chosen, LabError> {
+/// The model in a folder: a sentence encoder, with prefixes in place of its own, or a language model.
+fn from_folder(
+    path: &Path,
+    query_prefix: Option<&str>,
+    passage_prefix: Option<&str>,
+) -> Result<IndexEmbedder, LabError> {
     let folder = Folder::new(path);
     let config = folder.read("config.json")?.ok_or_else(|| {
         LabError::new(
@@ -80,24 +86,39 @@ pub fn from_folder(path: &Path) -> Result<Chosen, LabError> {
     })?;
     let config: Value = serde_json::from_slice(&config).unwrap_or_default();
     let device = pollster::block_on(device::open(BackendChoice::Cpu))?;
-    Ok(if config["model_type"] == "bert" {
-        Chosen::Encoder(Box::new(EncoderEmbedder::read(&folder, &device)?))
-    } else {
-        Chosen::Decoder(Box::new(DecoderEmbedder::read(&folder, &device)?))
-    })
+    if config["model_type"] == "bert" {
+        let encoder = EncoderEmbedder::read(&folder, &device)?;
+        let encoder = encoder.with_prefixes(query_prefix, passage_prefix);
+        return Ok(IndexEmbedder::Encoder(Box::new(encoder)));
+    }
+    if query_prefix.is_some() || passage_prefix.is_some() {
+        return Err(LabError::config(
+            "encoder",
+            format!(
+                "{} is a language model, which has no prefixes",
+                path.display()
+            ),
+            "Leave the prefixes out, or name the folder of a sentence encoder.",
+        ));
+    }
+    let decoder = DecoderEmbedder::read(&folder, &device)?;
+    Ok(IndexEmbedder::Model(Box::new(decoder)))
 }
 
 /// The embedder that an index was made with; none for an index of words alone.
 pub fn of_index(
     description: Option<&Value>,
     encoder: Option<&Path>,
-) -> Result<Option<Chosen>, LabError> {
+) -> Result<Option<IndexEmbedder>, LabError> {
     match (description, encoder) {
         (None, _) => Ok(None),
-        (Some(description), _) if description["kind"] == "hashed" => Ok(Some(Chosen::Hashed(
-            HashedEmbedder::from_description(description)?,
-        ))),
-        (Some(_), Some(path)) => from_folder(path).map(Some),
+        (Some(description), _) if description["kind"] == "hashed" => Ok(Some(
+            IndexEmbedder::Hashed(HashedEmbedder::from_description(description)?),
+        )),
+        (Some(description), Some(path)) => {
+            let prefix = |name: &str| description[name].as_str();
+            from_folder(path, prefix("query_prefix"), prefix("passage_prefix")).map(Some)
+        }
         (Some(description), None) => Err(LabError::config(
             "encoder",
             format!("the index was made with the model {}", description["model"]),

@@ -1,15 +1,15 @@
 //! `lab eval-retrieval`: the measures of retrieval on a collection in BEIR's layout, each document as one
 //! passage.
 
-use super::embedder::{self, Chosen};
+use super::embedder::EncoderArguments;
 use super::{Bar, Method};
 use crate::files;
 use clap::ValueEnum;
 use lab_protocol::{ErrorCode, LabError};
 use lab_retrieval::measures::{BeirSet, Evaluation, Gain, percentile, quality};
 use lab_retrieval::{
-    Bm25, Bm25Config, Embedder, HashedConfig, HashedEmbedder, Hit, MemoryStore, StoreConfig,
-    TextKind, VectorEntry, VectorQuery, embed_all, fuse,
+    Bm25, Bm25Config, Embedder, Hit, MemoryStore, StoreConfig, TextKind, VectorEntry, VectorQuery,
+    embed_all, fuse,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -27,9 +27,8 @@ pub struct Arguments {
     /// How documents are ranked; without it hybrid with --encoder, else bm25.
     #[arg(long, value_enum)]
     method: Option<Method>,
-    /// Folder of a sentence encoder or of a language model; without it, hashed n-grams.
-    #[arg(long)]
-    encoder: Option<PathBuf>,
+    #[command(flatten)]
+    encoder: EncoderArguments,
     /// The k of recall@k and precision@k.
     #[arg(long, default_value_t = 10)]
     k: usize,
@@ -55,7 +54,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         return Err(LabError::config("k", "k is 0", "Use at least 1."));
     }
     let set = read(&arguments.folder)?;
-    let method = arguments.method.unwrap_or(match arguments.encoder {
+    let method = arguments.method.unwrap_or(match arguments.encoder.encoder {
         Some(_) => Method::Hybrid,
         None => Method::Bm25,
     });
@@ -74,7 +73,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     }
     let dense = match method {
         Method::Bm25 => None,
-        _ => Some(Dense::new(&set, &contents, arguments.encoder.as_deref())?),
+        _ => Some(Dense::new(&set, &contents, &arguments.encoder)?),
     };
     let index_ms = started.elapsed().as_secs_f64() * 1000.0;
     let depth = DEPTH.max(arguments.k + 1);
@@ -165,15 +164,9 @@ struct Dense {
 }
 
 impl Dense {
-    fn new(set: &BeirSet, contents: &[&str], encoder: Option<&Path>) -> Result<Self, LabError> {
-        let chosen = match encoder {
-            Some(path) => embedder::from_folder(path)?,
-            None => {
-                let hashed = HashedEmbedder::new(HashedConfig::default())?;
-                Chosen::Hashed(hashed.weighted(contents.iter().copied()))
-            }
-        };
-        let embedder = chosen.embedder();
+    fn new(set: &BeirSet, contents: &[&str], encoder: &EncoderArguments) -> Result<Self, LabError> {
+        let embedder = encoder.open(contents.iter().copied())?;
+        let embedder = embedder.as_dyn();
         let queries: Vec<&str> = set
             .queries
             .iter()

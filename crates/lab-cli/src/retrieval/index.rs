@@ -1,12 +1,12 @@
 //! `lab index`.
 
 use super::Bar;
-use super::embedder::{self, Chosen};
+use super::embedder::EncoderArguments;
 use crate::files;
 use clap::ValueEnum;
 use lab_protocol::{ChunkConfig, ChunkMethod, ErrorCode, LabError, RagDocument};
 use lab_retrieval::read::{Format, read};
-use lab_retrieval::{HashedConfig, HashedEmbedder, Index, IndexConfig};
+use lab_retrieval::{Index, IndexConfig};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -16,13 +16,12 @@ pub struct Arguments {
     /// File for the index; one that is there is replaced.
     #[arg(long)]
     out: PathBuf,
-    /// Folder of a sentence encoder (BERT family) or of a language model; without it, hashed n-grams.
-    #[arg(long)]
-    encoder: Option<PathBuf>,
-    /// What documents are cut along.
+    #[command(flatten)]
+    encoder: EncoderArguments,
+    /// Where documents are cut.
     #[arg(long, value_enum, default_value = "structure")]
     chunk: Chunking,
-    /// The most tokens in a chunk, by the encoder's tokenizer, else words.
+    /// The maximum number of tokens in a chunk, by the encoder's tokenizer, else of words.
     #[arg(long, default_value_t = 200)]
     chunk_size: usize,
     /// Tokens that neighbouring chunks share.
@@ -57,26 +56,18 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     config.chunking.validate()?;
     config.store.seed = arguments.seed;
     let documents = documents(&arguments.documents)?;
-    let chosen = match &arguments.encoder {
-        Some(path) => embedder::from_folder(path)?,
-        None => Chosen::Hashed(hashed(&documents)?),
-    };
-    if let Some(window) = chosen.window()
-        && config.chunking.size > window
-    {
-        return Err(LabError::config(
-            "chunk_size",
-            format!(
-                "the encoder reads {window} tokens, and chunks may have {}",
-                config.chunking.size
-            ),
-            "Choose smaller chunks: what is beyond the encoder's window would not be found.",
-        ));
-    }
-    let mut index = Index::new(config, Some(chosen.embedder()))?;
-    let count = |text: &str| chosen.count(text);
+    let texts = documents.iter().map(|document| document.content.as_str());
+    let embedder = arguments.encoder.open(texts)?;
+    embedder
+        .check_chunk_size(config.chunking.size)
+        .map_err(|error| LabError {
+            field: Some("chunk_size".into()),
+            ..error
+        })?;
+    let mut index = Index::new(config, Some(embedder.as_dyn()))?;
+    let count = |text: &str| embedder.count(text);
     let mut bar = Bar::new("embedding");
-    let put = index.put(documents, &count, Some(chosen.embedder()), &mut bar);
+    let put = index.put(documents, &count, Some(embedder.as_dyn()), &mut bar);
     pollster::block_on(put)?;
     drop(bar);
     let bytes = index.to_bytes()?;
@@ -89,11 +80,6 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         bytes.len()
     );
     Ok(())
-}
-
-fn hashed(documents: &[RagDocument]) -> Result<HashedEmbedder, LabError> {
-    let texts = documents.iter().map(|document| document.content.as_str());
-    Ok(HashedEmbedder::new(HashedConfig::default())?.weighted(texts))
 }
 
 /// The documents of a file or of all files in a folder, whose ids are their paths within it.

@@ -4,6 +4,7 @@ use super::{Method, embedder};
 use crate::files;
 use lab_protocol::{LabError, from_json};
 use lab_retrieval::{Filter, Index, Request};
+use lab_strategies::IndexEmbedder;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -48,11 +49,11 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         diversity_balance: arguments.diversity_balance,
         ..Request::new(&arguments.query, arguments.k, arguments.method.into())
     };
-    let chosen = match arguments.method {
+    let embedder = match arguments.method {
         Method::Bm25 => None,
         _ => embedder::of_index(index.embedder(), arguments.encoder.as_deref())?,
     };
-    let search = index.search(&request, chosen.as_ref().map(|chosen| chosen.embedder()));
+    let search = index.search(&request, embedder.as_ref().map(IndexEmbedder::as_dyn));
     let passages = pollster::block_on(search)?;
     if arguments.json {
         let passages: Vec<_> = passages

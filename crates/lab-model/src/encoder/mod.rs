@@ -1,5 +1,5 @@
-//! Pretrained sentence encoders of the BERT family, from their Hugging Face folders: a text becomes the mean
-//! of its tokens' last hidden states, at length 1 (Reimers and Gurevych 2019).
+//! Pretrained sentence encoders of the BERT family, from their Hugging Face folders: the vector of a text is
+//! pooled from its tokens' last hidden states and has length 1 (Reimers and Gurevych 2019).
 
 mod network;
 mod weights;
@@ -8,7 +8,7 @@ use crate::formats::ModelFiles;
 use crate::parameters;
 use burn::tensor::Device;
 use lab_protocol::{ErrorCode, LabError};
-use network::{EncoderActivation, EncoderShape, Network};
+use network::{EncoderActivation, EncoderShape, Network, Pooling};
 use serde_json::Value;
 use tokenizers::{Tokenizer, TruncationParams};
 use weights::{Weights, bad};
@@ -16,8 +16,17 @@ use weights::{Weights, bad};
 /// The most tokens that are computed at once, filled-up ones counted.
 const TOKENS_AT_ONCE: usize = 4096;
 
+/// The texts that an encoder was trained to see before a question and before a passage; often empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prefixes {
+    pub query: String,
+    pub passage: String,
+}
+
 pub struct SentenceEncoder {
     network: Network,
+    pooling: Pooling,
+    prefixes: Prefixes,
     tokenizer: Tokenizer,
     /// The same without a limit.
     counter: Tokenizer,
@@ -27,17 +36,15 @@ pub struct SentenceEncoder {
 }
 
 impl SentenceEncoder {
-    /// Reads `config.json`, `model.safetensors`, `tokenizer.json`, and where they are there
-    /// `sentence_bert_config.json` (the most tokens of a text) and `1_Pooling/config.json`. `device` is what
-    /// computes, gradients are not recorded.
+    /// Reads `config.json`, `model.safetensors`, `tokenizer.json`, and if present `sentence_bert_config.json`
+    /// (the maximum number of tokens), `1_Pooling/config.json` and the prompts of
+    /// `config_sentence_transformers.json`. No gradients are recorded on `device`.
     pub fn read<F: ModelFiles + ?Sized>(files: &F, device: &Device) -> Result<Self, LabError> {
         let config = json(files, "config.json")?.ok_or_else(|| bad("there is no config.json"))?;
         let shape = shape(&config)?;
-        if let Some(pooling) = json(files, "1_Pooling/config.json")?
-            && pooling["pooling_mode_mean_tokens"] != true
-        {
-            return Err(bad("it does not pool by the mean of the tokens"));
-        }
+        let pooling = pooling(json(files, "1_Pooling/config.json")?)?;
+        let prefixes = json(files, "config_sentence_transformers.json")?
+            .map_or_else(Prefixes::default, |settings| prefixes(&settings));
         let limit = json(files, "sentence_bert_config.json")?
             .and_then(|settings| settings["max_seq_length"].as_u64())
             .map_or(shape.positions, |limit| limit as usize);
@@ -58,6 +65,8 @@ impl SentenceEncoder {
             .to_owned();
         Ok(Self {
             width: shape.width,
+            pooling,
+            prefixes,
             network: Network::new(shape, &weights, &device)?,
             counter: unlimited(&tokenizer)?,
             tokenizer,
@@ -76,7 +85,12 @@ impl SentenceEncoder {
         self.max_tokens
     }
 
-    /// What the model's configuration calls it.
+    /// The prefixes that the encoder's own files name.
+    pub fn prefixes(&self) -> &Prefixes {
+        &self.prefixes
+    }
+
+    /// The name in the model's configuration.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -119,13 +133,13 @@ impl SentenceEncoder {
             let (batch, later) = rest.split_at(size);
             rest = later;
             let ids: Vec<Vec<u32>> = batch.iter().map(|(_, ids)| ids.clone()).collect();
-            let means = self.network.means(&ids);
-            let values = parameters::read(vec![means])
+            let pooled = self.network.pooled(&ids, self.pooling);
+            let values = parameters::read(vec![pooled])
                 .await?
                 .pop()
                 .unwrap_or_default();
-            for ((index, _), mean) in batch.iter().zip(values.chunks_exact(self.width)) {
-                vectors[*index] = normalized(mean);
+            for ((index, _), vector) in batch.iter().zip(values.chunks_exact(self.width)) {
+                vectors[*index] = normalized(vector);
             }
         }
         Ok(vectors)
@@ -144,6 +158,33 @@ fn json<F: ModelFiles + ?Sized>(files: &F, name: &str) -> Result<Option<Value>, 
             serde_json::from_slice(&bytes).map_err(|error| bad(&format!("{name}: {error}")))
         })
         .transpose()
+}
+
+/// Reads sentence-transformers' configuration of the pooling; without one it is the mean.
+fn pooling(config: Option<Value>) -> Result<Pooling, LabError> {
+    match config {
+        None => Ok(Pooling::Mean),
+        Some(config) if config["pooling_mode_mean_tokens"] == true => Ok(Pooling::Mean),
+        Some(config) if config["pooling_mode_cls_token"] == true => Ok(Pooling::FirstToken),
+        Some(_) => Err(bad(
+            "it pools neither by the mean of the tokens nor by the first token",
+        )),
+    }
+}
+
+/// The prompts as `encode_query` and `encode_document` of sentence-transformers (version 5) choose them. Many
+/// models that need prefixes, E5 and BGE among them, do not name them in their files.
+fn prefixes(settings: &Value) -> Prefixes {
+    let prompt = |name: &str| settings["prompts"][name].as_str();
+    let default = settings["default_prompt_name"].as_str().and_then(prompt);
+    let first = |names: &[&str]| {
+        let named = names.iter().find_map(|name| prompt(name));
+        named.or(default).unwrap_or_default().to_owned()
+    };
+    Prefixes {
+        query: first(&["query"]),
+        passage: first(&["document", "passage", "corpus"]),
+    }
 }
 
 /// Reads the shape, and refuses what this network does not compute.

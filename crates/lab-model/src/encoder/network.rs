@@ -20,6 +20,14 @@ pub struct EncoderShape {
     pub activation: EncoderActivation,
 }
 
+/// How the vectors of tokens become the vector of their text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pooling {
+    Mean,
+    /// The token `[CLS]` that begins every text.
+    FirstToken,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EncoderActivation {
     Gelu,
@@ -90,9 +98,9 @@ impl Network {
         })
     }
 
-    /// The mean over each text's tokens of the last layer, `[batch, width]`. All texts have at least one
-    /// token and at most as many as there are positions; shorter ones are filled up, which nothing sees.
-    pub fn means(&self, texts: &[Vec<u32>]) -> Tensor<2> {
+    /// The last layer pooled over the tokens of each text, `[batch, width]`. A text has at least one token and
+    /// at most as many as there are positions. No token sees the padding of shorter texts.
+    pub fn pooled(&self, texts: &[Vec<u32>], pooling: Pooling) -> Tensor<2> {
         let (batch, time) = (texts.len(), texts.iter().map(Vec::len).max().unwrap_or(0));
         let mut ids = vec![0i32; batch * time];
         let mut present = vec![0f32; batch * time];
@@ -101,7 +109,10 @@ impl Network {
             for (place, id) in text.iter().enumerate() {
                 ids[row * time + place] = *id as i32;
                 present[row * time + place] = 1.0;
-                shares[row * time + place] = 1.0 / text.len() as f32;
+                shares[row * time + place] = match pooling {
+                    Pooling::Mean => 1.0 / text.len() as f32,
+                    Pooling::FirstToken => f32::from(u8::from(place == 0)),
+                };
             }
         }
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, time]), &self.device);

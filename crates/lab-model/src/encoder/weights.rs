@@ -78,7 +78,7 @@ pub fn bad(what: &str) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
         format!("the sentence encoder cannot be used: {what}"),
-        "Give the whole folder of a BERT model with mean pooling, such as all-MiniLM-L6-v2.",
+        "Give the whole folder of a sentence encoder of the BERT family, such as all-MiniLM-L6-v2.",
     )
     .at("encoder")
 }

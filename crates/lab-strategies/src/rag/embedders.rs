@@ -1,21 +1,66 @@
-//! Embedders that are models of the lab: a pretrained sentence encoder, and the lab's own language model.
+//! The embedders of an index: hashed n-grams, a pretrained sentence encoder, or a language model of the lab.
 
 use async_trait::async_trait;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
-use lab_model::encoder::SentenceEncoder;
+use lab_model::encoder::{Prefixes, SentenceEncoder};
 use lab_model::formats::{BaseModel, ModelFiles};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError};
-use lab_retrieval::{Embedder, TextKind};
+use lab_retrieval::{Embedder, HashedEmbedder, TextKind, count_words};
 use serde_json::{Value, json};
+
+/// An embedder, with the measure of its texts.
+pub enum IndexEmbedder {
+    Hashed(HashedEmbedder),
+    Encoder(Box<EncoderEmbedder>),
+    Model(Box<DecoderEmbedder>),
+}
+
+impl IndexEmbedder {
+    pub fn as_dyn(&self) -> &dyn Embedder {
+        match self {
+            Self::Hashed(embedder) => embedder,
+            Self::Encoder(embedder) => &**embedder,
+            Self::Model(embedder) => &**embedder,
+        }
+    }
+
+    /// Number of tokens of a text by the embedder's own tokenizer, else of words.
+    pub fn count(&self, text: &str) -> usize {
+        match self {
+            Self::Hashed(_) => count_words(text),
+            Self::Encoder(embedder) => embedder.count(text),
+            Self::Model(embedder) => embedder.count(text),
+        }
+    }
+
+    /// Refuses chunks of which the embedder would read only the beginning. `size` is their maximum number of
+    /// tokens, by [`IndexEmbedder::count`].
+    pub fn check_chunk_size(&self, size: usize) -> Result<(), LabError> {
+        let window = match self {
+            Self::Hashed(_) => return Ok(()),
+            Self::Encoder(embedder) => embedder.window(),
+            Self::Model(embedder) => embedder.context,
+        };
+        if size <= window {
+            return Ok(());
+        }
+        Err(LabError::config(
+            "size",
+            format!("chunks may have {size} tokens, and the embedder reads {window}"),
+            format!("Use a size of at most {window}: text beyond it would not be found."),
+        ))
+    }
+}
 
 /// A sentence encoder from its Hugging Face folder.
 pub struct EncoderEmbedder {
     encoder: SentenceEncoder,
-    /// Of the weights, so that an index knows the model it was made with.
+    prefixes: Prefixes,
+    /// CRC-32 of the weights: an index refuses another model by it.
     checksum: u32,
 }
 
@@ -24,42 +69,70 @@ impl EncoderEmbedder {
         let encoder = SentenceEncoder::read(files, device)?;
         let weights = files.read("model.safetensors")?.unwrap_or_default();
         Ok(Self {
+            prefixes: encoder.prefixes().clone(),
             encoder,
             checksum: crc32fast::hash(&weights),
         })
     }
 
-    /// Tokens of a text, for chunking by the encoder's own measure.
-    pub fn count(&self, text: &str) -> usize {
+    /// The same with other prefixes, where they are given, than the encoder's own files name: "query: " and
+    /// "passage: " for E5 (Wang et al. 2022), "Represent this sentence for searching relevant passages: " before
+    /// questions for English BGE models (Xiao et al. 2023).
+    pub fn with_prefixes(mut self, query: Option<&str>, passage: Option<&str>) -> Self {
+        if let Some(query) = query {
+            self.prefixes.query = query.to_owned();
+        }
+        if let Some(passage) = passage {
+            self.prefixes.passage = passage.to_owned();
+        }
+        self
+    }
+
+    fn count(&self, text: &str) -> usize {
         self.encoder.count(text)
     }
 
-    /// The most tokens of a text that reach its vector, without the two marks at its ends.
-    pub fn window(&self) -> usize {
-        self.encoder.max_tokens() - 2
+    /// The maximum number of tokens of a passage that reach its vector, without its prefix and the two special
+    /// tokens at its ends.
+    fn window(&self) -> usize {
+        let prefix = self.encoder.count(&self.prefixes.passage);
+        (self.encoder.max_tokens() - 2).saturating_sub(prefix)
     }
 }
 
 #[async_trait(?Send)]
 impl Embedder for EncoderEmbedder {
     fn description(&self) -> Value {
-        json!({
+        let mut description = json!({
             "kind": "encoder", "model": self.encoder.name(), "weights": format!("{:08x}", self.checksum),
             "max_tokens": self.encoder.max_tokens(), "dimensions": self.encoder.dimensions(),
-        })
+        });
+        let Prefixes { query, passage } = &self.prefixes;
+        for (name, prefix) in [("query_prefix", query), ("passage_prefix", passage)] {
+            if !prefix.is_empty() {
+                description[name] = json!(prefix);
+            }
+        }
+        description
     }
 
     fn dimensions(&self) -> usize {
         self.encoder.dimensions()
     }
 
-    async fn embed(&self, texts: &[&str], _: TextKind) -> Result<Vec<Vec<f32>>, LabError> {
-        self.encoder.embed(texts).await
+    async fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, LabError> {
+        let prefix = match kind {
+            TextKind::Query => &self.prefixes.query,
+            TextKind::Passage => &self.prefixes.passage,
+        };
+        let texts: Vec<String> = texts.iter().map(|text| format!("{prefix}{text}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        self.encoder.embed(&texts).await
     }
 }
 
-/// A language model: the mean of a text's last hidden states, at length 1. Texts longer than the window are
-/// cut.
+/// A language model: the mean of a text's last hidden states, at length 1. Texts longer than the context are
+/// cut off.
 pub struct DecoderEmbedder {
     model: Decoder,
     tokenizer: Tokenizer,
@@ -69,11 +142,11 @@ pub struct DecoderEmbedder {
     checksum: u32,
 }
 
-/// Texts that are computed at once.
+/// Texts in a batch.
 const BATCH: usize = 8;
 
 impl DecoderEmbedder {
-    /// A model as it is; `checksum` tells its weights from others.
+    /// A model without autodiff; an index refuses other weights by the `checksum`.
     pub fn new(
         model: Decoder,
         tokenizer: Tokenizer,
@@ -109,6 +182,13 @@ impl DecoderEmbedder {
         ))
     }
 
+    fn count(&self, text: &str) -> usize {
+        self.tokenizer
+            .encode(text)
+            .map_or(usize::MAX, |ids| ids.len())
+    }
+
+    /// The vectors of texts of tokens, none empty.
     async fn batch(&self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, LabError> {
         let time = texts.iter().map(Vec::len).max().unwrap_or(0);
         let mut ids = vec![0i32; texts.len() * time];
@@ -125,7 +205,7 @@ impl DecoderEmbedder {
             TensorData::new(shares, [texts.len(), time, 1]),
             &self.device,
         );
-        // A token sees none after it: what fills up short texts changes nothing before it.
+        // Attention is causal: the padding after a short text changes nothing before it.
         let hidden = self.model.hidden(ids, &mut Dropout::off());
         let means = (hidden * shares)
             .sum_dim(1)
