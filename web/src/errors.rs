@@ -58,12 +58,12 @@ fn ErrorCard(problem: Problem) -> impl IntoView {
         <div class="card error">
             <div class="error-head">
                 <code class="error-code">{error.code.to_string()}</code>
-                <strong class="error-message">{error.message}</strong>
+                <strong class="error-message">{error.message.to_string()}</strong>
                 <button type="button" class="icon-button" aria-label="Dismiss this error" on:click=move |_| lab.store.problem.set(None)>
                     "×"
                 </button>
             </div>
-            <p class="error-hint">{error.hint}</p>
+            <p class="error-hint">{error.hint.to_string()}</p>
             {field}
             <div class="actions">
                 {offers.into_iter().map(|offer| view! {

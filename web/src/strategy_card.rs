@@ -239,7 +239,7 @@ fn Outcome(run: RunState, figures: &'static [&'static str]) -> impl IntoView {
         Phase::Failed => {
             let text = run
                 .error
-                .with(|error| error.as_ref().map(|error| error.message.clone()));
+                .with(|error| error.as_ref().map(|error| error.message.to_string()));
             view! { <span class="outcome bad">{text}</span> }.into_any()
         }
         Phase::Skipped => {

@@ -18,7 +18,7 @@ pub struct Arguments {
 }
 
 fn parse_type(name: &str) -> Result<WeightType, String> {
-    WeightType::from_name(name).map_err(|error| error.hint)
+    WeightType::from_name(name).map_err(|error| error.hint.to_string())
 }
 
 pub fn run(arguments: Arguments) -> Result<(), LabError> {

@@ -66,7 +66,7 @@ impl OpenModel {
 
 /// Says in which folder a fault is.
 fn in_place(mut error: LabError, path: &Path, field: &str) -> LabError {
-    error.message = format!("{}: {}", path.display(), error.message);
+    error.message = format!("{}: {}", path.display(), error.message).into();
     error.at(field)
 }
 

@@ -56,7 +56,7 @@ pub fn open(path: &Path) -> Result<BaseModel, LabError> {
         }
     };
     BaseModel::read(&disk).map_err(|mut error| {
-        error.message = format!("{}: {}", path.display(), error.message);
+        error.message = format!("{}: {}", path.display(), error.message).into();
         error
     })
 }

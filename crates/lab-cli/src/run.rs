@@ -109,6 +109,6 @@ fn experiment(arguments: &Arguments) -> Result<ExperimentConfig, LabError> {
 
 /// Says in which file a fault is.
 fn from_file(mut error: LabError, path: &Path) -> LabError {
-    error.message = format!("{}: {}", path.display(), error.message);
+    error.message = format!("{}: {}", path.display(), error.message).into();
     error
 }

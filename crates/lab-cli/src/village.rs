@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 fn parse_preset(name: &str) -> Result<Preset, String> {
-    Preset::from_name(name).map_err(|error| error.hint)
+    Preset::from_name(name).map_err(|error| error.hint.to_string())
 }
 
 pub fn run(arguments: Arguments) -> Result<(), LabError> {
@@ -67,7 +67,7 @@ fn settings(arguments: &Arguments) -> Result<VillageSettings, LabError> {
     let mut given = match &arguments.settings {
         Some(path) => from_json(&text_from_bytes(read(path, "settings")?)?).map_err(
             |mut error: LabError| {
-                error.message = format!("{}: {}", path.display(), error.message);
+                error.message = format!("{}: {}", path.display(), error.message).into();
                 error
             },
         )?,

@@ -237,27 +237,32 @@ fn exports_come_back_equal() {
     assert_eq!(compare(&copy), compare(&out));
 }
 
-/// The committed files that JavaScript's builders read are what the program prints.
+/// The committed files that follow from the settings' fields are what the program prints.
 #[test]
-fn the_schema_of_the_builders_is_the_programs_own() {
-    let printed = succeeds(&["schema"]);
-    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../lab-js/npm/schema.js");
-    let kept = std::fs::read_to_string(place).unwrap();
-    let wanted = format!(
+fn the_schema_and_the_reference_are_the_programs_own() {
+    let schema = succeeds(&["schema"]);
+    let schema = format!(
         "// Written by `lab schema`.\nexport default {};\n",
-        printed.trim_end()
+        schema.trim_end()
     );
-    if std::env::var_os("LAB_WRITE").is_some() {
-        std::fs::write(place, &wanted).unwrap();
-    } else {
-        assert_eq!(
-            kept, wanted,
-            "write it anew with LAB_WRITE=1, then node make-types.mjs"
-        );
-    }
+    is_kept("crates/lab-js/npm/schema.js", &schema);
+    is_kept("docs/settings.md", &succeeds(&["schema", "--reference"]));
     let one: serde_json::Value = serde_json::from_str(&succeeds(&["schema", "rag"])).unwrap();
     assert_eq!(one["$ref"], "#/$defs/RagConfig");
     assert_eq!(lab(&["schema", "alchemy"]).status.code(), Some(2));
+}
+
+/// The file of the repository has this text; with `LAB_WRITE` it is written.
+fn is_kept(file: &str, wanted: &str) {
+    let place = format!("{}/../../{file}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("LAB_WRITE").is_some() {
+        return std::fs::write(place, wanted).unwrap();
+    }
+    let kept = std::fs::read_to_string(place).unwrap();
+    assert!(
+        kept == wanted,
+        "{file} is out of date: see \"Adding a setting\" in CONTRIBUTING.md"
+    );
 }
 
 #[test]

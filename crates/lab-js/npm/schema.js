@@ -6,22 +6,22 @@ export default {
         {
           "const": "gelu",
           "description": "x·Φ(x), by the error function.",
-          "type": "string"
+          "title": "GELU"
         },
         {
           "const": "gelu_new",
-          "description": "The tanh form that GPT-2 uses.",
-          "type": "string"
+          "description": "The form with tanh, which GPT-2 uses.",
+          "title": "GELU, tanh form"
         },
         {
           "const": "relu",
           "description": "max(x, 0).",
-          "type": "string"
+          "title": "ReLU"
         },
         {
           "const": "swiglu",
-          "description": "silu(gate)·up: three matrices instead of two (Shazeer 2020), as in Llama.",
-          "type": "string"
+          "description": "silu(gate)·up: three matrices instead of two (Shazeer 2020).",
+          "title": "SwiGLU (Llama)"
         }
       ]
     },
@@ -29,20 +29,18 @@ export default {
       "description": "Where the computation runs.",
       "oneOf": [
         {
-          "enum": [
-            "cpu"
-          ],
-          "type": "string"
-        },
-        {
           "const": "auto",
           "description": "A usable GPU if there is one, else the CPU (natively: the CPU).",
-          "type": "string"
+          "title": "Auto"
+        },
+        {
+          "const": "cpu",
+          "title": "CPU"
         },
         {
           "const": "wgpu",
           "description": "WebGPU in a browser; Vulkan, Metal or DX12 natively, where the program was built with it.",
-          "type": "string"
+          "title": "WebGPU"
         }
       ]
     },
@@ -52,21 +50,26 @@ export default {
       "properties": {
         "method": {
           "$ref": "#/$defs/ChunkMethod",
-          "default": "structure"
+          "default": "structure",
+          "description": "Where documents are cut.",
+          "title": "Cut"
         },
         "overlap": {
           "default": 20,
-          "description": "Tokens at the end of a chunk that the next one begins with, as far as whole words, sentences or\nparagraphs allow.",
-          "format": "uint",
+          "description": "Tokens that a chunk repeats of the one before it; fewer than its size.\n\nAs far as whole words, sentences or paragraphs allow.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Overlap",
+          "type": "integer",
+          "unit": "tokens"
         },
         "size": {
           "default": 200,
-          "description": "The most tokens in a chunk, by the tokenizer in use.",
-          "format": "uint",
-          "minimum": 0,
-          "type": "integer"
+          "description": "Tokens in a chunk, at most, by the tokenizer in use.",
+          "maximum": 1000000,
+          "minimum": 1,
+          "title": "Chunk size",
+          "type": "integer",
+          "unit": "tokens"
         }
       },
       "type": "object"
@@ -77,17 +80,17 @@ export default {
         {
           "const": "tokens",
           "description": "Anywhere between words.",
-          "type": "string"
+          "title": "Between words"
         },
         {
           "const": "sentences",
           "description": "Between sentences, where a sentence is not too long.",
-          "type": "string"
+          "title": "Between sentences"
         },
         {
           "const": "structure",
           "description": "At Markdown headings, and within a section between paragraphs.",
-          "type": "string"
+          "title": "At headings and paragraphs"
         }
       ]
     },
@@ -96,23 +99,29 @@ export default {
       "description": "The data an experiment trains on.",
       "properties": {
         "name": {
-          "description": "Name of the built-in text (`source: built_in`), of the village's preset (`source: village`), or of\nthe file the user gave.",
+          "default": "",
+          "description": "Name of the built-in text, of the village's preset, or of the file that the user gave.",
+          "title": "Name",
           "type": "string"
         },
         "source": {
-          "$ref": "#/$defs/DataSource"
+          "$ref": "#/$defs/DataSource",
+          "description": "Where the data come from.",
+          "title": "Source"
         },
         "validation_fraction": {
           "default": 0.1,
           "description": "Share of the text, at its end, that is held out for validation.",
-          "format": "double",
+          "maximum": 0.9,
+          "minimum": 0,
+          "title": "Validation fraction",
           "type": "number"
         },
         "village": {
           "$ref": "#/$defs/VillageSettings",
-          "additionalProperties": true,
-          "description": "Settings of the village that differ from the preset's (`source: village`).",
-          "type": "object"
+          "default": {},
+          "description": "Settings of the village that differ from the preset's.",
+          "title": "Village"
         }
       },
       "required": [
@@ -125,41 +134,46 @@ export default {
         {
           "const": "built_in",
           "description": "A text that comes with the lab.",
-          "type": "string"
+          "title": "Built in"
         },
         {
           "const": "village",
           "description": "The small world made from a seed: text, questions, preferences and documents of known truth.",
-          "type": "string"
+          "title": "Village"
         },
         {
           "const": "user",
           "description": "A text that the user supplies: pasted, dropped, or named with `--data`.",
-          "type": "string"
+          "title": "User"
         }
       ]
     },
     "DpoConfig": {
       "additionalProperties": false,
-      "description": "`DpoStrategy`'s configuration: direct preference optimisation (Rafailov et al. 2023), which needs\nneither a reward model nor samples.",
+      "description": "Settings of `DpoStrategy`: direct preference optimisation (Rafailov et al. 2023), which needs neither a reward model nor samples.",
       "properties": {
         "batch_size": {
           "default": 16,
-          "description": "Pairs in a step.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Preferences in a step.",
+          "maximum": 4096,
+          "minimum": 1,
+          "title": "Batch",
           "type": "integer"
         },
         "beta": {
           "default": 0.1,
-          "description": "How dear the divergence from the reference is: the larger, the nearer the policy stays.",
-          "format": "double",
+          "description": "Weight of the divergence from the reference: the larger, the nearer the policy stays.",
+          "maximum": 1000,
+          "minimum": 1e-6,
+          "title": "Beta",
           "type": "number"
         },
         "label_smoothing": {
           "default": 0.0,
-          "description": "Share of the labels that are held to be wrong.",
-          "format": "double",
+          "description": "Share of the preferences that are held to be wrong.",
+          "maximum": 0.5,
+          "minimum": 0,
+          "title": "Wrong labels",
           "type": "number"
         },
         "lora": {
@@ -170,7 +184,9 @@ export default {
             {
               "type": "null"
             }
-          ]
+          ],
+          "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
+          "title": "Adapter only"
         },
         "optimizer": {
           "$ref": "#/$defs/OptimizerConfig",
@@ -183,13 +199,17 @@ export default {
             "minimum_learning_rate": 0.0,
             "warmup_steps": 10,
             "weight_decay": 0.0
-          }
+          },
+          "description": "How the policy's weights are updated.",
+          "title": "Optimizer"
         },
         "preferences": {
-          "description": "Pairs to learn from instead of the data's, as they were collected.",
+          "default": [],
+          "description": "Preferences to learn from instead of the data's, such as {\"prompt\": \"…\", \"chosen\": \"…\", \"rejected\": \"…\"}, one a line. Compare answers of a model below to collect some.",
           "items": {
             "$ref": "#/$defs/PreferenceExample"
           },
+          "title": "Collected pairs",
           "type": "array"
         },
         "report": {
@@ -200,7 +220,9 @@ export default {
             "evaluation_prompts": 200,
             "sample_interval": 10,
             "samples": 2
-          }
+          },
+          "description": "What is measured and kept meanwhile.",
+          "title": "Report"
         },
         "rollout": {
           "$ref": "#/$defs/RolloutConfig",
@@ -210,12 +232,15 @@ export default {
             "stop": "",
             "temperature": 1.0
           },
-          "description": "How answers for samples and evaluations are written."
+          "description": "How answers for samples and evaluations are written.",
+          "title": "Rollout"
         },
         "steps": {
           "default": 120,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Updates of the weights.",
+          "maximum": 1000000,
+          "minimum": 1,
+          "title": "Steps",
           "type": "integer"
         }
       },
@@ -223,42 +248,49 @@ export default {
     },
     "EndpointConfig": {
       "additionalProperties": false,
-      "description": "A model behind the network, asked as OpenAI's chat completions are. Its key is no part of this: natively\nit stands in an environment variable, in the page it is typed.",
+      "description": "A model behind the network, asked as OpenAI's chat completions are.\n\nIts key is not a setting: natively it stands in an environment variable, in the page it is typed.",
       "properties": {
         "base_url": {
           "default": "http://127.0.0.1:8000/v1",
-          "description": "What `/chat/completions` is put behind, e.g. `http://127.0.0.1:8000/v1`.",
+          "description": "Address before `/chat/completions`. It must allow requests from this page (CORS).",
+          "title": "Address",
           "type": "string"
         },
         "key_variable": {
           "default": "",
-          "description": "The environment variable that `lab` takes the key from; empty for an endpoint without one.",
+          "description": "The environment variable that the terminal program takes the key from; in the page it is typed.\n\nEmpty for an endpoint without a key.",
+          "title": "Key's variable",
           "type": "string"
         },
         "model": {
           "default": "default",
           "description": "The endpoint's name for the model.",
+          "title": "Model",
           "type": "string"
         },
         "retries": {
           "default": 3,
-          "description": "Tries after the first, where another may succeed.",
-          "format": "uint",
+          "description": "Attempts after the first, where another may succeed.",
+          "maximum": 10,
           "minimum": 0,
+          "title": "Further tries",
           "type": "integer"
         },
         "timeout": {
           "default": 60.0,
-          "description": "Seconds after which a try without a whole answer is given up.",
-          "format": "double",
-          "type": "number"
+          "description": "Seconds after which an attempt without a whole answer is given up.",
+          "maximum": 3600,
+          "minimum": 0.1,
+          "title": "Time limit",
+          "type": "number",
+          "unit": "s"
         }
       },
       "type": "object"
     },
     "FineTuningConfig": {
       "additionalProperties": false,
-      "description": "`FineTuningStrategy`'s configuration. The model and its tokenizer are those of the run it starts from.",
+      "description": "Settings of `FineTuningStrategy`. The model and its tokenizer are those of the run it starts from.",
       "properties": {
         "lora": {
           "$ref": "#/$defs/LoraConfig",
@@ -270,26 +302,34 @@ export default {
             "rslora": false,
             "targets": []
           },
-          "description": "Read with `lora` and `qlora`."
+          "description": "Low-rank adapters.",
+          "title": "LoRA"
         },
         "method": {
           "$ref": "#/$defs/FineTuningMethod",
-          "default": "lora"
+          "default": "lora",
+          "description": "Which weights are trained, and how the base is kept.",
+          "title": "Method"
         },
         "packing": {
           "default": false,
-          "description": "Examples of a batch stand one behind the other instead of in rows of equal length: nothing is\ncomputed for padding, and no example sees another.",
+          "description": "Puts examples of a batch one behind the other, so that nothing is computed for padding.\n\nNo example sees another.",
+          "title": "Packing",
           "type": "boolean"
         },
         "replay": {
           "default": 0.0,
-          "description": "Share of each batch that is text the base was pretrained on, where the data have such (the village),\nso that what it knows is not forgotten: rehearsal.",
-          "format": "double",
+          "description": "Share of each batch that is text the base was pretrained on, so that it is not forgotten.\n\nRehearsal, where the data have such text: in the village.",
+          "maximum": 0.9,
+          "minimum": 0,
+          "title": "Replay",
           "type": "number"
         },
         "too_long": {
           "$ref": "#/$defs/TooLong",
-          "default": "drop"
+          "default": "drop",
+          "description": "What becomes of an example that does not fit the context.",
+          "title": "Too long"
         },
         "training": {
           "$ref": "#/$defs/TrainingConfig",
@@ -317,7 +357,9 @@ export default {
             "steps": 500,
             "warmup_steps": 40,
             "weight_decay": 0.1
-          }
+          },
+          "description": "How the weights are trained.",
+          "title": "Training"
         }
       },
       "type": "object"
@@ -327,18 +369,17 @@ export default {
       "oneOf": [
         {
           "const": "full",
-          "description": "All weights.",
-          "type": "string"
+          "title": "All weights"
         },
         {
           "const": "lora",
           "description": "Low-rank adapters on a frozen base (Hu et al. 2021).",
-          "type": "string"
+          "title": "LoRA"
         },
         {
           "const": "qlora",
           "description": "The same on a base kept in 4 bits (Dettmers et al. 2023).",
-          "type": "string"
+          "title": "QLoRA (4 bits)"
         }
       ]
     },
@@ -348,30 +389,40 @@ export default {
       "properties": {
         "max_tokens": {
           "default": 200,
-          "format": "uint",
+          "description": "Tokens to write, at most.\n\nThe limit is more than any window: a typing error would otherwise be written for hours.",
+          "maximum": 1000000,
           "minimum": 0,
-          "type": "integer"
+          "title": "Max tokens",
+          "type": "integer",
+          "unit": "tokens"
         },
         "min_p": {
           "default": 0.0,
-          "description": "Only tokens with at least this share of the likeliest one's probability may be drawn. 0: all.",
-          "format": "double",
+          "description": "Only tokens with at least this share of the likeliest one's probability may be drawn; 0 is all.",
+          "maximum": 1,
+          "minimum": 0,
+          "title": "Min p",
           "type": "number"
         },
         "prompt": {
           "default": "",
+          "description": "Text that is continued.",
+          "title": "Prompt",
           "type": "string"
         },
         "repetition_penalty": {
           "default": 1.0,
           "description": "Above 1, tokens that stand in the text already become less likely.",
-          "format": "double",
+          "exclusiveMinimum": 0,
+          "maximum": 100,
+          "title": "Repetition penalty",
           "type": "number"
         },
         "seed": {
           "default": 0,
-          "format": "uint64",
+          "description": "Decides the draws.",
           "minimum": 0,
+          "title": "Seed",
           "type": "integer"
         },
         "stop": {
@@ -380,25 +431,30 @@ export default {
           "items": {
             "type": "string"
           },
+          "title": "Stop",
           "type": "array"
         },
         "temperature": {
           "default": 0.8,
-          "description": "0 takes the likeliest token every time.",
-          "format": "double",
+          "description": "0 takes the likeliest token every time; 1 is the model's own distribution.",
+          "maximum": 100,
+          "minimum": 0,
+          "title": "Temperature",
           "type": "number"
         },
         "top_k": {
           "default": 0,
-          "description": "Only so many of the likeliest tokens may be drawn. 0: all.",
-          "format": "uint",
+          "description": "Only so many of the likeliest tokens may be drawn; 0 is all.",
           "minimum": 0,
+          "title": "Top k",
           "type": "integer"
         },
         "top_p": {
           "default": 1.0,
-          "description": "Only the likeliest tokens that together have this probability may be drawn. 1: all.",
-          "format": "double",
+          "description": "Only the likeliest tokens that together have this probability may be drawn; 1 is all.",
+          "exclusiveMinimum": 0,
+          "maximum": 1,
+          "title": "Top p",
           "type": "number"
         }
       },
@@ -406,33 +462,44 @@ export default {
     },
     "GrpoConfig": {
       "additionalProperties": false,
-      "description": "`GrpoStrategy`'s configuration: group relative policy optimisation (Shao et al. 2024). Answers to one\nprompt are compared with each other, so that no value has to be learned.",
+      "description": "Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are compared with each other, so that no value has to be learned.",
       "properties": {
         "clip": {
           "default": 0.2,
-          "format": "double",
+          "description": "How far an update may move a token's probability.",
+          "maximum": 10,
+          "minimum": 1e-6,
+          "title": "Clip",
           "type": "number"
         },
         "epochs": {
           "default": 2,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Times that each answer is learned from.",
+          "maximum": 1000,
+          "minimum": 1,
+          "title": "Epochs",
           "type": "integer"
         },
         "group": {
           "default": 8,
-          "description": "Answers to each prompt.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Answers to each prompt, compared with each other.",
+          "maximum": 4096,
+          "minimum": 2,
+          "title": "Group",
           "type": "integer"
         },
         "kl": {
           "$ref": "#/$defs/KlPlacement",
-          "default": "loss_k3"
+          "default": "loss_k3",
+          "description": "Where the divergence from the reference is held against the policy.",
+          "title": "KL stands in"
         },
         "kl_coefficient": {
           "default": 0.05,
-          "format": "double",
+          "description": "Cost of a nat of divergence from the reference.",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "KL coefficient",
           "type": "number"
         },
         "lora": {
@@ -443,19 +510,24 @@ export default {
             {
               "type": "null"
             }
-          ]
+          ],
+          "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
+          "title": "Adapter only"
         },
         "maximum_kl": {
           "default": 0.1,
-          "description": "See [`PpoConfig::maximum_kl`].",
-          "format": "double",
-          "type": "number"
+          "description": "An update ends this far from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "Largest KL",
+          "type": "number",
+          "unit": "nats"
         },
         "minibatches": {
           "default": 4,
-          "description": "Parts of the answers that are learned from one after the other; a divisor of `prompts · group`.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Parts of the answers that are learned from one after the other; a divisor of prompts · group.",
+          "minimum": 1,
+          "title": "Minibatches",
           "type": "integer"
         },
         "optimizer": {
@@ -469,20 +541,25 @@ export default {
             "minimum_learning_rate": 0.0,
             "warmup_steps": 0,
             "weight_decay": 0.0
-          }
+          },
+          "description": "How the policy's weights are updated.",
+          "title": "Optimizer"
         },
         "preferences": {
-          "description": "Pairs to learn from instead of the data's, as they were collected.",
+          "default": [],
+          "description": "Preferences to learn from instead of the data's, such as {\"prompt\": \"…\", \"chosen\": \"…\", \"rejected\": \"…\"}, one a line. Compare answers of a model below to collect some.",
           "items": {
             "$ref": "#/$defs/PreferenceExample"
           },
+          "title": "Collected pairs",
           "type": "array"
         },
         "prompts": {
           "default": 8,
           "description": "Prompts of an update.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 65536,
+          "minimum": 1,
+          "title": "Prompts",
           "type": "integer"
         },
         "report": {
@@ -493,13 +570,17 @@ export default {
             "evaluation_prompts": 200,
             "sample_interval": 10,
             "samples": 2
-          }
+          },
+          "description": "What is measured and kept meanwhile.",
+          "title": "Report"
         },
         "reward": {
           "$ref": "#/$defs/RewardConfig",
           "default": {
             "kind": "model"
-          }
+          },
+          "description": "Where the reward of an answer comes from.",
+          "title": "Reward"
         },
         "reward_model": {
           "$ref": "#/$defs/RewardModelConfig",
@@ -521,7 +602,8 @@ export default {
             },
             "steps": 120
           },
-          "description": "Read where the reward is a model."
+          "description": "The reward model.",
+          "title": "Reward model"
         },
         "rollout": {
           "$ref": "#/$defs/RolloutConfig",
@@ -530,17 +612,22 @@ export default {
             "response_tokens": 40,
             "stop": "",
             "temperature": 1.0
-          }
+          },
+          "description": "How answers are sampled.",
+          "title": "Rollout"
         },
         "scale_advantages": {
           "default": true,
           "description": "Divides advantages by the deviation of their group.",
+          "title": "Scale advantages",
           "type": "boolean"
         },
         "steps": {
           "default": 60,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Updates, each on answers sampled for it.",
+          "maximum": 1000000,
+          "minimum": 1,
+          "title": "Steps",
           "type": "integer"
         }
       },
@@ -552,17 +639,17 @@ export default {
         {
           "const": "loss_k3",
           "description": "In the loss, by the estimator `exp(-l) - 1 + l` (Shao et al. 2024).",
-          "type": "string"
+          "title": "The loss (k3)"
         },
         {
           "const": "loss_k2",
           "description": "In the loss, by half the squared log ratio, whose gradient is the divergence's own.",
-          "type": "string"
+          "title": "The loss (k2)"
         },
         {
           "const": "reward",
           "description": "In the reward of each answer, before answers are compared.",
-          "type": "string"
+          "title": "The reward"
         }
       ]
     },
@@ -572,38 +659,47 @@ export default {
       "properties": {
         "alpha": {
           "default": 16.0,
-          "format": "double",
+          "description": "Strength of the adapter; it counts alpha / rank.",
+          "maximum": 1000000,
+          "minimum": 0,
+          "title": "Alpha",
           "type": "number"
         },
         "dora": {
           "default": false,
-          "description": "Direction and magnitude of the weights apart (Liu et al. 2024).",
+          "description": "Learns direction and size of the weights apart (Liu et al. 2024).",
+          "title": "DoRA",
           "type": "boolean"
         },
         "dropout": {
           "default": 0.0,
-          "description": "Probability with which a number of the adapter's input is dropped in training.",
-          "format": "double",
+          "description": "Share of an adapter's input dropped at random in training.",
+          "maximum": 0.95,
+          "minimum": 0,
+          "title": "Adapter dropout",
           "type": "number"
         },
         "rank": {
           "default": 8,
-          "description": "Columns of A and rows of B.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Columns of A and rows of B: how much an adapter can learn.",
+          "maximum": 4096,
+          "minimum": 1,
+          "title": "Rank",
           "type": "integer"
         },
         "rslora": {
           "default": false,
-          "description": "s = alpha / sqrt(rank) (Kalajdzievski 2023).",
+          "description": "Divides by the rank's square root, which suits large ranks (Kalajdzievski 2023).",
+          "title": "rsLoRA",
           "type": "boolean"
         },
         "targets": {
           "default": [],
-          "description": "Linear layers to adapt: a module's path in the model's file, an end of it such as `q_proj`, or\neither with `*` for anything. Empty means every linear layer but the head.",
+          "description": "Linear layers to adapt, such as q_proj, v_proj; empty is all but the head.\n\nEach is a module's path in the model's file, an end of it, or either with `*` for anything.",
           "items": {
             "type": "string"
           },
+          "title": "Layers",
           "type": "array"
         }
       },
@@ -615,10 +711,13 @@ export default {
       "properties": {
         "activation": {
           "$ref": "#/$defs/Activation",
-          "default": "gelu"
+          "default": "gelu",
+          "description": "The function between the matrices of the MLP.",
+          "title": "Activation"
         },
         "attention_bias": {
-          "description": "Biases in the attention's linear layers, where that differs from `bias`.",
+          "description": "Biases in the attention's linear layers, where that differs.",
+          "title": "Attention biases",
           "type": [
             "boolean",
             "null"
@@ -626,57 +725,70 @@ export default {
         },
         "bias": {
           "default": false,
-          "description": "Biases in the linear layers and in LayerNorm.",
+          "description": "A constant added in linear layers and LayerNorm.",
+          "title": "Biases",
           "type": "boolean"
         },
         "context": {
           "default": 64,
-          "description": "The window: the most tokens the model sees at once.",
-          "format": "uint",
-          "minimum": 0,
-          "type": "integer"
+          "description": "Tokens that the model sees at once, at most.",
+          "maximum": 32768,
+          "minimum": 1,
+          "title": "Context",
+          "type": "integer",
+          "unit": "tokens"
         },
         "dropout": {
           "default": 0.0,
-          "description": "Probability with which an activation is dropped in training.",
-          "format": "double",
+          "description": "Share of activations dropped at random in training.",
+          "maximum": 0.95,
+          "minimum": 0,
+          "title": "Dropout",
           "type": "number"
         },
         "head_width": {
           "default": 0,
-          "description": "Size of a head; 0 means width / heads.",
-          "format": "uint",
+          "description": "Size of a head; 0 is the width divided by the heads.",
+          "maximum": 16384,
           "minimum": 0,
+          "title": "Head width",
           "type": "integer"
         },
         "heads": {
           "default": 4,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Attention heads in a block; they divide the width where the head width is 0.",
+          "maximum": 1024,
+          "minimum": 1,
+          "title": "Heads",
           "type": "integer"
         },
         "hidden_width": {
           "default": 0,
-          "description": "Size of the MLP's inner layer; 0 means 4·width.",
-          "format": "uint",
+          "description": "Inner size of the MLP; 0 is four times the width.",
+          "maximum": 131072,
           "minimum": 0,
+          "title": "Hidden width",
           "type": "integer"
         },
         "key_value_heads": {
           "default": 0,
-          "description": "Fewer than `heads` share keys and values (grouped-query attention); 0 means as many as `heads`.",
-          "format": "uint",
+          "description": "Heads for keys and values, which several query heads share (grouped-query attention); 0 is as many as heads.",
+          "maximum": 1024,
           "minimum": 0,
+          "title": "Key-value heads",
           "type": "integer"
         },
         "layers": {
           "default": 4,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Transformer blocks, one after the other.",
+          "maximum": 128,
+          "minimum": 1,
+          "title": "Layers",
           "type": "integer"
         },
         "mlp_bias": {
-          "description": "Biases in the MLP's linear layers, where that differs from `bias`.",
+          "description": "Biases in the MLP's linear layers, where that differs.",
+          "title": "MLP biases",
           "type": [
             "boolean",
             "null"
@@ -684,43 +796,60 @@ export default {
         },
         "norm": {
           "$ref": "#/$defs/Norm",
-          "default": "layer_norm"
+          "default": "layer_norm",
+          "description": "Keeps activations at one scale.",
+          "title": "Normalisation"
         },
         "norm_epsilon": {
           "default": 0.00001,
-          "format": "double",
+          "description": "Keeps the normalisation from dividing by 0.",
+          "exclusiveMinimum": 0,
+          "maximum": 1,
+          "title": "Norm epsilon",
           "type": "number"
         },
         "position": {
           "$ref": "#/$defs/Position",
-          "default": "learned"
+          "default": "learned",
+          "description": "How the model knows the order of tokens.",
+          "title": "Positions"
         },
         "rope_theta": {
           "default": 10000.0,
-          "format": "double",
+          "description": "Longest wavelength of rotary positions.",
+          "maximum": 1000000000000,
+          "minimum": 1,
+          "title": "Rotary base",
           "type": "number"
         },
         "tied_head": {
           "default": true,
-          "description": "The output layer is the token embedding, transposed.",
+          "description": "The output layer reuses the token embedding, transposed.",
+          "title": "Tied head",
           "type": "boolean"
         },
         "width": {
           "default": 64,
-          "description": "Size of a token's vector; a multiple of `heads` where `head_width` is 0.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Numbers that describe one token.",
+          "maximum": 16384,
+          "minimum": 1,
+          "title": "Width",
           "type": "integer"
         }
       },
       "type": "object"
     },
     "Norm": {
-      "enum": [
-        "layer_norm",
-        "rms_norm"
-      ],
-      "type": "string"
+      "oneOf": [
+        {
+          "const": "layer_norm",
+          "title": "LayerNorm"
+        },
+        {
+          "const": "rms_norm",
+          "title": "RMSNorm"
+        }
+      ]
     },
     "OptimizerConfig": {
       "additionalProperties": false,
@@ -728,44 +857,65 @@ export default {
       "properties": {
         "beta1": {
           "default": 0.9,
-          "format": "double",
+          "description": "Memory of AdamW's mean.",
+          "maximum": 0.999999,
+          "minimum": 0,
+          "title": "Beta 1",
           "type": "number"
         },
         "beta2": {
           "default": 0.99,
-          "format": "double",
+          "description": "Memory of AdamW's variance.",
+          "maximum": 0.999999,
+          "minimum": 0,
+          "title": "Beta 2",
           "type": "number"
         },
         "epsilon": {
           "default": 1e-8,
-          "format": "double",
+          "description": "Keeps AdamW from dividing by 0.",
+          "exclusiveMinimum": 0,
+          "maximum": 1,
+          "title": "Epsilon",
           "type": "number"
         },
         "gradient_clip": {
           "default": 1.0,
-          "description": "Largest global norm of the gradient; 0 means no clipping.",
-          "format": "double",
+          "description": "Largest global norm of the gradient; 0 is no limit.",
+          "maximum": 1000000,
+          "minimum": 0,
+          "title": "Gradient clip",
           "type": "number"
         },
         "learning_rate": {
           "default": 0.0003,
-          "format": "double",
+          "description": "How far a step moves the weights, at most.",
+          "maximum": 10,
+          "minimum": 0,
+          "title": "Learning rate",
           "type": "number"
         },
         "minimum_learning_rate": {
           "default": 0.0,
-          "format": "double",
+          "description": "Learning rate at the end of the schedule.",
+          "maximum": 10,
+          "minimum": 0,
+          "title": "Lowest rate",
           "type": "number"
         },
         "warmup_steps": {
           "default": 0,
-          "format": "uint",
+          "description": "Steps in which the rate rises from 0.",
           "minimum": 0,
+          "title": "Warm-up steps",
           "type": "integer"
         },
         "weight_decay": {
           "default": 0.0,
-          "format": "double",
+          "description": "Pull of matrices and embeddings towards 0.",
+          "maximum": 10,
+          "minimum": 0,
+          "title": "Weight decay",
           "type": "number"
         }
       },
@@ -775,13 +925,13 @@ export default {
       "oneOf": [
         {
           "const": "learned",
-          "description": "A trained vector for each position (GPT-2).",
-          "type": "string"
+          "description": "A trained vector for each position.",
+          "title": "Learned (GPT-2)"
         },
         {
           "const": "rope",
-          "description": "Rotary embeddings (Su et al. 2021), with the two halves of a head rotated, as in Llama.",
-          "type": "string"
+          "description": "Rotary embeddings (Su et al. 2021), with the two halves of a head rotated.",
+          "title": "Rotary (Llama)"
         }
       ]
     },
@@ -792,68 +942,92 @@ export default {
         "batch_size": {
           "default": 64,
           "description": "Answers of an update.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 65536,
+          "minimum": 2,
+          "title": "Batch",
           "type": "integer"
         },
         "clip": {
           "default": 0.2,
-          "format": "double",
+          "description": "How far an update may move a token's probability.",
+          "maximum": 10,
+          "minimum": 1e-6,
+          "title": "Clip",
           "type": "number"
         },
         "entropy_coefficient": {
           "default": 0.0,
-          "format": "double",
+          "description": "Reward for staying undecided.",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "Entropy weight",
           "type": "number"
         },
         "epochs": {
           "default": 4,
           "description": "Times that each answer is learned from.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 1000,
+          "minimum": 1,
+          "title": "Epochs",
           "type": "integer"
         },
         "gamma": {
           "default": 1.0,
-          "format": "double",
+          "description": "Weight of later rewards.",
+          "maximum": 1,
+          "minimum": 0,
+          "title": "Gamma",
           "type": "number"
         },
         "kl_coefficient": {
           "default": 0.05,
-          "description": "What a nat of divergence from the reference costs.",
-          "format": "double",
+          "description": "Cost of a nat of divergence from the reference.",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "KL coefficient",
           "type": "number"
         },
         "kl_horizon": {
           "default": 10000.0,
-          "description": "Sequences over which the coefficient adapts.",
-          "format": "double",
+          "description": "Answers over which the coefficient adapts.",
+          "maximum": 1000000000000,
+          "minimum": 1,
+          "title": "KL horizon",
           "type": "number"
         },
         "kl_target": {
-          "description": "Nats a sequence towards which the coefficient is moved; none keeps it fixed.",
-          "format": "double",
+          "description": "Nats an answer towards which the coefficient adapts; empty keeps it fixed.",
+          "maximum": 1000000,
+          "minimum": 1e-6,
+          "title": "KL target",
           "type": [
             "number",
             "null"
-          ]
+          ],
+          "unit": "nats"
         },
         "lambda": {
           "default": 0.95,
-          "format": "double",
+          "description": "Between the value's guess (0) and the rewards themselves (1).",
+          "maximum": 1,
+          "minimum": 0,
+          "title": "Lambda",
           "type": "number"
         },
         "maximum_kl": {
           "default": 0.1,
-          "description": "An update ends when the policy is this far from the one that sampled, in nats a token (half the\nmean squared log ratio); 0 means never.",
-          "format": "double",
-          "type": "number"
+          "description": "An update ends this far from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "Largest KL",
+          "type": "number",
+          "unit": "nats"
         },
         "minibatches": {
           "default": 4,
-          "description": "Parts of the batch that are learned from one after the other; a divisor of `batch_size`.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Parts of the batch that are learned from one after the other; a divisor of it.",
+          "minimum": 1,
+          "title": "Minibatches",
           "type": "integer"
         },
         "optimizer": {
@@ -867,28 +1041,38 @@ export default {
             "minimum_learning_rate": 0.0,
             "warmup_steps": 0,
             "weight_decay": 0.0
-          }
+          },
+          "description": "How the policy's weights are updated.",
+          "title": "Optimizer"
         },
         "steps": {
           "default": 60,
-          "description": "Updates, each on answers that were sampled for it.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Updates, each on answers sampled for it.",
+          "maximum": 1000000,
+          "minimum": 1,
+          "title": "Steps",
           "type": "integer"
         },
         "value_clip": {
           "default": 0.2,
-          "format": "double",
+          "description": "How far an update may move a value.",
+          "maximum": 1000000,
+          "minimum": 1e-6,
+          "title": "Value clip",
           "type": "number"
         },
         "value_coefficient": {
           "default": 0.1,
-          "format": "double",
+          "description": "Weight of the value's loss.",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "Value weight",
           "type": "number"
         },
         "whiten_rewards": {
           "default": false,
           "description": "Divides rewards by their deviation, keeping their mean.",
+          "title": "Whiten rewards",
           "type": "boolean"
         }
       },
@@ -899,20 +1083,26 @@ export default {
       "description": "Two responses to a prompt, of which one was preferred.",
       "properties": {
         "chosen": {
+          "description": "The better response.",
+          "title": "Chosen",
           "type": "string"
         },
         "margin": {
           "description": "By how much the chosen one is better.",
-          "format": "double",
+          "title": "Margin",
           "type": [
             "number",
             "null"
           ]
         },
         "prompt": {
+          "description": "The text that both answer.",
+          "title": "Prompt",
           "type": "string"
         },
         "rejected": {
+          "description": "The other response.",
+          "title": "Rejected",
           "type": "string"
         }
       },
@@ -927,26 +1117,24 @@ export default {
       "description": "A village of a given size.",
       "oneOf": [
         {
-          "enum": [
-            "village"
-          ],
-          "type": "string"
-        },
-        {
           "const": "hamlet",
           "description": "Small enough that a laptop's CPU learns its language in about a minute.",
-          "type": "string"
+          "title": "Hamlet"
+        },
+        {
+          "const": "village",
+          "title": "Village"
         },
         {
           "const": "town",
           "description": "Some people share a first name or a surname with many others.",
-          "type": "string"
+          "title": "Town"
         }
       ]
     },
     "PretrainingConfig": {
       "additionalProperties": false,
-      "description": "`PretrainingStrategy`'s configuration.",
+      "description": "Settings of `PretrainingStrategy`.",
       "properties": {
         "model": {
           "$ref": "#/$defs/ModelConfig",
@@ -966,11 +1154,15 @@ export default {
             "rope_theta": 10000.0,
             "tied_head": true,
             "width": 64
-          }
+          },
+          "description": "Shape of the model.",
+          "title": "Model"
         },
         "tokenizer": {
           "$ref": "#/$defs/TokenizerKind",
-          "default": "character"
+          "default": "character",
+          "description": "Pieces that the text is cut into.",
+          "title": "Tokens"
         },
         "training": {
           "$ref": "#/$defs/TrainingConfig",
@@ -998,13 +1190,16 @@ export default {
             "steps": 500,
             "warmup_steps": 40,
             "weight_decay": 0.1
-          }
+          },
+          "description": "How the model is trained.",
+          "title": "Training"
         },
         "vocabulary": {
           "default": 1024,
-          "description": "The most tokens that byte-pair encoding learns; the other kinds follow from the text.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Pieces that are learned from the text, at most.",
+          "maximum": 262144,
+          "minimum": 257,
+          "title": "Vocabulary",
           "type": "integer"
         }
       },
@@ -1012,14 +1207,16 @@ export default {
     },
     "RagConfig": {
       "additionalProperties": false,
-      "description": "How documents are indexed, and how questions are answered from them.",
+      "description": "Settings of `RagStrategy`: how documents are indexed, and how questions are answered from them.",
       "properties": {
         "answer_tokens": {
           "default": 40,
-          "description": "The longest answer, in tokens; passages are left out until question and answer fit the context.",
-          "format": "uint",
-          "minimum": 0,
-          "type": "integer"
+          "description": "Tokens of an answer, at most; passages are left out until question and answer fit the context.",
+          "maximum": 10000,
+          "minimum": 1,
+          "title": "Answer",
+          "type": "integer",
+          "unit": "tokens"
         },
         "chunking": {
           "$ref": "#/$defs/ChunkConfig",
@@ -1027,7 +1224,9 @@ export default {
             "method": "structure",
             "overlap": 20,
             "size": 200
-          }
+          },
+          "description": "How documents become chunks.",
+          "title": "Chunking"
         },
         "endpoint": {
           "anyOf": [
@@ -1038,46 +1237,54 @@ export default {
               "type": "null"
             }
           ],
-          "default": null,
-          "description": "Answers, if there, instead of the model that the strategy starts from."
+          "description": "An OpenAI-compatible endpoint answers instead of a model of the lab: questions and passages are sent to it.",
+          "title": "Answers from an endpoint"
         },
         "evaluation_depth": {
           "default": 10,
           "description": "Passages that are looked at to measure retrieval, e.g. in `ndcg@10`.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 1000,
+          "minimum": 1,
+          "title": "Depth",
           "type": "integer"
         },
         "exact_below": {
           "default": 4096,
           "description": "With fewer chunks every vector is looked at; with more, a graph is searched.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 1000000,
+          "minimum": 2,
+          "title": "Exact below",
           "type": "integer"
         },
         "method": {
           "$ref": "#/$defs/RetrievalMethod",
-          "default": "hybrid"
+          "default": "hybrid",
+          "description": "By what passages are ranked.",
+          "title": "Method"
         },
         "passages": {
           "default": 3,
           "description": "Passages that an answer is written from.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 100,
+          "minimum": 1,
+          "title": "Passages",
           "type": "integer"
         },
         "questions": {
           "default": [],
-          "description": "Questions that are answered when the index is there.",
+          "description": "Questions that are answered when the index is there, one a line.",
           "items": {
             "type": "string"
           },
+          "title": "Questions",
           "type": "array"
         },
         "threshold": {
           "default": 0.0,
-          "description": "Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no\npassage is left, the question is not answered.",
-          "format": "double",
+          "description": "Passages that score lower are not used, and nothing is answered without any; 0 is no limit.\n\nBy the scale of the method.",
+          "maximum": 1000000,
+          "minimum": 0,
+          "title": "Threshold",
           "type": "number"
         }
       },
@@ -1089,37 +1296,40 @@ export default {
       "properties": {
         "checkpoint_interval": {
           "default": 20,
-          "description": "Steps between checkpoints to resume from; 0 means none.",
-          "format": "uint",
+          "description": "Steps between states from which a run can be continued; 0 is none.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Checkpoint every",
+          "type": "integer",
+          "unit": "steps"
         },
         "evaluation_interval": {
           "default": 0,
-          "description": "Steps between evaluations on what is held out; 0 means before the first step and after the last only.",
-          "format": "uint",
+          "description": "Steps between evaluations on held-out prompts; 0 is before the first and after the last.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Evaluate every",
+          "type": "integer",
+          "unit": "steps"
         },
         "evaluation_prompts": {
           "default": 200,
-          "description": "Held-out prompts that are answered in an evaluation; 0 means all.",
-          "format": "uint",
+          "description": "Held-out prompts that are answered in an evaluation; 0 is all.",
           "minimum": 0,
+          "title": "Prompts",
           "type": "integer"
         },
         "sample_interval": {
           "default": 10,
-          "description": "Steps between samples.",
-          "format": "uint",
+          "description": "Steps between samples; 0 is none.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Sample every",
+          "type": "integer",
+          "unit": "steps"
         },
         "samples": {
           "default": 2,
           "description": "Answers shown each time.",
-          "format": "uint",
           "minimum": 0,
+          "title": "Samples",
           "type": "integer"
         }
       },
@@ -1131,17 +1341,17 @@ export default {
         {
           "const": "dense",
           "description": "Nearness of vectors.",
-          "type": "string"
+          "title": "Vectors"
         },
         {
           "const": "bm25",
           "description": "Words in common (BM25).",
-          "type": "string"
+          "title": "Words (BM25)"
         },
         {
           "const": "hybrid",
           "description": "The two rankings fused by reciprocal ranks.",
-          "type": "string"
+          "title": "Vectors and words"
         }
       ]
     },
@@ -1153,13 +1363,13 @@ export default {
           "description": "A model trained on preferences.",
           "properties": {
             "kind": {
-              "const": "model",
-              "type": "string"
+              "const": "model"
             }
           },
           "required": [
             "kind"
           ],
+          "title": "A model of preferences",
           "type": "object"
         },
         {
@@ -1167,15 +1377,19 @@ export default {
           "description": "`weight` for each place of the answer where the regular expression matches.",
           "properties": {
             "kind": {
-              "const": "pattern",
-              "type": "string"
+              "const": "pattern"
             },
             "pattern": {
+              "description": "A regular expression, such as please|thank you.",
+              "title": "Pattern",
               "type": "string"
             },
             "weight": {
               "default": 1.0,
-              "format": "double",
+              "description": "Reward for each place where the pattern matches.",
+              "maximum": 1000000,
+              "minimum": -1000000,
+              "title": "Weight",
               "type": "number"
             }
           },
@@ -1183,6 +1397,7 @@ export default {
             "kind",
             "pattern"
           ],
+          "title": "A pattern",
           "type": "object"
         },
         {
@@ -1190,19 +1405,22 @@ export default {
           "description": "0 for an answer of so many tokens, and down to -1 the further it is from that.",
           "properties": {
             "kind": {
-              "const": "length",
-              "type": "string"
+              "const": "length"
             },
             "tokens": {
-              "format": "uint",
-              "minimum": 0,
-              "type": "integer"
+              "description": "The length that is rewarded most.",
+              "maximum": 100000,
+              "minimum": 1,
+              "title": "Tokens",
+              "type": "integer",
+              "unit": "tokens"
             }
           },
           "required": [
             "kind",
             "tokens"
           ],
+          "title": "The length",
           "type": "object"
         },
         {
@@ -1210,13 +1428,13 @@ export default {
           "description": "A function that the program around the lab supplies.",
           "properties": {
             "kind": {
-              "const": "function",
-              "type": "string"
+              "const": "function"
             }
           },
           "required": [
             "kind"
           ],
+          "title": "A function",
           "type": "object"
         }
       ]
@@ -1227,23 +1445,27 @@ export default {
       "properties": {
         "batch_size": {
           "default": 16,
-          "description": "Pairs in a step.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Preferences in a step of the reward model.",
+          "maximum": 4096,
+          "minimum": 1,
+          "title": "Pairs",
           "type": "integer"
         },
         "centre": {
           "default": 0.01,
           "description": "Weight of the squared sum of both rewards, which keeps them around 0.",
-          "format": "double",
+          "maximum": 1000,
+          "minimum": 0,
+          "title": "Centre",
           "type": "number"
         },
         "evaluation_interval": {
           "default": 20,
-          "description": "Steps between evaluations on held-out pairs; 0 means at the end only.",
-          "format": "uint",
+          "description": "Steps between evaluations on held-out preferences; 0 is at the end only.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Evaluate reward every",
+          "type": "integer",
+          "unit": "steps"
         },
         "lora": {
           "anyOf": [
@@ -1254,18 +1476,21 @@ export default {
               "type": "null"
             }
           ],
-          "description": "Adapts the trunk by low-rank matrices instead of training all of it."
+          "description": "Adapts the reward model by low-rank matrices instead of training all of it.",
+          "title": "Low-rank reward"
         },
         "normalisation_samples": {
           "default": 128,
-          "description": "Answers by which that is measured.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "Answers of the reference policy by which that is measured.",
+          "maximum": 100000,
+          "minimum": 2,
+          "title": "Answers to normalise by",
           "type": "integer"
         },
         "normalise": {
           "default": true,
           "description": "Brings rewards to mean 0 and deviation 1 over answers of the reference policy.",
+          "title": "Normalise",
           "type": "boolean"
         },
         "optimizer": {
@@ -1279,12 +1504,16 @@ export default {
             "minimum_learning_rate": 0.0,
             "warmup_steps": 10,
             "weight_decay": 0.0
-          }
+          },
+          "description": "How the reward model's weights are updated.",
+          "title": "Optimizer"
         },
         "steps": {
           "default": 120,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Updates of the reward model, before the policy learns.",
+          "maximum": 1000000,
+          "minimum": 1,
+          "title": "Reward steps",
           "type": "integer"
         }
       },
@@ -1292,7 +1521,7 @@ export default {
     },
     "RlhfConfig": {
       "additionalProperties": false,
-      "description": "`RlhfStrategy`'s configuration. Model and tokenizer are those of the run it starts from, which is the\nreference too.",
+      "description": "Settings of `RlhfStrategy`. Model and tokenizer are those of the run it starts from, which is the reference too.",
       "properties": {
         "lora": {
           "anyOf": [
@@ -1303,7 +1532,8 @@ export default {
               "type": "null"
             }
           ],
-          "description": "Trains an adapter on the frozen reference instead of all weights."
+          "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
+          "title": "Adapter only"
         },
         "ppo": {
           "$ref": "#/$defs/PpoConfig",
@@ -1332,13 +1562,17 @@ export default {
             "value_clip": 0.2,
             "value_coefficient": 0.1,
             "whiten_rewards": false
-          }
+          },
+          "description": "How the policy is improved.",
+          "title": "PPO"
         },
         "preferences": {
-          "description": "Pairs to learn from instead of the data's, as they were collected.",
+          "default": [],
+          "description": "Preferences to learn from instead of the data's, such as {\"prompt\": \"…\", \"chosen\": \"…\", \"rejected\": \"…\"}, one a line. Compare answers of a model below to collect some.",
           "items": {
             "$ref": "#/$defs/PreferenceExample"
           },
+          "title": "Collected pairs",
           "type": "array"
         },
         "report": {
@@ -1349,13 +1583,17 @@ export default {
             "evaluation_prompts": 200,
             "sample_interval": 10,
             "samples": 2
-          }
+          },
+          "description": "What is measured and kept meanwhile.",
+          "title": "Report"
         },
         "reward": {
           "$ref": "#/$defs/RewardConfig",
           "default": {
             "kind": "model"
-          }
+          },
+          "description": "Where the reward of an answer comes from.",
+          "title": "Reward"
         },
         "reward_model": {
           "$ref": "#/$defs/RewardModelConfig",
@@ -1377,7 +1615,8 @@ export default {
             },
             "steps": 120
           },
-          "description": "Read where the reward is a model."
+          "description": "The reward model.",
+          "title": "Reward model"
         },
         "rollout": {
           "$ref": "#/$defs/RolloutConfig",
@@ -1386,7 +1625,9 @@ export default {
             "response_tokens": 40,
             "stop": "",
             "temperature": 1.0
-          }
+          },
+          "description": "How answers are sampled.",
+          "title": "Rollout"
         }
       },
       "type": "object"
@@ -1397,26 +1638,33 @@ export default {
       "properties": {
         "missing_eos_penalty": {
           "default": 1.0,
-          "description": "Subtracted from the score of an answer that did not come to its end.",
-          "format": "double",
+          "description": "Taken off the score of an answer that does not end.",
+          "maximum": 1000000,
+          "minimum": 0,
+          "title": "Unfinished",
           "type": "number"
         },
         "response_tokens": {
           "default": 40,
-          "description": "Most tokens of an answer.",
-          "format": "uint",
-          "minimum": 0,
-          "type": "integer"
+          "description": "Tokens of an answer, at most.",
+          "maximum": 32768,
+          "minimum": 1,
+          "title": "Longest answer",
+          "type": "integer",
+          "unit": "tokens"
         },
         "stop": {
           "default": "",
-          "description": "A text of one token that ends an answer; empty means the tokenizer's end of text, if it has one.",
+          "description": "A text of one token that ends an answer; empty is the tokenizer's own, if it has one.",
+          "title": "Ends with",
           "type": "string"
         },
         "temperature": {
           "default": 1.0,
-          "description": "Divides the logits of policy and reference alike.",
-          "format": "double",
+          "description": "How freely answers are sampled: divides the logits of policy and reference alike.\n\nA temperature of 0 has no log-probabilities.",
+          "maximum": 100,
+          "minimum": 0.001,
+          "title": "Temperature",
           "type": "number"
         }
       },
@@ -1425,16 +1673,17 @@ export default {
     "Schedule": {
       "oneOf": [
         {
-          "enum": [
-            "linear",
-            "constant"
-          ],
-          "type": "string"
-        },
-        {
           "const": "cosine",
           "description": "Half a cosine from the highest to the lowest rate.",
-          "type": "string"
+          "title": "Cosine"
+        },
+        {
+          "const": "linear",
+          "title": "Linear"
+        },
+        {
+          "const": "constant",
+          "title": "Constant"
         }
       ]
     },
@@ -1523,32 +1772,6 @@ export default {
           "if": {
             "properties": {
               "strategy": {
-                "const": "grpo"
-              }
-            },
-            "required": [
-              "strategy"
-            ]
-          },
-          "then": {
-            "properties": {
-              "config": {
-                "anyOf": [
-                  {
-                    "$ref": "#/$defs/GrpoConfig"
-                  },
-                  {
-                    "type": "null"
-                  }
-                ]
-              }
-            }
-          }
-        },
-        {
-          "if": {
-            "properties": {
-              "strategy": {
                 "const": "dpo"
               }
             },
@@ -1562,6 +1785,32 @@ export default {
                 "anyOf": [
                   {
                     "$ref": "#/$defs/DpoConfig"
+                  },
+                  {
+                    "type": "null"
+                  }
+                ]
+              }
+            }
+          }
+        },
+        {
+          "if": {
+            "properties": {
+              "strategy": {
+                "const": "grpo"
+              }
+            },
+            "required": [
+              "strategy"
+            ]
+          },
+          "then": {
+            "properties": {
+              "config": {
+                "anyOf": [
+                  {
+                    "$ref": "#/$defs/GrpoConfig"
                   },
                   {
                     "type": "null"
@@ -1598,13 +1847,15 @@ export default {
           }
         }
       ],
-      "description": "One strategy of an experiment. `config` is read by the strategy itself, so that a new strategy\nchanges nothing here.",
+      "description": "One strategy of an experiment.\n\n`config` is read by the strategy itself, so that a new strategy changes nothing here.",
       "properties": {
         "config": {
-          "default": null
+          "description": "Settings of the strategy.",
+          "title": "Config"
         },
         "from": {
           "description": "Name of the strategy of this experiment whose model this one starts from.",
+          "title": "From",
           "type": [
             "string",
             "null"
@@ -1612,10 +1863,12 @@ export default {
         },
         "name": {
           "description": "Unique within the experiment; metrics carry it.",
+          "title": "Name",
           "type": "string"
         },
         "strategy": {
-          "description": "A registered strategy, e.g. `pretraining`.",
+          "description": "A registered kind of strategy, e.g. `pretraining`.",
+          "title": "Strategy",
           "type": "string"
         }
       },
@@ -1630,17 +1883,17 @@ export default {
         {
           "const": "character",
           "description": "One token for each character that occurs in the text.",
-          "type": "string"
+          "title": "Characters"
         },
         {
           "const": "byte",
           "description": "One token for each byte of UTF-8, 256 in all.",
-          "type": "string"
+          "title": "Bytes"
         },
         {
           "const": "bpe",
           "description": "Pieces of words: bytes, merged by how often they stand together (byte-pair encoding, as GPT-2).",
-          "type": "string"
+          "title": "Pieces of words"
         }
       ]
     },
@@ -1650,17 +1903,17 @@ export default {
         {
           "const": "drop",
           "description": "It is left out, and counted.",
-          "type": "string"
+          "title": "Leave out"
         },
         {
           "const": "truncate",
           "description": "The prompt loses its beginning, and the response its end where that is not enough.",
-          "type": "string"
+          "title": "Cut"
         },
         {
           "const": "error",
           "description": "The run is refused.",
-          "type": "string"
+          "title": "Refuse"
         }
       ]
     },
@@ -1671,141 +1924,177 @@ export default {
         "batch_size": {
           "default": 8,
           "description": "Sequences in a micro-batch.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 4096,
+          "minimum": 1,
+          "title": "Batch",
           "type": "integer"
         },
         "beta1": {
           "default": 0.9,
-          "format": "double",
+          "description": "Memory of AdamW's mean.",
+          "maximum": 0.999999,
+          "minimum": 0,
+          "title": "Beta 1",
           "type": "number"
         },
         "beta2": {
           "default": 0.99,
-          "format": "double",
+          "description": "Memory of AdamW's variance.",
+          "maximum": 0.999999,
+          "minimum": 0,
+          "title": "Beta 2",
           "type": "number"
         },
         "checkpoint_interval": {
           "default": 100,
-          "description": "Steps between checkpoints to resume from; 0 means none.",
-          "format": "uint",
+          "description": "Steps between states from which a run can be continued; 0 is none.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Checkpoint every",
+          "type": "integer",
+          "unit": "steps"
         },
         "decay_steps": {
           "default": 0,
-          "description": "Step at which the schedule ends; 0 means `steps`.",
-          "format": "uint",
+          "description": "Step at which the schedule ends; 0 is the last.",
           "minimum": 0,
+          "title": "Decay steps",
           "type": "integer"
         },
         "early_stopping_patience": {
           "default": 0,
-          "description": "Evaluations without a better loss after which training stops; 0 means never.",
-          "format": "uint",
+          "description": "Evaluations without a better loss before training stops; 0 is never.",
           "minimum": 0,
+          "title": "Patience",
           "type": "integer"
         },
         "epsilon": {
           "default": 1e-8,
-          "format": "double",
+          "description": "Keeps AdamW from dividing by 0.",
+          "exclusiveMinimum": 0,
+          "maximum": 1,
+          "title": "Epsilon",
           "type": "number"
         },
         "evaluation_interval": {
           "default": 50,
-          "description": "Steps between evaluations on the held-out part; 0 means at the end only.",
-          "format": "uint",
+          "description": "Steps between evaluations on held-out data; 0 is at the end only.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Evaluate every",
+          "type": "integer",
+          "unit": "steps"
         },
         "evaluation_windows": {
           "default": 32,
-          "description": "Windows of the held-out part in an evaluation while training, the same ones every time; 0 means all.",
-          "format": "uint",
+          "description": "Pieces of held-out text in an evaluation while training, the same ones every time; 0 is all.",
           "minimum": 0,
+          "title": "Windows",
           "type": "integer"
         },
         "final_evaluation_stride": {
           "default": 0,
-          "description": "Tokens between the starts of the windows at the end, at most the context; 0 means the context:\nwindows that do not overlap. With less, each token is judged with more text before it.",
-          "format": "uint",
+          "description": "Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap.\n\nWith less, each token is judged with more text before it.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Stride at the end",
+          "type": "integer",
+          "unit": "tokens"
         },
         "final_evaluation_windows": {
           "default": 0,
-          "description": "The same for the evaluation at the end, whose loss is the result.",
-          "format": "uint",
+          "description": "The same for the evaluation at the end, whose loss is the result; 0 is all.",
           "minimum": 0,
+          "title": "Windows at the end",
           "type": "integer"
         },
         "gradient_accumulation": {
           "default": 1,
           "description": "Micro-batches whose gradients are summed before an update.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 4096,
+          "minimum": 1,
+          "title": "Micro-batches",
           "type": "integer"
         },
         "gradient_clip": {
           "default": 1.0,
-          "description": "Largest global norm of the gradient; 0 means no clipping.",
-          "format": "double",
+          "description": "Largest global norm of the gradient; 0 is no limit.",
+          "maximum": 1000000,
+          "minimum": 0,
+          "title": "Gradient clip",
           "type": "number"
         },
         "learning_rate": {
           "default": 0.002,
-          "format": "double",
+          "description": "How far a step moves the weights, at most.",
+          "maximum": 10,
+          "minimum": 0,
+          "title": "Learning rate",
           "type": "number"
         },
         "minimum_learning_rate": {
           "default": 0.0002,
-          "description": "Where the schedule ends.",
-          "format": "double",
+          "description": "Learning rate at the end of the schedule.",
+          "maximum": 10,
+          "minimum": 0,
+          "title": "Lowest rate",
           "type": "number"
         },
         "sample_interval": {
           "default": 50,
-          "description": "Steps between samples; 0 means none but at the end.",
-          "format": "uint",
+          "description": "Steps between samples; 0 is at the end only.",
           "minimum": 0,
-          "type": "integer"
+          "title": "Sample every",
+          "type": "integer",
+          "unit": "steps"
         },
         "sample_prompt": {
           "default": "",
-          "description": "What samples begin with; empty means a new line, or the text's first character if it has none.",
+          "description": "Text that samples begin with; \\n is a new line, as is nothing.\n\nWhere the text has no new line, nothing is the text's first character.",
+          "title": "Prompt",
           "type": "string"
         },
         "sample_temperature": {
           "default": 0.8,
-          "format": "double",
+          "description": "How freely samples are drawn; 0 takes the likeliest token every time.",
+          "maximum": 100,
+          "minimum": 0,
+          "title": "Temperature",
           "type": "number"
         },
         "sample_tokens": {
           "default": 120,
-          "format": "uint",
+          "description": "Tokens in a sample.",
+          "maximum": 100000,
           "minimum": 0,
-          "type": "integer"
+          "title": "Length",
+          "type": "integer",
+          "unit": "tokens"
         },
         "schedule": {
           "$ref": "#/$defs/Schedule",
-          "default": "cosine"
+          "default": "cosine",
+          "description": "How the learning rate falls.",
+          "title": "Schedule"
         },
         "steps": {
           "default": 500,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Updates of the weights.",
+          "maximum": 10000000,
+          "minimum": 1,
+          "title": "Steps",
           "type": "integer"
         },
         "warmup_steps": {
           "default": 40,
-          "format": "uint",
+          "description": "Steps in which the rate rises from 0.",
           "minimum": 0,
+          "title": "Warm-up steps",
           "type": "integer"
         },
         "weight_decay": {
           "default": 0.1,
-          "description": "Decoupled decay (Loshchilov and Hutter 2019), on matrices and embeddings only.",
-          "format": "double",
+          "description": "Pull of matrices and embeddings towards 0.\n\nDecoupled (Loshchilov and Hutter 2019).",
+          "maximum": 10,
+          "minimum": 0,
+          "title": "Weight decay",
           "type": "number"
         }
       },
@@ -1818,152 +2107,183 @@ export default {
         "answers_per_question": {
           "default": 4,
           "description": "How often each trained question is answered, in another manner each time.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 100,
+          "minimum": 1,
+          "title": "Answers per question",
           "type": "integer"
         },
         "confusable": {
           "default": 0.25,
-          "description": "Share of the passages beside the right one that are about a person of the same first name or\nsurname: the higher, the harder.",
-          "format": "double",
+          "description": "Share of the passages beside the right one that are about a person of the same first name or surname: the higher, the harder.",
+          "maximum": 1,
+          "minimum": 0,
+          "title": "Confusable",
           "type": "number"
         },
         "documents": {
           "default": 16000,
           "description": "Texts to pretrain on.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 500000,
+          "minimum": 100,
+          "title": "Documents",
           "type": "integer"
         },
         "first_names": {
           "default": 24,
           "description": "Different first names. With fewer than people, some share one.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 120,
+          "minimum": 8,
+          "title": "First names",
           "type": "integer"
         },
         "held_out_documents": {
           "default": 300,
           "description": "Texts of the same language that are held out.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 50000,
+          "minimum": 10,
+          "title": "Held out documents",
           "type": "integer"
         },
         "held_out_people": {
           "default": 0.25,
           "description": "Share of the people about whom no question is ever trained.",
-          "format": "double",
+          "maximum": 0.6,
+          "minimum": 0.05,
+          "title": "Held out people",
           "type": "number"
         },
         "held_out_questions": {
           "default": 0.15,
           "description": "Share of the facts about the others that are never asked in training.",
-          "format": "double",
+          "maximum": 0.6,
+          "minimum": 0,
+          "title": "Held out questions",
           "type": "number"
         },
         "judged_preferences": {
           "default": 150,
-          "description": "The same for judging, about held-out questions.",
-          "format": "uint",
+          "description": "Pairs of answers to held-out questions.",
+          "maximum": 20000,
           "minimum": 0,
+          "title": "Judged preferences",
           "type": "integer"
         },
         "judged_reading": {
           "default": 150,
-          "description": "The same for judging.",
-          "format": "uint",
+          "description": "Held-out questions of the same kind.",
+          "maximum": 20000,
           "minimum": 0,
+          "title": "Judged reading",
           "type": "integer"
         },
         "new_people": {
           "default": 40,
           "description": "People whom no model is trained on and whom only the documents describe.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 2000,
+          "minimum": 4,
+          "title": "New people",
           "type": "integer"
         },
         "passages": {
           "default": 3,
-          "description": "Most passages before a question.",
-          "format": "uint",
-          "minimum": 0,
+          "description": "The maximum number of passages before a question.",
+          "maximum": 8,
+          "minimum": 1,
+          "title": "Passages",
           "type": "integer"
         },
         "people": {
           "default": 24,
           "description": "People who live there and are written about.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 2000,
+          "minimum": 8,
+          "title": "People",
           "type": "integer"
         },
         "preference_noise": {
           "default": 0.0,
           "description": "Share of the preference pairs whose order is wrong, as human judgement often is.",
-          "format": "double",
+          "maximum": 0.5,
+          "minimum": 0,
+          "title": "Preference noise",
           "type": "number"
         },
         "preference_pairs": {
           "default": 600,
           "description": "Pairs of answers, one better than the other.",
-          "format": "uint",
+          "maximum": 200000,
           "minimum": 0,
+          "title": "Preference pairs",
           "type": "integer"
         },
         "preset": {
           "$ref": "#/$defs/Preset",
           "default": "hamlet",
-          "description": "Where the other settings start from."
+          "description": "Where the other settings start from.",
+          "title": "Preset"
         },
         "questions_per_new_person": {
           "default": 5,
           "description": "Questions about each of them, one for each fact at most.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 7,
+          "minimum": 1,
+          "title": "Questions per new person",
           "type": "integer"
         },
         "reading_pairs": {
           "default": 6000,
-          "description": "Training pairs whose answer stands in passages that come with the question.",
-          "format": "uint",
+          "description": "Training examples whose answer stands in passages that come with the question.",
+          "maximum": 200000,
           "minimum": 0,
+          "title": "Reading pairs",
           "type": "integer"
         },
         "seed": {
           "default": 0,
-          "format": "uint64",
+          "description": "Decides every choice.",
+          "maximum": 9007199254740991,
           "minimum": 0,
+          "title": "Seed",
           "type": "integer"
         },
         "shops": {
           "default": 6,
           "description": "Shops, each in a street and each selling one thing.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 32,
+          "minimum": 2,
+          "title": "Shops",
           "type": "integer"
         },
         "surnames": {
           "default": 24,
-          "format": "uint",
-          "minimum": 0,
+          "description": "Different surnames.",
+          "maximum": 120,
+          "minimum": 8,
+          "title": "Surnames",
           "type": "integer"
         },
         "travellers": {
           "default": 0.1,
-          "description": "Share of those texts that are about travellers, of whom nothing is to be remembered: they teach\nto read. More of them are harder to learn.",
-          "format": "double",
+          "description": "Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read.\n\nMore of them are harder to learn.",
+          "maximum": 1,
+          "minimum": 0,
+          "title": "Travellers",
           "type": "number"
         },
         "unknown_share": {
           "default": 0.2,
-          "description": "Share of the reading pairs whose passages do not hold the answer.",
-          "format": "double",
+          "description": "Share of the reading examples whose passages do not hold the answer.",
+          "maximum": 0.9,
+          "minimum": 0,
+          "title": "Unknown share",
           "type": "number"
         },
         "values": {
           "default": 16,
           "description": "Different streets, pets, trades, foods, colours and goods, of each kind so many.",
-          "format": "uint",
-          "minimum": 0,
+          "maximum": 32,
+          "minimum": 12,
+          "title": "Values",
           "type": "integer"
         }
       },
@@ -1973,39 +2293,51 @@ export default {
   },
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "additionalProperties": false,
-  "description": "A named set of strategy runs that share data, seed and evaluation.",
+  "description": "A named set of strategies that share data, seed and evaluation.",
   "properties": {
     "backend": {
       "$ref": "#/$defs/BackendChoice",
-      "default": "auto"
+      "default": "auto",
+      "description": "Where it is computed.",
+      "title": "Backend"
     },
     "data": {
-      "$ref": "#/$defs/DataConfig"
+      "$ref": "#/$defs/DataConfig",
+      "description": "The data it trains on.",
+      "title": "Data"
     },
     "description": {
       "default": "",
+      "description": "What it is for.",
+      "title": "Description",
       "type": "string"
     },
     "name": {
+      "description": "What the experiment is called.",
+      "title": "Name",
       "type": "string"
     },
     "schema": {
       "default": 1,
-      "format": "uint32",
+      "description": "Version of the layout of experiments.",
       "minimum": 0,
+      "title": "Schema",
       "type": "integer"
     },
     "seed": {
       "default": 1337,
       "description": "Decides initial weights, batches, dropout and samples.",
-      "format": "uint64",
+      "maximum": 9007199254740991,
       "minimum": 0,
+      "title": "Seed",
       "type": "integer"
     },
     "strategies": {
+      "description": "Its strategies.",
       "items": {
         "$ref": "#/$defs/StrategyConfig"
       },
+      "title": "Strategies",
       "type": "array"
     }
   },

@@ -1,5 +1,6 @@
 //! The records that data sets are made of.
 
+use crate::Settings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,12 +18,14 @@ pub struct PromptResponsePair {
 }
 
 /// Two responses to a prompt, of which one was preferred.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 pub struct PreferenceExample {
+    /// The text that both answer.
     pub prompt: String,
+    /// The better response.
     pub chosen: String,
+    /// The other response.
     pub rejected: String,
     /// By how much the chosen one is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]

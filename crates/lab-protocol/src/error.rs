@@ -1,3 +1,4 @@
+use crate::{Template, Text, text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -61,19 +62,57 @@ impl fmt::Display for ErrorCode {
 
 /// What went wrong, in words for the person who can mend it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct LabError {
     pub code: ErrorCode,
     /// What was found, where.
-    pub message: String,
+    pub message: Text,
     /// What to do about it.
-    pub hint: String,
+    pub hint: Text,
     /// Path of the offending setting, e.g. `strategies[0].config.model.heads`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }
 
+/// An error as JSON: its words in English, and the templates that other languages are found by.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    code: ErrorCode,
+    message: String,
+    hint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_template: Option<Template>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint_template: Option<Template>,
+}
+
+impl From<LabError> for Written {
+    fn from(error: LabError) -> Self {
+        Self {
+            code: error.code,
+            message: error.message.to_string(),
+            hint: error.hint.to_string(),
+            field: error.field,
+            message_template: error.message.template().cloned(),
+            hint_template: error.hint.template().cloned(),
+        }
+    }
+}
+
+impl From<Written> for LabError {
+    fn from(written: Written) -> Self {
+        Self {
+            code: written.code,
+            message: Text::received(written.message, written.message_template),
+            hint: Text::received(written.hint, written.hint_template),
+            field: written.field,
+        }
+    }
+}
+
 impl LabError {
-    pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<Text>, hint: impl Into<Text>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -83,7 +122,7 @@ impl LabError {
     }
 
     /// A setting that cannot work.
-    pub fn config(field: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn config(field: &str, message: impl Into<Text>, hint: impl Into<Text>) -> Self {
         Self::new(ErrorCode::InvalidConfig, message, hint).at(field)
     }
 
@@ -98,7 +137,7 @@ impl LabError {
     }
 
     /// A failure that is a mistake of ours.
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub fn internal(message: impl Into<Text>) -> Self {
         Self::new(
             ErrorCode::Internal,
             message,
@@ -133,7 +172,10 @@ pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LabErr
     deserializer.end().map_err(|error| {
         LabError::new(
             ErrorCode::InvalidJson,
-            format!("there is more after the end of the JSON value: {error}"),
+            text!(
+                "there is more after the end of the JSON value: {error}",
+                error = error,
+            ),
             "Keep one JSON value in the file.",
         )
     })?;

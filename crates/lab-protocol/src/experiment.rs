@@ -1,38 +1,45 @@
 //! An experiment: its strategies, their order, and the data they share.
 
-use crate::checks::number;
-use crate::{ErrorCode, LabError, SCHEMA_VERSION};
+use crate::{ErrorCode, LabError, SCHEMA_VERSION, Settings, text};
 use serde::{Deserialize, Serialize};
 
 /// Where the computation runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
     /// A usable GPU if there is one, else the CPU (natively: the CPU).
     #[default]
     Auto,
+    #[setting(label = "CPU")]
     Cpu,
     /// WebGPU in a browser; Vulkan, Metal or DX12 natively, where the program was built with it.
+    #[setting(label = "WebGPU")]
     Wgpu,
 }
 
-/// A named set of strategy runs that share data, seed and evaluation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// A named set of strategies that share data, seed and evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
+#[settings(check = Self::is_whole)]
 pub struct ExperimentConfig {
+    /// Version of the layout of experiments.
     #[serde(default = "schema_version")]
     pub schema: u32,
+    /// What the experiment is called.
     pub name: String,
+    /// What it is for.
     #[serde(default)]
     pub description: String,
     /// Decides initial weights, batches, dropout and samples.
     #[serde(default = "default_seed")]
+    #[setting(range = 0..=MAX_SEED)]
     pub seed: u64,
+    /// Where it is computed.
     #[serde(default)]
     pub backend: BackendChoice,
+    /// The data it trains on.
     pub data: DataConfig,
+    /// Its strategies.
     pub strategies: Vec<StrategyConfig>,
 }
 
@@ -80,13 +87,14 @@ impl ExperimentConfig {
     }
 
     /// Checks what does not depend on data. Each strategy checks its own `config`.
-    pub fn validate(&self) -> Result<(), LabError> {
+    fn is_whole(&self) -> Result<(), LabError> {
         if self.schema != SCHEMA_VERSION {
             return Err(LabError::config(
                 "schema",
-                format!(
-                    "the experiment has layout version {}, this program reads {SCHEMA_VERSION}",
-                    self.schema
+                text!(
+                    "the experiment has layout version {given}, this program reads {known}",
+                    given = self.schema,
+                    known = SCHEMA_VERSION,
                 ),
                 "Use a program of the same version as the one that wrote the experiment.",
             ));
@@ -98,13 +106,6 @@ impl ExperimentConfig {
                 "Give it a name.",
             ));
         }
-        if self.seed > MAX_SEED {
-            return Err(LabError::config(
-                "seed",
-                format!("the seed {} is above {MAX_SEED}", self.seed),
-                "Use a whole number from 0 to 9007199254740991.",
-            ));
-        }
         if self.strategies.is_empty() {
             return Err(LabError::config(
                 "strategies",
@@ -114,25 +115,16 @@ impl ExperimentConfig {
         }
         self.order()?;
         for (index, strategy) in self.strategies.iter().enumerate() {
-            let field = format!("strategies[{index}]");
-            if strategy.name.trim().is_empty() {
-                return Err(LabError::config(
-                    "name",
-                    "the strategy has no name",
-                    "Give it a name.",
-                )
-                .at(&field));
-            }
             if self.strategies[..index]
                 .iter()
                 .any(|other| other.name == strategy.name)
             {
                 return Err(LabError::config(
                     "name",
-                    format!("two strategies are called \"{}\"", strategy.name),
+                    text!("two strategies are called \"{name}\"", name = strategy.name),
                     "Give each strategy a name of its own.",
                 )
-                .at(&field));
+                .at(&format!("strategies[{index}]")));
             }
         }
         Ok(())
@@ -146,7 +138,7 @@ impl ExperimentConfig {
             if let Some(from) = strategy.from.as_deref().filter(|from| unknown(from)) {
                 return Err(LabError::config(
                     "from",
-                    format!("there is no strategy \"{from}\" to start from"),
+                    text!("there is no strategy \"{from}\" to start from", from = from),
                     "Name another strategy of this experiment.",
                 )
                 .at(&format!("strategies[{index}]")));
@@ -176,19 +168,21 @@ impl ExperimentConfig {
     }
 }
 
-/// One strategy of an experiment. `config` is read by the strategy itself, so that a new strategy
-/// changes nothing here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// One strategy of an experiment.
+///
+/// `config` is read by the strategy itself, so that a new strategy changes nothing here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
+#[settings(check = Self::has_a_name)]
 pub struct StrategyConfig {
     /// Unique within the experiment; metrics carry it.
     pub name: String,
-    /// A registered strategy, e.g. `pretraining`.
+    /// A registered kind of strategy, e.g. `pretraining`.
     pub strategy: String,
     /// Name of the strategy of this experiment whose model this one starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Settings of the strategy.
     #[serde(default)]
     pub config: serde_json::Value,
 }
@@ -210,23 +204,32 @@ impl StrategyConfig {
         self.from = Some(name.to_owned());
         self
     }
+
+    fn has_a_name(&self) -> Result<(), LabError> {
+        if self.name.trim().is_empty() {
+            let message = "the strategy has no name";
+            return Err(LabError::config("name", message, "Give it a name."));
+        }
+        Ok(())
+    }
 }
 
 /// The data an experiment trains on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
+    /// Where the data come from.
     pub source: DataSource,
-    /// Name of the built-in text (`source: built_in`), of the village's preset (`source: village`), or of
-    /// the file the user gave.
+    /// Name of the built-in text, of the village's preset, or of the file that the user gave.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Settings of the village that differ from the preset's (`source: village`).
+    /// Settings of the village that differ from the preset's.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[setting(when(source = "village"))]
     pub village: serde_json::Map<String, serde_json::Value>,
     /// Share of the text, at its end, that is held out for validation.
     #[serde(default = "default_validation_fraction")]
+    #[setting(range = 0.0..=0.9)]
     pub validation_fraction: f64,
 }
 
@@ -258,14 +261,9 @@ impl DataConfig {
             validation_fraction: default_validation_fraction(),
         }
     }
-
-    pub fn validate(&self) -> Result<(), LabError> {
-        number("validation_fraction", self.validation_fraction, 0.0, 0.9)
-    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
     /// A text that comes with the lab.
@@ -281,9 +279,9 @@ pub fn text_from_bytes(bytes: Vec<u8>) -> Result<String, LabError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         LabError::new(
             ErrorCode::InvalidUtf8,
-            format!(
-                "the text is not UTF-8: byte {} begins no valid character",
-                error.utf8_error().valid_up_to()
+            text!(
+                "the text is not UTF-8: byte {byte} begins no valid character",
+                byte = error.utf8_error().valid_up_to(),
             ),
             "Save the file as UTF-8 text.",
         )

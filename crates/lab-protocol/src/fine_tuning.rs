@@ -1,52 +1,48 @@
 //! `FineTuningStrategy`'s configuration.
 
-use crate::{LabError, TrainingConfig};
+use crate::{LabError, Settings, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
 /// Which weights are trained, and how the base is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum FineTuningMethod {
-    /// All weights.
+    #[setting(label = "All weights")]
     Full,
     /// Low-rank adapters on a frozen base (Hu et al. 2021).
     #[default]
+    #[setting(label = "LoRA")]
     Lora,
     /// The same on a base kept in 4 bits (Dettmers et al. 2023).
+    #[setting(label = "QLoRA (4 bits)")]
     Qlora,
 }
 
 /// Low-rank adapters: y = W x + s·B(A·dropout(x)), s = alpha / rank.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::targets_are_named)]
 pub struct LoraConfig {
-    /// Columns of A and rows of B.
+    /// Columns of A and rows of B: how much an adapter can learn.
+    #[setting(range = 1..=4096, default = 8)]
     pub rank: usize,
+    /// Strength of the adapter; it counts alpha / rank.
+    #[setting(range = 0.0..=1e6, default = 16.0)]
     pub alpha: f64,
-    /// Probability with which a number of the adapter's input is dropped in training.
+    /// Share of an adapter's input dropped at random in training.
+    #[setting(label = "Adapter dropout", range = 0.0..=0.95)]
     pub dropout: f64,
-    /// Linear layers to adapt: a module's path in the model's file, an end of it such as `q_proj`, or
-    /// either with `*` for anything. Empty means every linear layer but the head.
+    /// Linear layers to adapt, such as q_proj, v_proj; empty is all but the head.
+    ///
+    /// Each is a module's path in the model's file, an end of it, or either with `*` for anything.
+    #[setting(label = "Layers")]
     pub targets: Vec<String>,
-    /// s = alpha / sqrt(rank) (Kalajdzievski 2023).
+    /// Divides by the rank's square root, which suits large ranks (Kalajdzievski 2023).
+    #[setting(label = "rsLoRA")]
     pub rslora: bool,
-    /// Direction and magnitude of the weights apart (Liu et al. 2024).
+    /// Learns direction and size of the weights apart (Liu et al. 2024).
+    #[setting(label = "DoRA")]
     pub dora: bool,
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        Self {
-            rank: 8,
-            alpha: 16.0,
-            dropout: 0.0,
-            targets: Vec::new(),
-            rslora: false,
-            dora: false,
-        }
-    }
 }
 
 impl LoraConfig {
@@ -56,10 +52,7 @@ impl LoraConfig {
         alpha / if self.rslora { rank.sqrt() } else { rank }
     }
 
-    pub fn validate(&self) -> Result<(), LabError> {
-        crate::checks::whole("rank", self.rank, 1, 4096)?;
-        crate::checks::number("alpha", self.alpha, 0.0, 1e6)?;
-        crate::checks::number("dropout", self.dropout, 0.0, 0.95)?;
+    fn targets_are_named(&self) -> Result<(), LabError> {
         match self.targets.iter().position(|target| target.is_empty()) {
             None => Ok(()),
             Some(index) => Err(LabError::config(
@@ -72,45 +65,45 @@ impl LoraConfig {
 }
 
 /// What becomes of an example that does not fit the model's context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
     /// It is left out, and counted.
     #[default]
+    #[setting(label = "Leave out")]
     Drop,
     /// The prompt loses its beginning, and the response its end where that is not enough.
+    #[setting(label = "Cut")]
     Truncate,
     /// The run is refused.
+    #[setting(label = "Refuse")]
     Error,
 }
 
-/// `FineTuningStrategy`'s configuration. The model and its tokenizer are those of the run it starts from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// Settings of `FineTuningStrategy`. The model and its tokenizer are those of the run it starts from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuningConfig {
+    /// Which weights are trained, and how the base is kept.
     pub method: FineTuningMethod,
-    /// Read with `lora` and `qlora`.
+    /// Low-rank adapters.
+    #[setting(label = "LoRA", group = Adapter, when(method = "lora" | "qlora"))]
     pub lora: LoraConfig,
+    /// What becomes of an example that does not fit the context.
+    #[setting(group = Data)]
     pub too_long: TooLong,
-    /// Examples of a batch stand one behind the other instead of in rows of equal length: nothing is
-    /// computed for padding, and no example sees another.
+    /// Puts examples of a batch one behind the other, so that nothing is computed for padding.
+    ///
+    /// No example sees another.
+    #[setting(group = Data)]
     pub packing: bool,
-    /// Share of each batch that is text the base was pretrained on, where the data have such (the village),
-    /// so that what it knows is not forgotten: rehearsal.
+    /// Share of each batch that is text the base was pretrained on, so that it is not forgotten.
+    ///
+    /// Rehearsal, where the data have such text: in the village.
+    #[setting(range = 0.0..=0.9, group = Data)]
     pub replay: f64,
+    /// How the weights are trained.
     pub training: TrainingConfig,
-}
-
-impl FineTuningConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        self.lora.validate().map_err(|error| error.at("lora"))?;
-        crate::checks::number("replay", self.replay, 0.0, 0.9)?;
-        self.training
-            .validate()
-            .map_err(|error| error.at("training"))
-    }
 }
 
 /// An example as the model sees it.

@@ -1,6 +1,9 @@
 //! Everything that crosses a boundary: between page and worker, between terminal and core, between a
 //! run's folder and whoever reads it. Plain serde types and their validation; no burn, no web-sys.
 
+// `#[derive(Settings)]` writes paths from outside.
+extern crate self as lab_protocol;
+
 pub mod checks;
 mod comparison;
 mod data;
@@ -14,6 +17,8 @@ mod rag;
 mod result;
 mod retrieval;
 mod rlhf;
+mod settings;
+mod text;
 mod training;
 
 pub use comparison::*;
@@ -28,6 +33,8 @@ pub use rag::*;
 pub use result::*;
 pub use retrieval::*;
 pub use rlhf::*;
+pub use settings::*;
+pub use text::*;
 pub use training::*;
 
 /// Version of the JSON layout of experiments, messages and run files. Raised when an old reader

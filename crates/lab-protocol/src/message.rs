@@ -1,6 +1,6 @@
 use crate::{
-    BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile, RunResult,
-    Secret, VectorMap,
+    ABOVE_ZERO, BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile,
+    RunResult, Secret, Settings, VectorMap,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -88,106 +88,48 @@ impl Command {
 }
 
 /// What to write, and how freely.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::can_stop)]
 pub struct GenerateRequest {
+    /// Text that is continued.
     pub prompt: String,
+    /// Tokens to write, at most.
+    ///
+    /// The limit is more than any window: a typing error would otherwise be written for hours.
+    #[setting(range = 0..=1_000_000, default = 200, unit = "tokens")]
     pub max_tokens: usize,
-    /// 0 takes the likeliest token every time.
+    /// 0 takes the likeliest token every time; 1 is the model's own distribution.
+    #[setting(range = 0.0..=100.0, default = 0.8)]
     pub temperature: f64,
-    /// Only so many of the likeliest tokens may be drawn. 0: all.
+    /// Only so many of the likeliest tokens may be drawn; 0 is all.
+    #[setting(range = 0..)]
     pub top_k: usize,
-    /// Only the likeliest tokens that together have this probability may be drawn. 1: all.
+    /// Only the likeliest tokens that together have this probability may be drawn; 1 is all.
+    #[setting(range = ABOVE_ZERO..=1.0, default = 1.0)]
     pub top_p: f64,
-    /// Only tokens with at least this share of the likeliest one's probability may be drawn. 0: all.
+    /// Only tokens with at least this share of the likeliest one's probability may be drawn; 0 is all.
+    #[setting(range = 0.0..=1.0)]
     pub min_p: f64,
     /// Above 1, tokens that stand in the text already become less likely.
+    #[setting(range = ABOVE_ZERO..=100.0, default = 1.0)]
     pub repetition_penalty: f64,
     /// The text ends before any of these.
     pub stop: Vec<String>,
+    /// Decides the draws.
+    #[setting(range = 0..)]
     pub seed: u64,
 }
 
 impl GenerateRequest {
-    /// Refuses what no sampling can do; the field is named.
-    pub fn validate(&self) -> Result<(), LabError> {
-        let ranges = [
-            (
-                "temperature",
-                self.temperature,
-                0.0,
-                100.0,
-                "0 for the likeliest token, about 1 for the model's own distribution",
-            ),
-            (
-                "top_p",
-                self.top_p,
-                f64::MIN_POSITIVE,
-                1.0,
-                "above 0 and at most 1; 1 leaves every token",
-            ),
-            (
-                "min_p",
-                self.min_p,
-                0.0,
-                1.0,
-                "from 0 to 1; 0 leaves every token",
-            ),
-            (
-                "repetition_penalty",
-                self.repetition_penalty,
-                f64::MIN_POSITIVE,
-                100.0,
-                "1 for none, a little more against repetition",
-            ),
-        ];
-        for (field, value, low, high, hint) in ranges {
-            // Written so that NaN is outside of every range.
-            if !(low..=high).contains(&value) {
-                let message = format!("{field} is {value}");
-                return Err(LabError::config(
-                    field,
-                    message,
-                    format!("Use a number {hint}."),
-                ));
-            }
-        }
-        if self.max_tokens > MOST_TOKENS {
-            let message = format!("max_tokens is {}", self.max_tokens);
-            return Err(LabError::config(
-                "max_tokens",
-                message,
-                format!("Ask for at most {MOST_TOKENS}."),
-            ));
-        }
-        if let Some(place) = self.stop.iter().position(String::is_empty) {
-            let field = format!("stop[{place}]");
-            return Err(LabError::config(
-                &field,
+    fn can_stop(&self) -> Result<(), LabError> {
+        match self.stop.iter().position(String::is_empty) {
+            None => Ok(()),
+            Some(place) => Err(LabError::config(
+                &format!("stop[{place}]"),
                 "a stop string is empty",
                 "Leave it out.",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// More than any window; a typing error would otherwise be written for hours.
-const MOST_TOKENS: usize = 1_000_000;
-
-impl Default for GenerateRequest {
-    fn default() -> Self {
-        Self {
-            prompt: String::new(),
-            max_tokens: 200,
-            temperature: 0.8,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            stop: Vec::new(),
-            seed: 0,
+            )),
         }
     }
 }

@@ -1,109 +1,111 @@
 //! The shape of a decoder.
 
-use crate::LabError;
-use crate::checks::{number, whole};
+use crate::{ABOVE_ZERO, LabError, Settings, text};
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
     #[default]
+    #[setting(label = "LayerNorm")]
     LayerNorm,
+    #[setting(label = "RMSNorm")]
     RmsNorm,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Position {
-    /// A trained vector for each position (GPT-2).
+    /// A trained vector for each position.
     #[default]
+    #[setting(label = "Learned (GPT-2)")]
     Learned,
-    /// Rotary embeddings (Su et al. 2021), with the two halves of a head rotated, as in Llama.
+    /// Rotary embeddings (Su et al. 2021), with the two halves of a head rotated.
+    #[setting(label = "Rotary (Llama)")]
     Rope,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// x·Φ(x), by the error function.
     #[default]
+    #[setting(label = "GELU")]
     Gelu,
-    /// The tanh form that GPT-2 uses.
+    /// The form with tanh, which GPT-2 uses.
+    #[setting(label = "GELU, tanh form")]
     GeluNew,
     /// max(x, 0).
+    #[setting(label = "ReLU")]
     Relu,
-    /// silu(gate)·up: three matrices instead of two (Shazeer 2020), as in Llama.
+    /// silu(gate)·up: three matrices instead of two (Shazeer 2020).
+    #[setting(label = "SwiGLU (Llama)")]
     Swiglu,
 }
 
+/// Bounds that keep a typing error from allocating gigabytes. Far above what a browser trains.
+const MAX_WIDTH: usize = 16_384;
+pub(crate) const MAX_VOCABULARY: usize = 262_144;
+
 /// Shape of a decoder-only transformer. The vocabulary comes from the tokenizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::fits)]
 pub struct ModelConfig {
+    /// Transformer blocks, one after the other.
+    #[setting(range = 1..=128, default = 4)]
     pub layers: usize,
+    /// Attention heads in a block; they divide the width where the head width is 0.
+    #[setting(range = 1..=1024, default = 4)]
     pub heads: usize,
-    /// Fewer than `heads` share keys and values (grouped-query attention); 0 means as many as `heads`.
+    /// Heads for keys and values, which several query heads share (grouped-query attention); 0 is as many as heads.
+    #[setting(label = "Key-value heads", range = 0..=1024, group = Model)]
     pub key_value_heads: usize,
-    /// Size of a head; 0 means width / heads.
+    /// Size of a head; 0 is the width divided by the heads.
+    #[setting(range = 0..=MAX_WIDTH, group = Model)]
     pub head_width: usize,
-    /// Size of a token's vector; a multiple of `heads` where `head_width` is 0.
+    /// Numbers that describe one token.
+    #[setting(range = 1..=MAX_WIDTH, default = 64)]
     pub width: usize,
-    /// Size of the MLP's inner layer; 0 means 4·width.
+    /// Inner size of the MLP; 0 is four times the width.
+    #[setting(range = 0..=8 * MAX_WIDTH, group = Model)]
     pub hidden_width: usize,
-    /// The window: the most tokens the model sees at once.
+    /// Tokens that the model sees at once, at most.
+    #[setting(range = 1..=32_768, default = 64, unit = "tokens")]
     pub context: usize,
+    /// Keeps activations at one scale.
+    #[setting(label = "Normalisation", group = Model)]
     pub norm: Norm,
+    /// Keeps the normalisation from dividing by 0.
+    #[setting(range = ABOVE_ZERO..=1.0, default = 1e-5, group = Model)]
     pub norm_epsilon: f64,
+    /// How the model knows the order of tokens.
+    #[setting(label = "Positions", group = Model)]
     pub position: Position,
+    /// Longest wavelength of rotary positions.
+    #[setting(label = "Rotary base", range = 1.0..=1e12, default = 10_000.0, group = Model)]
     pub rope_theta: f64,
+    /// The function between the matrices of the MLP.
+    #[setting(group = Model)]
     pub activation: Activation,
-    /// Biases in the linear layers and in LayerNorm.
+    /// A constant added in linear layers and LayerNorm.
+    #[setting(label = "Biases", group = Model)]
     pub bias: bool,
-    /// Biases in the attention's linear layers, where that differs from `bias`.
+    /// Biases in the attention's linear layers, where that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "Attention biases", none = "As biases", group = Model)]
     pub attention_bias: Option<bool>,
-    /// Biases in the MLP's linear layers, where that differs from `bias`.
+    /// Biases in the MLP's linear layers, where that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "MLP biases", none = "As biases", group = Model)]
     pub mlp_bias: Option<bool>,
-    /// The output layer is the token embedding, transposed.
+    /// The output layer reuses the token embedding, transposed.
+    #[setting(default = true, group = Model)]
     pub tied_head: bool,
-    /// Probability with which an activation is dropped in training.
+    /// Share of activations dropped at random in training.
+    #[setting(range = 0.0..=0.95, group = Model)]
     pub dropout: f64,
 }
-
-impl Default for ModelConfig {
-    fn default() -> Self {
-        Self {
-            layers: 4,
-            heads: 4,
-            key_value_heads: 0,
-            head_width: 0,
-            width: 64,
-            hidden_width: 0,
-            context: 64,
-            norm: Norm::LayerNorm,
-            norm_epsilon: 1e-5,
-            position: Position::Learned,
-            rope_theta: 10_000.0,
-            activation: Activation::Gelu,
-            bias: false,
-            attention_bias: None,
-            mlp_bias: None,
-            tied_head: true,
-            dropout: 0.0,
-        }
-    }
-}
-
-/// Bounds that keep a typing error from allocating gigabytes. Far above what a browser trains.
-const MAX_LAYERS: usize = 128;
-const MAX_WIDTH: usize = 16_384;
-const MAX_CONTEXT: usize = 32_768;
-pub(crate) const MAX_VOCABULARY: usize = 262_144;
 
 impl ModelConfig {
     pub fn key_value_heads(&self) -> usize {
@@ -148,19 +150,15 @@ impl ModelConfig {
         self.mlp_bias.unwrap_or(self.bias)
     }
 
-    pub fn validate(&self) -> Result<(), LabError> {
-        whole("layers", self.layers, 1, MAX_LAYERS)?;
-        whole("heads", self.heads, 1, 1024)?;
-        whole("width", self.width, 1, MAX_WIDTH)?;
-        whole("hidden_width", self.hidden_width, 0, 8 * MAX_WIDTH)?;
-        whole("context", self.context, 1, MAX_CONTEXT)?;
-        whole("head_width", self.head_width, 0, MAX_WIDTH)?;
+    /// Heads divide the width, and pairs of them the positions.
+    fn fits(&self) -> Result<(), LabError> {
         if self.head_width == 0 && !self.width.is_multiple_of(self.heads) {
             return Err(LabError::config(
                 "heads",
-                format!(
-                    "{} heads do not divide a width of {}",
-                    self.heads, self.width
+                text!(
+                    "{heads} heads do not divide a width of {width}",
+                    heads = self.heads,
+                    width = self.width,
                 ),
                 "Choose a width that is a multiple of the heads, e.g. 4 heads and a width of 64.",
             ));
@@ -168,9 +166,10 @@ impl ModelConfig {
         if !self.heads.is_multiple_of(self.key_value_heads()) {
             return Err(LabError::config(
                 "key_value_heads",
-                format!(
-                    "{} key-value heads do not divide {} heads",
-                    self.key_value_heads, self.heads
+                text!(
+                    "{shared} key-value heads do not divide {heads} heads",
+                    shared = self.key_value_heads,
+                    heads = self.heads,
                 ),
                 "Choose a divisor of the heads, or 0 for as many as heads.",
             ));
@@ -178,15 +177,13 @@ impl ModelConfig {
         if self.position == Position::Rope && !self.head_width().is_multiple_of(2) {
             return Err(LabError::config(
                 "position",
-                format!(
-                    "rotary positions need an even head width, and it is {}",
-                    self.head_width()
+                text!(
+                    "rotary positions need an even head width, and it is {width}",
+                    width = self.head_width(),
                 ),
                 "Change width or heads, or use learned positions.",
             ));
         }
-        number("norm_epsilon", self.norm_epsilon, f64::MIN_POSITIVE, 1.0)?;
-        number("rope_theta", self.rope_theta, 1.0, 1e12)?;
-        number("dropout", self.dropout, 0.0, 0.95)
+        Ok(())
     }
 }

@@ -1,164 +1,142 @@
 //! Configurations of `GrpoStrategy` and `DpoStrategy`.
 
-use crate::checks::{number, whole};
 use crate::rlhf::{divides, policy_lora};
 use crate::{
     LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig, RewardConfig,
-    RewardModelConfig, RolloutConfig,
+    RewardModelConfig, RolloutConfig, Settings,
 };
 use serde::{Deserialize, Serialize};
 
 /// Where the divergence from the reference is held against a policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum KlPlacement {
     /// In the loss, by the estimator `exp(-l) - 1 + l` (Shao et al. 2024).
     #[default]
+    #[setting(label = "The loss (k3)")]
     LossK3,
     /// In the loss, by half the squared log ratio, whose gradient is the divergence's own.
+    #[setting(label = "The loss (k2)")]
     LossK2,
     /// In the reward of each answer, before answers are compared.
+    #[setting(label = "The reward")]
     Reward,
 }
 
-/// `GrpoStrategy`'s configuration: group relative policy optimisation (Shao et al. 2024). Answers to one
-/// prompt are compared with each other, so that no value has to be learned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are
+/// compared with each other, so that no value has to be learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::fits)]
 pub struct GrpoConfig {
+    /// Where the reward of an answer comes from.
     pub reward: RewardConfig,
-    /// Read where the reward is a model.
+    /// The reward model.
+    #[setting(group = Reward, when(reward.kind = "model"))]
     pub reward_model: RewardModelConfig,
+    /// How answers are sampled.
+    #[setting(group = Answers)]
     pub rollout: RolloutConfig,
+    /// Updates, each on answers sampled for it.
+    #[setting(range = 1..=1_000_000, default = 60)]
     pub steps: usize,
     /// Prompts of an update.
+    #[setting(range = 1..=65_536, default = 8)]
     pub prompts: usize,
-    /// Answers to each prompt.
+    /// Answers to each prompt, compared with each other.
+    #[setting(range = 2..=4096, default = 8)]
     pub group: usize,
-    /// Parts of the answers that are learned from one after the other; a divisor of `prompts · group`.
+    /// Parts of the answers that are learned from one after the other; a divisor of prompts · group.
+    #[setting(range = 1.., default = 4, group = Policy)]
     pub minibatches: usize,
+    /// Times that each answer is learned from.
+    #[setting(range = 1..=1000, default = 2, group = Policy)]
     pub epochs: usize,
+    /// How far an update may move a token's probability.
+    #[setting(range = 1e-6..=10.0, default = 0.2, group = Policy)]
     pub clip: f64,
+    /// Cost of a nat of divergence from the reference.
+    #[setting(label = "KL coefficient", range = 0.0..=1e3, default = 0.05)]
     pub kl_coefficient: f64,
+    /// Where the divergence from the reference is held against the policy.
+    #[setting(label = "KL stands in", group = Policy)]
     pub kl: KlPlacement,
     /// Divides advantages by the deviation of their group.
+    #[setting(default = true, group = Policy)]
     pub scale_advantages: bool,
-    /// See [`PpoConfig::maximum_kl`].
+    /// An update ends this far from the policy that sampled; 0 is never.
+    ///
+    /// In nats a token: half the mean squared log ratio.
+    #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
+    /// How the policy's weights are updated.
     pub optimizer: OptimizerConfig,
+    /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
+    /// What is measured and kept meanwhile.
+    #[setting(group = Evaluation)]
     pub report: ReportConfig,
-    /// Pairs to learn from instead of the data's, as they were collected.
+    /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
+    /// line. Compare answers of a model below to collect some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[setting(label = "Collected pairs", group = Data, when(reward.kind = "model"))]
     pub preferences: Vec<PreferenceExample>,
-}
-
-impl Default for GrpoConfig {
-    fn default() -> Self {
-        Self {
-            reward: RewardConfig::default(),
-            reward_model: RewardModelConfig::default(),
-            rollout: RolloutConfig::default(),
-            steps: 60,
-            prompts: 8,
-            group: 8,
-            minibatches: 4,
-            epochs: 2,
-            clip: 0.2,
-            kl_coefficient: 0.05,
-            kl: KlPlacement::default(),
-            scale_advantages: true,
-            maximum_kl: 0.1,
-            optimizer: OptimizerConfig::default(),
-            lora: None,
-            report: ReportConfig::default(),
-            preferences: Vec::new(),
-        }
-    }
 }
 
 impl GrpoConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        self.reward.validate().map_err(|e| e.at("reward"))?;
-        let model = self.reward_model.validate();
-        model.map_err(|e| e.at("reward_model"))?;
-        self.rollout.validate().map_err(|e| e.at("rollout"))?;
-        whole("steps", self.steps, 1, 1_000_000)?;
-        whole("prompts", self.prompts, 1, 65_536)?;
-        if self.group < 2 {
-            return Err(LabError::config(
-                "group",
-                format!("a group of {} has nothing to be compared with", self.group),
-                "Use at least 2 answers to each prompt, e.g. 8.",
-            ));
-        }
-        whole("group", self.group, 2, 4096)?;
-        let answers = self.prompts * self.group;
-        divides(self.minibatches, answers, "prompts · group")?;
-        whole("epochs", self.epochs, 1, 1000)?;
-        number("clip", self.clip, 1e-6, 10.0)?;
-        number("kl_coefficient", self.kl_coefficient, 0.0, 1e3)?;
-        number("maximum_kl", self.maximum_kl, 0.0, 1e3)?;
-        policy_lora(&self.lora)?;
-        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    fn fits(&self) -> Result<(), LabError> {
+        divides(
+            self.minibatches,
+            self.prompts * self.group,
+            "prompts · group",
+        )?;
+        policy_lora(&self.lora)
     }
 }
 
-/// `DpoStrategy`'s configuration: direct preference optimisation (Rafailov et al. 2023), which needs
-/// neither a reward model nor samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// Settings of `DpoStrategy`: direct preference optimisation (Rafailov et al. 2023), which needs neither a reward
+/// model nor samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::policy_is_one)]
 pub struct DpoConfig {
+    /// Updates of the weights.
+    #[setting(range = 1..=1_000_000, default = 120)]
     pub steps: usize,
-    /// Pairs in a step.
+    /// Preferences in a step.
+    #[setting(label = "Batch", range = 1..=4096, default = 16)]
     pub batch_size: usize,
-    /// How dear the divergence from the reference is: the larger, the nearer the policy stays.
+    /// Weight of the divergence from the reference: the larger, the nearer the policy stays.
+    #[setting(range = 1e-6..=1e3, default = 0.1)]
     pub beta: f64,
-    /// Share of the labels that are held to be wrong.
+    /// Share of the preferences that are held to be wrong.
+    #[setting(label = "Wrong labels", range = 0.0..=0.5, group = Policy)]
     pub label_smoothing: f64,
+    /// How the policy's weights are updated.
+    #[setting(default = OptimizerConfig { warmup_steps: 10, ..Default::default() })]
     pub optimizer: OptimizerConfig,
+    /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
     /// How answers for samples and evaluations are written.
+    #[setting(group = Answers)]
     pub rollout: RolloutConfig,
+    /// What is measured and kept meanwhile.
+    #[setting(group = Evaluation)]
     pub report: ReportConfig,
-    /// Pairs to learn from instead of the data's, as they were collected.
+    /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
+    /// line. Compare answers of a model below to collect some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[setting(label = "Collected pairs", group = Data)]
     pub preferences: Vec<PreferenceExample>,
 }
 
-impl Default for DpoConfig {
-    fn default() -> Self {
-        Self {
-            steps: 120,
-            batch_size: 16,
-            beta: 0.1,
-            label_smoothing: 0.0,
-            optimizer: OptimizerConfig {
-                warmup_steps: 10,
-                ..Default::default()
-            },
-            lora: None,
-            rollout: RolloutConfig::default(),
-            report: ReportConfig::default(),
-            preferences: Vec::new(),
-        }
-    }
-}
-
 impl DpoConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        whole("steps", self.steps, 1, 1_000_000)?;
-        whole("batch_size", self.batch_size, 1, 4096)?;
-        number("beta", self.beta, 1e-6, 1e3)?;
-        number("label_smoothing", self.label_smoothing, 0.0, 0.5)?;
-        policy_lora(&self.lora)?;
-        self.rollout.validate().map_err(|e| e.at("rollout"))?;
-        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    fn policy_is_one(&self) -> Result<(), LabError> {
+        policy_lora(&self.lora)
     }
 }
 

@@ -1,106 +1,84 @@
 //! `RagStrategy`'s configuration, and what is reported of its answers.
 
-use crate::checks::{number, whole};
-use crate::{ChunkConfig, ErrorCode, LabError, RetrievalMethod};
+use crate::{ChunkConfig, ErrorCode, LabError, RetrievalMethod, Settings};
 use serde::{Deserialize, Serialize};
 
-/// How documents are indexed, and how questions are answered from them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// Settings of `RagStrategy`: how documents are indexed, and how questions are answered from them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::asks_something)]
 pub struct RagConfig {
+    /// How documents become chunks.
+    #[setting(group = Data)]
     pub chunking: ChunkConfig,
+    /// By what passages are ranked.
     pub method: RetrievalMethod,
     /// Passages that an answer is written from.
+    #[setting(range = 1..=100, default = 3)]
     pub passages: usize,
-    /// Passages that score lower are not used, by the scale of the method; 0 for no limit. Where no
-    /// passage is left, the question is not answered.
+    /// Passages that score lower are not used, and nothing is answered without any; 0 is no limit.
+    ///
+    /// By the scale of the method.
+    #[setting(range = 0.0..=1e6)]
     pub threshold: f64,
-    /// The longest answer, in tokens; passages are left out until question and answer fit the context.
+    /// Tokens of an answer, at most; passages are left out until question and answer fit the context.
+    #[setting(label = "Answer", range = 1..=10_000, default = 40, unit = "tokens")]
     pub answer_tokens: usize,
     /// Passages that are looked at to measure retrieval, e.g. in `ndcg@10`.
+    #[setting(label = "Depth", range = 1..=1000, default = 10, group = Evaluation)]
     pub evaluation_depth: usize,
     /// With fewer chunks every vector is looked at; with more, a graph is searched.
+    #[setting(range = 2..=1_000_000, default = 4096, group = Retrieval)]
     pub exact_below: usize,
-    /// Questions that are answered when the index is there.
+    /// Questions that are answered when the index is there, one a line.
+    #[setting(lines)]
     pub questions: Vec<String>,
-    /// Answers, if there, instead of the model that the strategy starts from.
+    /// An OpenAI-compatible endpoint answers instead of a model of the lab: questions and passages are sent to it.
+    #[setting(label = "Answers from an endpoint")]
     pub endpoint: Option<EndpointConfig>,
 }
 
-impl Default for RagConfig {
-    fn default() -> Self {
-        Self {
-            chunking: ChunkConfig::default(),
-            method: RetrievalMethod::default(),
-            passages: 3,
-            threshold: 0.0,
-            answer_tokens: 40,
-            evaluation_depth: 10,
-            exact_below: 4096,
-            questions: Vec::new(),
-            endpoint: None,
-        }
-    }
-}
-
 impl RagConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        self.chunking.validate().map_err(|e| e.at("chunking"))?;
-        whole("passages", self.passages, 1, 100)?;
-        whole("answer_tokens", self.answer_tokens, 1, 10_000)?;
-        whole("evaluation_depth", self.evaluation_depth, 1, 1000)?;
-        whole("exact_below", self.exact_below, 2, 1_000_000)?;
-        number("threshold", self.threshold, 0.0, 1e6)?;
-        if let Some(place) = self.questions.iter().position(|q| q.trim().is_empty()) {
-            return Err(LabError::config(
+    fn asks_something(&self) -> Result<(), LabError> {
+        match self.questions.iter().position(|q| q.trim().is_empty()) {
+            None => Ok(()),
+            Some(place) => Err(LabError::config(
                 &format!("questions[{place}]"),
                 "a question is empty",
                 "Ask with at least one word, or leave it out.",
-            ));
-        }
-        match &self.endpoint {
-            Some(endpoint) => endpoint.validate().map_err(|error| error.at("endpoint")),
-            None => Ok(()),
+            )),
         }
     }
 }
 
-/// A model behind the network, asked as OpenAI's chat completions are. Its key is no part of this: natively
-/// it stands in an environment variable, in the page it is typed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// A model behind the network, asked as OpenAI's chat completions are.
+///
+/// Its key is not a setting: natively it stands in an environment variable, in the page it is typed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::can_be_reached)]
 pub struct EndpointConfig {
-    /// What `/chat/completions` is put behind, e.g. `http://127.0.0.1:8000/v1`.
+    /// Address before `/chat/completions`. It must allow requests from this page (CORS).
+    #[setting(label = "Address", default = "http://127.0.0.1:8000/v1")]
     pub base_url: String,
     /// The endpoint's name for the model.
+    #[setting(default = "default")]
     pub model: String,
-    /// The environment variable that `lab` takes the key from; empty for an endpoint without one.
+    /// The environment variable that the terminal program takes the key from; in the page it is typed.
+    ///
+    /// Empty for an endpoint without a key.
+    #[setting(label = "Key's variable", group = Answers)]
     pub key_variable: String,
-    /// Seconds after which a try without a whole answer is given up.
+    /// Seconds after which an attempt without a whole answer is given up.
+    #[setting(label = "Time limit", range = 0.1..=3600.0, default = 60.0, unit = "s", group = Answers)]
     pub timeout: f64,
-    /// Tries after the first, where another may succeed.
+    /// Attempts after the first, where another may succeed.
+    #[setting(label = "Further tries", range = 0..=10, default = 3, group = Answers)]
     pub retries: usize,
 }
 
-impl Default for EndpointConfig {
-    fn default() -> Self {
-        Self {
-            base_url: "http://127.0.0.1:8000/v1".into(),
-            model: "default".into(),
-            key_variable: String::new(),
-            timeout: 60.0,
-            retries: 3,
-        }
-    }
-}
-
 impl EndpointConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        // Before what has no default.
-        number("timeout", self.timeout, 0.1, 3600.0)?;
-        whole("retries", self.retries, 0, 10)?;
+    fn can_be_reached(&self) -> Result<(), LabError> {
         let host = ["http://", "https://"]
             .iter()
             .find_map(|scheme| self.base_url.strip_prefix(scheme))

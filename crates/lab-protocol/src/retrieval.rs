@@ -1,71 +1,61 @@
 //! Settings of retrieval.
 
-use crate::LabError;
+use crate::{LabError, Settings, text};
 use serde::{Deserialize, Serialize};
 
 /// What a document is cut along.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum ChunkMethod {
     /// Anywhere between words.
+    #[setting(label = "Between words")]
     Tokens,
     /// Between sentences, where a sentence is not too long.
+    #[setting(label = "Between sentences")]
     Sentences,
     /// At Markdown headings, and within a section between paragraphs.
     #[default]
+    #[setting(label = "At headings and paragraphs")]
     Structure,
 }
 
 /// How documents become chunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::leaves_room)]
 pub struct ChunkConfig {
+    /// Where documents are cut.
+    #[setting(label = "Cut")]
     pub method: ChunkMethod,
-    /// The most tokens in a chunk, by the tokenizer in use.
+    /// Tokens in a chunk, at most, by the tokenizer in use.
+    #[setting(label = "Chunk size", range = 1..=1_000_000, default = 200, unit = "tokens")]
     pub size: usize,
-    /// Tokens at the end of a chunk that the next one begins with, as far as whole words, sentences or
-    /// paragraphs allow.
+    /// Tokens that a chunk repeats of the one before it; fewer than its size.
+    ///
+    /// As far as whole words, sentences or paragraphs allow.
+    #[setting(range = 0.., default = 20, unit = "tokens")]
     pub overlap: usize,
 }
 
-impl Default for ChunkConfig {
-    fn default() -> Self {
-        Self {
-            method: ChunkMethod::default(),
-            size: 200,
-            overlap: 20,
-        }
-    }
-}
-
 impl ChunkConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        if !(1..=1_000_000).contains(&self.size) {
-            return Err(LabError::config(
-                "size",
-                format!("a chunk of {} tokens", self.size),
-                "Use a whole number from 1 to 1000000.",
-            ));
+    fn leaves_room(&self) -> Result<(), LabError> {
+        if self.overlap < self.size {
+            return Ok(());
         }
-        if self.overlap >= self.size {
-            return Err(LabError::config(
-                "overlap",
-                format!(
-                    "an overlap of {} tokens leaves no room in chunks of {}",
-                    self.overlap, self.size
-                ),
-                "Choose an overlap smaller than the chunk, e.g. a tenth of it.",
-            ));
-        }
-        Ok(())
+        Err(LabError::config(
+            "overlap",
+            text!(
+                "an overlap of {overlap} tokens leaves no room in chunks of {size}",
+                overlap = self.overlap,
+                size = self.size,
+            ),
+            "Choose an overlap smaller than the chunk, e.g. a tenth of it.",
+        ))
     }
 }
 
 /// How near two vectors are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Similarity {
     #[default]
@@ -76,15 +66,17 @@ pub enum Similarity {
 }
 
 /// By what passages are ranked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMethod {
     /// Nearness of vectors.
+    #[setting(label = "Vectors")]
     Dense,
     /// Words in common (BM25).
+    #[setting(label = "Words (BM25)")]
     Bm25,
     /// The two rankings fused by reciprocal ranks.
     #[default]
+    #[setting(label = "Vectors and words")]
     Hybrid,
 }

@@ -1,25 +1,36 @@
 //! `RlhfStrategy`'s configuration, and what the other strategies that learn from preferences share with it.
 
-use crate::checks::{number, whole};
-use crate::{LabError, LoraConfig, PreferenceExample, TrainingConfig};
+use crate::training::rates_fall;
+use crate::{ABOVE_ZERO, LabError, LoraConfig, PreferenceExample, Settings, TrainingConfig, text};
 use serde::{Deserialize, Serialize};
 
 /// Where the reward of an answer comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[settings(check = Self::matches_something)]
 pub enum RewardConfig {
     /// A model trained on preferences.
+    #[setting(label = "A model of preferences")]
     Model {},
     /// `weight` for each place of the answer where the regular expression matches.
+    #[setting(label = "A pattern")]
     Pattern {
+        /// A regular expression, such as please|thank you.
         pattern: String,
+        /// Reward for each place where the pattern matches.
         #[serde(default = "one")]
+        #[setting(range = -1e6..=1e6)]
         weight: f64,
     },
     /// 0 for an answer of so many tokens, and down to -1 the further it is from that.
-    Length { tokens: usize },
+    #[setting(label = "The length")]
+    Length {
+        /// The length that is rewarded most.
+        #[setting(range = 1..=100_000, unit = "tokens")]
+        tokens: usize,
+    },
     /// A function that the program around the lab supplies.
+    #[setting(label = "A function")]
     Function {},
 }
 
@@ -34,54 +45,47 @@ impl Default for RewardConfig {
 }
 
 impl RewardConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
+    fn matches_something(&self) -> Result<(), LabError> {
         match self {
-            Self::Model {} | Self::Function {} => Ok(()),
-            Self::Pattern { pattern, weight } => {
-                number("weight", *weight, -1e6, 1e6)?;
-                if pattern.is_empty() {
-                    return Err(LabError::config(
-                        "pattern",
-                        "the pattern is empty, and would match everywhere",
-                        "Give a regular expression, e.g. \"please|thank you\".",
-                    ));
-                }
-                Ok(())
-            }
-            Self::Length { tokens } => whole("tokens", *tokens, 1, 100_000),
+            Self::Pattern { pattern, .. } if pattern.is_empty() => Err(LabError::config(
+                "pattern",
+                "the pattern is empty, and would match everywhere",
+                "Give a regular expression, e.g. \"please|thank you\".",
+            )),
+            _ => Ok(()),
         }
     }
 }
 
 /// AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::rates_fall)]
 pub struct OptimizerConfig {
+    /// How far a step moves the weights, at most.
+    #[setting(range = 0.0..=10.0, default = 3e-4)]
     pub learning_rate: f64,
+    /// Learning rate at the end of the schedule.
+    #[setting(label = "Lowest rate", range = 0.0..=10.0, group = Optimiser)]
     pub minimum_learning_rate: f64,
+    /// Steps in which the rate rises from 0.
+    #[setting(label = "Warm-up steps", range = 0.., group = Optimiser)]
     pub warmup_steps: usize,
+    /// Memory of AdamW's mean.
+    #[setting(label = "Beta 1", range = 0.0..=0.999_999, default = 0.9, group = Optimiser)]
     pub beta1: f64,
+    /// Memory of AdamW's variance.
+    #[setting(label = "Beta 2", range = 0.0..=0.999_999, default = 0.99, group = Optimiser)]
     pub beta2: f64,
+    /// Keeps AdamW from dividing by 0.
+    #[setting(range = ABOVE_ZERO..=1.0, default = 1e-8, group = Optimiser)]
     pub epsilon: f64,
+    /// Pull of matrices and embeddings towards 0.
+    #[setting(range = 0.0..=10.0, group = Optimiser)]
     pub weight_decay: f64,
-    /// Largest global norm of the gradient; 0 means no clipping.
+    /// Largest global norm of the gradient; 0 is no limit.
+    #[setting(range = 0.0..=1e6, default = 1.0, group = Optimiser)]
     pub gradient_clip: f64,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self {
-            learning_rate: 3e-4,
-            minimum_learning_rate: 0.0,
-            warmup_steps: 0,
-            beta1: 0.9,
-            beta2: 0.99,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            gradient_clip: 1.0,
-        }
-    }
 }
 
 impl OptimizerConfig {
@@ -102,246 +106,185 @@ impl OptimizerConfig {
         }
     }
 
-    pub fn validate(&self) -> Result<(), LabError> {
-        self.training(1).validate()
+    fn rates_fall(&self) -> Result<(), LabError> {
+        rates_fall(self.learning_rate, self.minimum_learning_rate)
     }
 }
 
 /// How a reward model is trained on preferences (Stiennon et al. 2020) before the policy is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardModelConfig {
+    /// Updates of the reward model, before the policy learns.
+    #[setting(label = "Reward steps", range = 1..=1_000_000, default = 120)]
     pub steps: usize,
-    /// Pairs in a step.
+    /// Preferences in a step of the reward model.
+    #[setting(label = "Pairs", range = 1..=4096, default = 16)]
     pub batch_size: usize,
     /// Weight of the squared sum of both rewards, which keeps them around 0.
+    #[setting(range = 0.0..=1e3, default = 0.01)]
     pub centre: f64,
-    /// Adapts the trunk by low-rank matrices instead of training all of it.
+    /// Adapts the reward model by low-rank matrices instead of training all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "Low-rank reward")]
     pub lora: Option<LoraConfig>,
     /// Brings rewards to mean 0 and deviation 1 over answers of the reference policy.
+    #[setting(default = true)]
     pub normalise: bool,
-    /// Answers by which that is measured.
+    /// Answers of the reference policy by which that is measured.
+    #[setting(label = "Answers to normalise by", range = 2..=100_000, default = 128)]
     pub normalisation_samples: usize,
-    /// Steps between evaluations on held-out pairs; 0 means at the end only.
+    /// Steps between evaluations on held-out preferences; 0 is at the end only.
+    #[setting(label = "Evaluate reward every", range = 0.., default = 20, unit = "steps")]
     pub evaluation_interval: usize,
+    /// How the reward model's weights are updated.
+    #[setting(default = OptimizerConfig { warmup_steps: 10, ..Default::default() })]
     pub optimizer: OptimizerConfig,
-}
-
-impl Default for RewardModelConfig {
-    fn default() -> Self {
-        Self {
-            steps: 120,
-            batch_size: 16,
-            centre: 0.01,
-            lora: None,
-            normalise: true,
-            normalisation_samples: 128,
-            evaluation_interval: 20,
-            optimizer: OptimizerConfig {
-                warmup_steps: 10,
-                ..Default::default()
-            },
-        }
-    }
-}
-
-impl RewardModelConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        whole("steps", self.steps, 1, 1_000_000)?;
-        whole("batch_size", self.batch_size, 1, 4096)?;
-        number("centre", self.centre, 0.0, 1e3)?;
-        let samples = self.normalisation_samples;
-        whole("normalisation_samples", samples, 2, 100_000)?;
-        lora(&self.lora)?;
-        self.optimizer.validate().map_err(|e| e.at("optimizer"))
-    }
 }
 
 /// How answers are sampled. There are no filters: the policy that is improved is the one that samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutConfig {
-    /// Most tokens of an answer.
+    /// Tokens of an answer, at most.
+    #[setting(label = "Longest answer", range = 1..=32_768, default = 40, unit = "tokens")]
     pub response_tokens: usize,
-    /// Divides the logits of policy and reference alike.
+    /// How freely answers are sampled: divides the logits of policy and reference alike.
+    ///
+    /// A temperature of 0 has no log-probabilities.
+    #[setting(range = 1e-3..=100.0, default = 1.0)]
     pub temperature: f64,
-    /// A text of one token that ends an answer; empty means the tokenizer's end of text, if it has one.
+    /// A text of one token that ends an answer; empty is the tokenizer's own, if it has one.
+    #[setting(label = "Ends with")]
     pub stop: String,
-    /// Subtracted from the score of an answer that did not come to its end.
+    /// Taken off the score of an answer that does not end.
+    #[setting(label = "Unfinished", range = 0.0..=1e6, default = 1.0)]
     pub missing_eos_penalty: f64,
 }
 
-impl Default for RolloutConfig {
-    fn default() -> Self {
-        Self {
-            response_tokens: 40,
-            temperature: 1.0,
-            stop: String::new(),
-            missing_eos_penalty: 1.0,
-        }
-    }
-}
-
-impl RolloutConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        whole("response_tokens", self.response_tokens, 1, 32_768)?;
-        // A temperature of 0 has no log-probabilities.
-        number("temperature", self.temperature, 1e-3, 100.0)?;
-        let penalty = self.missing_eos_penalty;
-        number("missing_eos_penalty", penalty, 0.0, 1e6)
-    }
-}
-
 /// What is measured and kept while the policy is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportConfig {
-    /// Steps between evaluations on what is held out; 0 means before the first step and after the last only.
+    /// Steps between evaluations on held-out prompts; 0 is before the first and after the last.
+    #[setting(label = "Evaluate every", range = 0.., unit = "steps")]
     pub evaluation_interval: usize,
-    /// Held-out prompts that are answered in an evaluation; 0 means all.
+    /// Held-out prompts that are answered in an evaluation; 0 is all.
+    #[setting(label = "Prompts", range = 0.., default = 200)]
     pub evaluation_prompts: usize,
-    /// Steps between samples.
+    /// Steps between samples; 0 is none.
+    #[setting(label = "Sample every", range = 0.., default = 10, unit = "steps")]
     pub sample_interval: usize,
     /// Answers shown each time.
+    #[setting(range = 0.., default = 2)]
     pub samples: usize,
-    /// Steps between checkpoints to resume from; 0 means none.
+    /// Steps between states from which a run can be continued; 0 is none.
+    #[setting(label = "Checkpoint every", range = 0.., default = 20, unit = "steps")]
     pub checkpoint_interval: usize,
 }
 
-impl Default for ReportConfig {
-    fn default() -> Self {
-        Self {
-            evaluation_interval: 0,
-            evaluation_prompts: 200,
-            sample_interval: 10,
-            samples: 2,
-            checkpoint_interval: 20,
-        }
-    }
-}
-
 /// Proximal policy optimisation (Schulman et al. 2017) with a penalty on the divergence from a reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::minibatches_divide)]
 pub struct PpoConfig {
-    /// Updates, each on answers that were sampled for it.
+    /// Updates, each on answers sampled for it.
+    #[setting(range = 1..=1_000_000, default = 60)]
     pub steps: usize,
     /// Answers of an update.
+    #[setting(label = "Batch", range = 2..=65_536, default = 64)]
     pub batch_size: usize,
-    /// Parts of the batch that are learned from one after the other; a divisor of `batch_size`.
+    /// Parts of the batch that are learned from one after the other; a divisor of it.
+    #[setting(range = 1.., default = 4, group = Policy)]
     pub minibatches: usize,
     /// Times that each answer is learned from.
+    #[setting(range = 1..=1000, default = 4, group = Policy)]
     pub epochs: usize,
-    /// What a nat of divergence from the reference costs.
+    /// Cost of a nat of divergence from the reference.
+    #[setting(label = "KL coefficient", range = 0.0..=1e3, default = 0.05)]
     pub kl_coefficient: f64,
-    /// Nats a sequence towards which the coefficient is moved; none keeps it fixed.
+    /// Nats an answer towards which the coefficient adapts; empty keeps it fixed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "KL target", range = 1e-6..=1e6, unit = "nats", group = Policy)]
     pub kl_target: Option<f64>,
-    /// Sequences over which the coefficient adapts.
+    /// Answers over which the coefficient adapts.
+    #[setting(label = "KL horizon", range = 1.0..=1e12, default = 10_000.0, group = Policy)]
     pub kl_horizon: f64,
+    /// Weight of later rewards.
+    #[setting(range = 0.0..=1.0, default = 1.0, group = Policy)]
     pub gamma: f64,
+    /// Between the value's guess (0) and the rewards themselves (1).
+    #[setting(range = 0.0..=1.0, default = 0.95, group = Policy)]
     pub lambda: f64,
+    /// How far an update may move a token's probability.
+    #[setting(range = 1e-6..=10.0, default = 0.2, group = Policy)]
     pub clip: f64,
+    /// How far an update may move a value.
+    #[setting(range = 1e-6..=1e6, default = 0.2, group = Policy)]
     pub value_clip: f64,
+    /// Weight of the value's loss.
+    #[setting(label = "Value weight", range = 0.0..=1e3, default = 0.1, group = Policy)]
     pub value_coefficient: f64,
+    /// Reward for staying undecided.
+    #[setting(label = "Entropy weight", range = 0.0..=1e3, group = Policy)]
     pub entropy_coefficient: f64,
     /// Divides rewards by their deviation, keeping their mean.
+    #[setting(group = Policy)]
     pub whiten_rewards: bool,
-    /// An update ends when the policy is this far from the one that sampled, in nats a token (half the
-    /// mean squared log ratio); 0 means never.
+    /// An update ends this far from the policy that sampled; 0 is never.
+    ///
+    /// In nats a token: half the mean squared log ratio.
+    #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
+    /// How the policy's weights are updated.
     pub optimizer: OptimizerConfig,
 }
 
-impl Default for PpoConfig {
-    fn default() -> Self {
-        Self {
-            steps: 60,
-            batch_size: 64,
-            minibatches: 4,
-            epochs: 4,
-            kl_coefficient: 0.05,
-            kl_target: None,
-            kl_horizon: 10_000.0,
-            gamma: 1.0,
-            lambda: 0.95,
-            clip: 0.2,
-            value_clip: 0.2,
-            value_coefficient: 0.1,
-            entropy_coefficient: 0.0,
-            whiten_rewards: false,
-            maximum_kl: 0.1,
-            optimizer: OptimizerConfig::default(),
-        }
-    }
-}
-
 impl PpoConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        whole("steps", self.steps, 1, 1_000_000)?;
-        whole("batch_size", self.batch_size, 2, 65_536)?;
-        divides(self.minibatches, self.batch_size, "batch_size")?;
-        whole("epochs", self.epochs, 1, 1000)?;
-        number("kl_coefficient", self.kl_coefficient, 0.0, 1e3)?;
-        if let Some(target) = self.kl_target {
-            number("kl_target", target, 1e-6, 1e6)?;
-        }
-        number("kl_horizon", self.kl_horizon, 1.0, 1e12)?;
-        number("gamma", self.gamma, 0.0, 1.0)?;
-        number("lambda", self.lambda, 0.0, 1.0)?;
-        number("clip", self.clip, 1e-6, 10.0)?;
-        number("value_clip", self.value_clip, 1e-6, 1e6)?;
-        number("value_coefficient", self.value_coefficient, 0.0, 1e3)?;
-        number("entropy_coefficient", self.entropy_coefficient, 0.0, 1e3)?;
-        number("maximum_kl", self.maximum_kl, 0.0, 1e3)?;
-        self.optimizer.validate().map_err(|e| e.at("optimizer"))
+    fn minibatches_divide(&self) -> Result<(), LabError> {
+        divides(self.minibatches, self.batch_size, "batch_size")
     }
 }
 
-/// `RlhfStrategy`'s configuration. Model and tokenizer are those of the run it starts from, which is the
+/// Settings of `RlhfStrategy`. Model and tokenizer are those of the run it starts from, which is the
 /// reference too.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::policy_is_one)]
 pub struct RlhfConfig {
+    /// Where the reward of an answer comes from.
     pub reward: RewardConfig,
-    /// Read where the reward is a model.
+    /// The reward model.
+    #[setting(group = Reward, when(reward.kind = "model"))]
     pub reward_model: RewardModelConfig,
+    /// How answers are sampled.
+    #[setting(group = Answers)]
     pub rollout: RolloutConfig,
+    /// How the policy is improved.
+    #[setting(label = "PPO")]
     pub ppo: PpoConfig,
-    /// Trains an adapter on the frozen reference instead of all weights.
+    /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
+    /// What is measured and kept meanwhile.
+    #[setting(group = Evaluation)]
     pub report: ReportConfig,
-    /// Pairs to learn from instead of the data's, as they were collected.
+    /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
+    /// line. Compare answers of a model below to collect some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[setting(label = "Collected pairs", group = Data, when(reward.kind = "model"))]
     pub preferences: Vec<PreferenceExample>,
 }
 
 impl RlhfConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        self.reward.validate().map_err(|e| e.at("reward"))?;
-        let model = self.reward_model.validate();
-        model.map_err(|e| e.at("reward_model"))?;
-        self.rollout.validate().map_err(|e| e.at("rollout"))?;
-        self.ppo.validate().map_err(|e| e.at("ppo"))?;
+    fn policy_is_one(&self) -> Result<(), LabError> {
         policy_lora(&self.lora)
     }
 }
 
-fn lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
-    let checked = config.as_ref().map_or(Ok(()), LoraConfig::validate);
-    checked.map_err(|error| error.at("lora"))
-}
-
 /// An adapter of a policy, which must find what it wrote as likely when it learns as when it wrote.
 pub(crate) fn policy_lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
-    lora(config)?;
     match config {
         Some(config) if config.dropout > 0.0 => Err(LabError::config(
             "lora.dropout",
@@ -352,13 +295,19 @@ pub(crate) fn policy_lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
     }
 }
 
+/// An error unless the answers can be cut into so many equal parts.
 pub(crate) fn divides(minibatches: usize, answers: usize, of: &str) -> Result<(), LabError> {
-    if minibatches > 0 && answers.is_multiple_of(minibatches) {
+    if answers.is_multiple_of(minibatches) {
         return Ok(());
     }
     Err(LabError::config(
         "minibatches",
-        format!("{minibatches} minibatches do not divide {answers} answers ({of})"),
+        text!(
+            "{minibatches} minibatches do not divide {answers} answers ({of})",
+            minibatches = minibatches,
+            answers = answers,
+            of = of,
+        ),
         "Choose a divisor, e.g. 4 minibatches of 64 answers.",
     ))
 }

@@ -1,59 +1,60 @@
 //! Pretraining's configuration, and what all training has in common.
 
-use crate::checks::{number, whole};
 use crate::model::MAX_VOCABULARY;
-use crate::{LabError, ModelConfig};
+use crate::{ABOVE_ZERO, LabError, ModelConfig, Settings, text};
 use serde::{Deserialize, Serialize};
 
-/// `PretrainingStrategy`'s configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// Settings of `PretrainingStrategy`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::stride_fits)]
 pub struct PretrainingConfig {
+    /// Shape of the model.
     pub model: ModelConfig,
+    /// Pieces that the text is cut into.
+    #[setting(label = "Tokens")]
     pub tokenizer: TokenizerKind,
-    /// The most tokens that byte-pair encoding learns; the other kinds follow from the text.
+    /// Pieces that are learned from the text, at most.
+    #[setting(range = 257..=MAX_VOCABULARY, default = 1024, when(tokenizer = "bpe"))]
     pub vocabulary: usize,
+    /// How the model is trained.
     pub training: TrainingConfig,
 }
 
-impl Default for PretrainingConfig {
-    fn default() -> Self {
-        Self {
-            model: ModelConfig::default(),
-            tokenizer: TokenizerKind::default(),
-            vocabulary: 1024,
-            training: TrainingConfig::default(),
-        }
-    }
-}
-
 impl PretrainingConfig {
-    pub fn validate(&self) -> Result<(), LabError> {
-        self.model.validate().map_err(|e| e.at("model"))?;
-        self.training.validate().map_err(|e| e.at("training"))?;
-        whole("vocabulary", self.vocabulary, 257, MAX_VOCABULARY)?;
+    fn stride_fits(&self) -> Result<(), LabError> {
         let stride = self.training.final_evaluation_stride;
-        whole("final_evaluation_stride", stride, 0, self.model.context)
-            .map_err(|e| e.at("training"))
+        if stride <= self.model.context {
+            return Ok(());
+        }
+        Err(LabError::config(
+            "training.final_evaluation_stride",
+            text!(
+                "a stride of {stride} tokens leaves tokens out between windows of {context}",
+                stride = stride,
+                context = self.model.context,
+            ),
+            "Use at most the model's context.",
+        ))
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenizerKind {
     /// One token for each character that occurs in the text.
     #[default]
+    #[setting(label = "Characters")]
     Character,
     /// One token for each byte of UTF-8, 256 in all.
+    #[setting(label = "Bytes")]
     Byte,
     /// Pieces of words: bytes, merged by how often they stand together (byte-pair encoding, as GPT-2).
+    #[setting(label = "Pieces of words")]
     Bpe,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// Half a cosine from the highest to the lowest rate.
@@ -64,78 +65,85 @@ pub enum Schedule {
 }
 
 /// How a model is trained. The defaults are those of the quick start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
+#[settings(check = Self::rates_fall)]
 pub struct TrainingConfig {
+    /// Updates of the weights.
+    #[setting(range = 1..=10_000_000, default = 500)]
     pub steps: usize,
     /// Sequences in a micro-batch.
+    #[setting(label = "Batch", range = 1..=4096, default = 8)]
     pub batch_size: usize,
     /// Micro-batches whose gradients are summed before an update.
+    #[setting(label = "Micro-batches", range = 1..=4096, default = 1, group = Optimiser)]
     pub gradient_accumulation: usize,
+    /// How far a step moves the weights, at most.
+    #[setting(range = 0.0..=10.0, default = 2e-3)]
     pub learning_rate: f64,
-    /// Where the schedule ends.
+    /// Learning rate at the end of the schedule.
+    #[setting(label = "Lowest rate", range = 0.0..=10.0, default = 2e-4, group = Optimiser)]
     pub minimum_learning_rate: f64,
+    /// Steps in which the rate rises from 0.
+    #[setting(label = "Warm-up steps", range = 0.., default = 40, group = Optimiser)]
     pub warmup_steps: usize,
-    /// Step at which the schedule ends; 0 means `steps`.
+    /// Step at which the schedule ends; 0 is the last.
+    #[setting(range = 0.., group = Optimiser)]
     pub decay_steps: usize,
+    /// How the learning rate falls.
+    #[setting(group = Optimiser)]
     pub schedule: Schedule,
+    /// Memory of AdamW's mean.
+    #[setting(label = "Beta 1", range = 0.0..=0.999_999, default = 0.9, group = Optimiser)]
     pub beta1: f64,
+    /// Memory of AdamW's variance.
+    #[setting(label = "Beta 2", range = 0.0..=0.999_999, default = 0.99, group = Optimiser)]
     pub beta2: f64,
+    /// Keeps AdamW from dividing by 0.
+    #[setting(range = ABOVE_ZERO..=1.0, default = 1e-8, group = Optimiser)]
     pub epsilon: f64,
-    /// Decoupled decay (Loshchilov and Hutter 2019), on matrices and embeddings only.
+    /// Pull of matrices and embeddings towards 0.
+    ///
+    /// Decoupled (Loshchilov and Hutter 2019).
+    #[setting(range = 0.0..=10.0, default = 0.1, group = Optimiser)]
     pub weight_decay: f64,
-    /// Largest global norm of the gradient; 0 means no clipping.
+    /// Largest global norm of the gradient; 0 is no limit.
+    #[setting(range = 0.0..=1e6, default = 1.0, group = Optimiser)]
     pub gradient_clip: f64,
-    /// Steps between evaluations on the held-out part; 0 means at the end only.
+    /// Steps between evaluations on held-out data; 0 is at the end only.
+    #[setting(label = "Evaluate every", range = 0.., default = 50, unit = "steps", group = Evaluation)]
     pub evaluation_interval: usize,
-    /// Windows of the held-out part in an evaluation while training, the same ones every time; 0 means all.
+    /// Pieces of held-out text in an evaluation while training, the same ones every time; 0 is all.
+    #[setting(label = "Windows", range = 0.., default = 32, group = Evaluation)]
     pub evaluation_windows: usize,
-    /// The same for the evaluation at the end, whose loss is the result.
+    /// The same for the evaluation at the end, whose loss is the result; 0 is all.
+    #[setting(label = "Windows at the end", range = 0.., group = Evaluation)]
     pub final_evaluation_windows: usize,
-    /// Tokens between the starts of the windows at the end, at most the context; 0 means the context:
-    /// windows that do not overlap. With less, each token is judged with more text before it.
+    /// Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap.
+    ///
+    /// With less, each token is judged with more text before it.
+    #[setting(label = "Stride at the end", range = 0.., unit = "tokens", group = Evaluation)]
     pub final_evaluation_stride: usize,
-    /// Evaluations without a better loss after which training stops; 0 means never.
+    /// Evaluations without a better loss before training stops; 0 is never.
+    #[setting(label = "Patience", range = 0.., group = Evaluation)]
     pub early_stopping_patience: usize,
-    /// Steps between samples; 0 means none but at the end.
+    /// Steps between samples; 0 is at the end only.
+    #[setting(label = "Sample every", range = 0.., default = 50, unit = "steps", group = Samples)]
     pub sample_interval: usize,
-    /// What samples begin with; empty means a new line, or the text's first character if it has none.
+    /// Text that samples begin with; \n is a new line, as is nothing.
+    ///
+    /// Where the text has no new line, nothing is the text's first character.
+    #[setting(label = "Prompt", group = Samples)]
     pub sample_prompt: String,
+    /// Tokens in a sample.
+    #[setting(label = "Length", range = 0..=100_000, default = 120, unit = "tokens", group = Samples)]
     pub sample_tokens: usize,
+    /// How freely samples are drawn; 0 takes the likeliest token every time.
+    #[setting(label = "Temperature", range = 0.0..=100.0, default = 0.8, group = Samples)]
     pub sample_temperature: f64,
-    /// Steps between checkpoints to resume from; 0 means none.
+    /// Steps between states from which a run can be continued; 0 is none.
+    #[setting(label = "Checkpoint every", range = 0.., default = 100, unit = "steps", group = Evaluation)]
     pub checkpoint_interval: usize,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            steps: 500,
-            batch_size: 8,
-            gradient_accumulation: 1,
-            learning_rate: 2e-3,
-            minimum_learning_rate: 2e-4,
-            warmup_steps: 40,
-            decay_steps: 0,
-            schedule: Schedule::Cosine,
-            beta1: 0.9,
-            beta2: 0.99,
-            epsilon: 1e-8,
-            weight_decay: 0.1,
-            gradient_clip: 1.0,
-            evaluation_interval: 50,
-            evaluation_windows: 32,
-            final_evaluation_windows: 0,
-            final_evaluation_stride: 0,
-            early_stopping_patience: 0,
-            sample_interval: 50,
-            sample_prompt: String::new(),
-            sample_tokens: 120,
-            sample_temperature: 0.8,
-            checkpoint_interval: 100,
-        }
-    }
 }
 
 impl TrainingConfig {
@@ -147,33 +155,23 @@ impl TrainingConfig {
         }
     }
 
-    pub fn validate(&self) -> Result<(), LabError> {
-        whole("steps", self.steps, 1, 10_000_000)?;
-        whole("batch_size", self.batch_size, 1, 4096)?;
-        whole("gradient_accumulation", self.gradient_accumulation, 1, 4096)?;
-        number("learning_rate", self.learning_rate, 0.0, 10.0)?;
-        number(
-            "minimum_learning_rate",
-            self.minimum_learning_rate,
-            0.0,
-            10.0,
-        )?;
-        if self.minimum_learning_rate > self.learning_rate {
-            return Err(LabError::config(
-                "minimum_learning_rate",
-                format!(
-                    "the lowest rate {} is above the highest, {}",
-                    self.minimum_learning_rate, self.learning_rate
-                ),
-                "Lower it, or raise learning_rate.",
-            ));
-        }
-        number("beta1", self.beta1, 0.0, 0.999_999)?;
-        number("beta2", self.beta2, 0.0, 0.999_999)?;
-        number("epsilon", self.epsilon, f64::MIN_POSITIVE, 1.0)?;
-        number("weight_decay", self.weight_decay, 0.0, 10.0)?;
-        number("gradient_clip", self.gradient_clip, 0.0, 1e6)?;
-        whole("sample_tokens", self.sample_tokens, 0, 100_000)?;
-        number("sample_temperature", self.sample_temperature, 0.0, 100.0)
+    fn rates_fall(&self) -> Result<(), LabError> {
+        rates_fall(self.learning_rate, self.minimum_learning_rate)
     }
+}
+
+/// An error unless a schedule ends at a rate that is at most the highest.
+pub(crate) fn rates_fall(highest: f64, lowest: f64) -> Result<(), LabError> {
+    if lowest <= highest {
+        return Ok(());
+    }
+    Err(LabError::config(
+        "minimum_learning_rate",
+        text!(
+            "the lowest rate {lowest} is above the highest, {highest}",
+            lowest = lowest,
+            highest = highest,
+        ),
+        "Lower it, or raise learning_rate.",
+    ))
 }

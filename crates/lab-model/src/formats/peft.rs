@@ -206,7 +206,9 @@ fn read_config(json: &Value) -> Result<LoraConfig, LabError> {
         rslora: flag("use_rslora"),
         dora: flag("use_dora"),
     };
-    config.validate().map_err(|error| bad(error.message))?;
+    config
+        .validate()
+        .map_err(|error| bad(error.message.to_string()))?;
     Ok(config)
 }
 

@@ -172,7 +172,7 @@ pub fn documents(data: &TrainingData, base: &Base) -> Result<Vec<Example>, LabEr
 
 fn encoded(conversation: &Conversation, base: &Base) -> Result<Example, LabError> {
     let place = |mut error: LabError| {
-        error.message = format!("row {}: {}", conversation.row, error.message);
+        error.message = format!("row {}: {}", conversation.row, error.message).into();
         error.at("data")
     };
     let tokenizer = &base.tokenizer;

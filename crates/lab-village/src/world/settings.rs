@@ -1,13 +1,11 @@
 //! Sizes and difficulty of a village, with three presets.
 
 use super::words;
-use lab_protocol::checks::{number, whole};
-use lab_protocol::{LabError, MAX_SEED, from_value};
+use lab_protocol::{LabError, MAX_SEED, Settings, from_value, text};
 use serde::{Deserialize, Serialize};
 
 /// A village of a given size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// Small enough that a laptop's CPU learns its language in about a minute.
@@ -44,56 +42,84 @@ impl Preset {
     }
 }
 
+/// First names that there are.
+const FIRST_NAMES: usize = words::WOMEN.len() + words::MEN.len();
+
 /// Everything that decides what a village is. The same settings give the same bytes everywhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
+#[settings(check = Self::enough_names)]
 pub struct VillageSettings {
     /// Where the other settings start from.
     pub preset: Preset,
+    /// Decides every choice.
+    #[setting(range = 0..=MAX_SEED)]
     pub seed: u64,
     /// People who live there and are written about.
+    #[setting(range = 8..=2_000)]
     pub people: usize,
     /// Shops, each in a street and each selling one thing.
+    #[setting(range = 2..=words::SHOPS.len())]
     pub shops: usize,
     /// Different first names. With fewer than people, some share one.
+    #[setting(range = 8..=FIRST_NAMES)]
     pub first_names: usize,
+    /// Different surnames.
+    #[setting(range = 8..=words::SURNAMES.len())]
     pub surnames: usize,
     /// Different streets, pets, trades, foods, colours and goods, of each kind so many.
+    #[setting(range = 12..=words::STREETS.len())]
     pub values: usize,
     /// Texts to pretrain on.
+    #[setting(range = 100..=500_000)]
     pub documents: usize,
     /// Texts of the same language that are held out.
+    #[setting(range = 10..=50_000)]
     pub held_out_documents: usize,
-    /// Share of those texts that are about travellers, of whom nothing is to be remembered: they teach
-    /// to read. More of them are harder to learn.
+    /// Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read.
+    ///
+    /// More of them are harder to learn.
+    #[setting(range = 0.0..=1.0)]
     pub travellers: f64,
     /// Share of the people about whom no question is ever trained.
+    #[setting(range = 0.05..=0.6)]
     pub held_out_people: f64,
     /// Share of the facts about the others that are never asked in training.
+    #[setting(range = 0.0..=0.6)]
     pub held_out_questions: f64,
     /// How often each trained question is answered, in another manner each time.
+    #[setting(range = 1..=100)]
     pub answers_per_question: usize,
-    /// Training pairs whose answer stands in passages that come with the question.
+    /// Training examples whose answer stands in passages that come with the question.
+    #[setting(range = 0..=200_000)]
     pub reading_pairs: usize,
     /// Held-out questions of the same kind.
+    #[setting(range = 0..=20_000)]
     pub judged_reading: usize,
-    /// Share of the reading pairs whose passages do not hold the answer.
+    /// Share of the reading examples whose passages do not hold the answer.
+    #[setting(range = 0.0..=0.9)]
     pub unknown_share: f64,
     /// The maximum number of passages before a question.
+    #[setting(range = 1..=8)]
     pub passages: usize,
-    /// Share of the passages beside the right one that are about a person of the same first name or
-    /// surname: the higher, the harder.
+    /// Share of the passages beside the right one that are about a person of the same first name or surname: the
+    /// higher, the harder.
+    #[setting(range = 0.0..=1.0)]
     pub confusable: f64,
     /// Pairs of answers, one better than the other.
+    #[setting(range = 0..=200_000)]
     pub preference_pairs: usize,
     /// Pairs of answers to held-out questions.
+    #[setting(range = 0..=20_000)]
     pub judged_preferences: usize,
     /// Share of the preference pairs whose order is wrong, as human judgement often is.
+    #[setting(range = 0.0..=0.5)]
     pub preference_noise: f64,
     /// People whom no model is trained on and whom only the documents describe.
+    #[setting(range = 4..=2_000)]
     pub new_people: usize,
     /// Questions about each of them, one for each fact at most.
+    #[setting(range = 1..=7)]
     pub questions_per_new_person: usize,
 }
 
@@ -191,44 +217,6 @@ impl VillageSettings {
         Ok(settings)
     }
 
-    pub fn validate(&self) -> Result<(), LabError> {
-        if self.seed > MAX_SEED {
-            return Err(LabError::config(
-                "seed",
-                format!("the seed {} is above {MAX_SEED}", self.seed),
-                format!("Use a whole number from 0 to {MAX_SEED}."),
-            ));
-        }
-        let names = words::WOMEN.len() + words::MEN.len();
-        whole("people", self.people, 8, 2_000)?;
-        whole("shops", self.shops, 2, words::SHOPS.len())?;
-        whole("first_names", self.first_names, 8, names)?;
-        whole("surnames", self.surnames, 8, words::SURNAMES.len())?;
-        whole("values", self.values, 12, words::STREETS.len())?;
-        whole("documents", self.documents, 100, 500_000)?;
-        whole("held_out_documents", self.held_out_documents, 10, 50_000)?;
-        number("travellers", self.travellers, 0.0, 1.0)?;
-        number("held_out_people", self.held_out_people, 0.05, 0.6)?;
-        number("held_out_questions", self.held_out_questions, 0.0, 0.6)?;
-        whole("answers_per_question", self.answers_per_question, 1, 100)?;
-        whole("reading_pairs", self.reading_pairs, 0, 200_000)?;
-        whole("judged_reading", self.judged_reading, 0, 20_000)?;
-        number("unknown_share", self.unknown_share, 0.0, 0.9)?;
-        whole("passages", self.passages, 1, 8)?;
-        number("confusable", self.confusable, 0.0, 1.0)?;
-        whole("preference_pairs", self.preference_pairs, 0, 200_000)?;
-        whole("judged_preferences", self.judged_preferences, 0, 20_000)?;
-        number("preference_noise", self.preference_noise, 0.0, 0.5)?;
-        whole("new_people", self.new_people, 4, 2_000)?;
-        whole(
-            "questions_per_new_person",
-            self.questions_per_new_person,
-            1,
-            7,
-        )?;
-        self.enough_names()
-    }
-
     /// Everyone has a full name of their own, and held-out people share theirs with nobody.
     fn enough_names(&self) -> Result<(), LabError> {
         let names = self.first_names * self.surnames;
@@ -238,12 +226,17 @@ impl VillageSettings {
         }
         Err(LabError::config(
             "first_names",
-            format!(
-                "{} first names and {} surnames give {names} full names, too few for {} people and {} new ones",
-                self.first_names, self.surnames, self.people, self.new_people
+            text!(
+                "{first_names} first names and {surnames} surnames give {names} full names, too few for {people} people and {new} new ones",
+                first_names = self.first_names,
+                surnames = self.surnames,
+                names = names,
+                people = self.people,
+                new = self.new_people,
             ),
-            format!(
-                "Allow for {needed} full names: more first names or surnames, or fewer people."
+            text!(
+                "Allow for {needed} full names: more first names or surnames, or fewer people.",
+                needed = needed,
             ),
         ))
     }

@@ -1,0 +1,158 @@
+//! The description of settings, as `#[derive(Settings)]` writes it.
+
+use crate::Range;
+use serde_json::Value;
+
+/// A struct of settings.
+#[derive(Debug)]
+pub struct Object {
+    /// The Rust type's name, e.g. `TrainingConfig`.
+    pub name: &'static str,
+    pub help: &'static str,
+    pub notes: &'static str,
+    pub settings: &'static [Setting],
+}
+
+/// A field of a configuration, and the words about it. Words are English, and keys of a language table.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub label: &'static str,
+    /// What it does, for whoever sets it.
+    pub help: &'static str,
+    /// What a reference adds: sources, exceptions. May be empty.
+    pub notes: &'static str,
+    /// May be empty.
+    pub unit: &'static str,
+    /// What the absence of an optional value is called.
+    pub none: &'static str,
+    /// None where what it is a part of says so.
+    pub group: Option<Group>,
+    pub kind: Kind,
+    /// Whether it may be absent, whatever its default.
+    pub optional: bool,
+    pub range: Option<Range>,
+    /// None where it must be given.
+    pub default: Option<fn() -> Value>,
+    pub when: Option<Condition>,
+}
+
+/// A setting counts only while the setting at `path`, in the same struct, has one of these values; a part
+/// that may be absent has the values `true` and `false`.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition {
+    pub path: &'static str,
+    pub values: &'static [&'static str],
+}
+
+/// What values a setting has.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Whole,
+    Number,
+    Switch,
+    Text,
+    /// Several texts.
+    List,
+    /// Several texts, each a line of its own.
+    Lines,
+    Choice(&'static Choices),
+    Layouts(&'static Layouts),
+    /// Settings of its own.
+    Part(&'static Object),
+    /// Several objects.
+    Rows(&'static Object),
+    /// JSON that something else reads.
+    Any,
+}
+
+/// Values to choose from.
+#[derive(Debug)]
+pub struct Choices {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub choices: &'static [Choice],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    pub value: &'static str,
+    pub label: &'static str,
+    /// May be empty.
+    pub help: &'static str,
+}
+
+/// An object whose key `tag` says which settings it has.
+#[derive(Debug)]
+pub struct Layouts {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub tag: &'static str,
+    pub layouts: &'static [Layout],
+}
+
+#[derive(Debug)]
+pub struct Layout {
+    pub choice: Choice,
+    pub settings: &'static [Setting],
+}
+
+impl Kind {
+    /// What there is to choose from.
+    pub fn choices(&self) -> Vec<Choice> {
+        match self {
+            Self::Choice(choices) => choices.choices.to_vec(),
+            Self::Layouts(layouts) => layouts.layouts.iter().map(|one| one.choice).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Where settings are shown together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Always in sight.
+    Main,
+    Model,
+    Adapter,
+    Data,
+    Reward,
+    Answers,
+    Policy,
+    Retrieval,
+    Optimiser,
+    Evaluation,
+    Samples,
+}
+
+impl Group {
+    /// The groups that are folded away, in order.
+    pub const FOLDED: [Group; 10] = [
+        Self::Model,
+        Self::Adapter,
+        Self::Data,
+        Self::Reward,
+        Self::Answers,
+        Self::Policy,
+        Self::Retrieval,
+        Self::Optimiser,
+        Self::Evaluation,
+        Self::Samples,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Main => "Main settings",
+            Self::Model => "Model",
+            Self::Adapter => "Adapter",
+            Self::Data => "Data",
+            Self::Reward => "Reward",
+            Self::Answers => "Answers",
+            Self::Policy => "Policy",
+            Self::Retrieval => "Retrieval",
+            Self::Optimiser => "Optimiser and schedule",
+            Self::Evaluation => "Evaluation and checkpoints",
+            Self::Samples => "Samples",
+        }
+    }
+}

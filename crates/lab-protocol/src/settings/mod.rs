@@ -1,0 +1,18 @@
+//! What a setting is, and what follows from it: each is stated once, at its field (`lab-protocol-derive`).
+
+mod description;
+mod place;
+mod range;
+mod reference;
+mod schema;
+mod strategies;
+mod types;
+
+pub use description::*;
+pub use lab_protocol_derive::Settings;
+pub use place::*;
+pub use range::*;
+pub use reference::reference;
+pub use schema::{Definitions, definition, schema};
+pub use strategies::*;
+pub use types::*;
