@@ -4,23 +4,17 @@ use crate::format::{bytes, count};
 use crate::platform;
 use crate::worker::Files;
 use js_sys::Uint8Array;
-use lab_protocol::{ErrorCode, LabError, from_value};
+use lab_protocol::{ErrorCode, LabError, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The card's configuration: where the model comes from, if it is this site.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct BaseModelConfig {
     /// A folder with a model's files, or a GGUF file, on this page's own site; empty where files are given.
     pub address: String,
-}
-
-impl BaseModelConfig {
-    pub fn check(config: Value) -> Result<(), LabError> {
-        from_value::<Self>(config).map(|_| ())
-    }
 }
 
 /// Where WebAssembly's memory ends: addresses have 32 bits.

@@ -4,11 +4,10 @@
 use crate::app::use_lab;
 use crate::ask::with_model;
 use crate::experiment::StrategyForm;
+use crate::kinds::PREFERENCES;
 use crate::lab::Lab;
-use crate::preference_settings::PREFERENCES;
-use crate::settings::Setting;
 use crate::worker::Cargo;
-use lab_protocol::{Command, LabError, PreferenceExample};
+use lab_protocol::{Command, LabError, Place, PreferenceExample};
 use leptos::prelude::*;
 
 /// What is compared.
@@ -39,8 +38,7 @@ fn learners(lab: Lab) -> Vec<(StrategyForm, RwSignal<String>)> {
     let forms = lab.form.strategies.get().into_iter();
     forms
         .filter_map(|form| {
-            let keeps =
-                |(setting, _): &(&Setting, _)| setting.path == PREFERENCES && form.counts(setting);
+            let keeps = |(place, _): &(&Place, _)| place.path == PREFERENCES && form.counts(place);
             let (_, field) = form.fields().find(keeps)?;
             Some((form, field))
         })

@@ -2,12 +2,12 @@
 
 use crate::app::use_lab;
 use crate::data_panel::{self, DataPanel};
+use crate::experiment::shown;
 use crate::field::{Field, unfolded};
 use crate::lab::Lab;
 use crate::platform;
-use crate::settings::Kind;
 use crate::share::ShareButton;
-use lab_protocol::{BackendChoice, ExperimentConfig, from_json, text_from_bytes};
+use lab_protocol::{BackendChoice, ExperimentConfig, Settings, from_json, places, text_from_bytes};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -19,9 +19,6 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("rlhf", "RLHF in a village"),
     ("village", "Four strategies compared"),
 ];
-
-static SEED: Kind = Kind::Whole(0, usize::MAX);
-static FRACTION: Kind = Kind::Number(0.0, 0.9);
 
 /// Fills the form with an example.
 pub async fn load_example(lab: Lab, name: &str) {
@@ -88,6 +85,21 @@ pub fn ExperimentCard() -> impl IntoView {
             }
         });
     };
+    let shared: Vec<_> = places(ExperimentConfig::OBJECT)
+        .into_iter()
+        .filter_map(|place| {
+            let value = match place.path.as_str() {
+                "data.validation_fraction" => form.validation_fraction,
+                "seed" => form.seed,
+                _ => return None,
+            };
+            let default = shown(
+                &place.setting,
+                place.setting.default.map(|default| default()).as_ref(),
+            );
+            Some(view! { <Field path=place.path setting=place.setting default value/> })
+        })
+        .collect();
     view! {
         <details class="card step-card experiment" open=open on:toggle=toggled>
             <summary>
@@ -113,10 +125,7 @@ pub fn ExperimentCard() -> impl IntoView {
                 <p class="lead">{move || form.description.get()}</p>
                 <DataPanel/>
                 <div class="fields shared">
-                    <Field path="data.validation_fraction" label="Held out" kind=&FRACTION value=form.validation_fraction
-                        help="Share of the text, at its end, that is never trained on." range="0 to 0.9, default 0.1"/>
-                    <Field path="seed" label="Seed" kind=&SEED value=form.seed
-                        help="The same seed gives the same run." range="0 to 2⁵³ − 1, default 1337"/>
+                    {shared}
                 </div>
             </fieldset>
         </details>

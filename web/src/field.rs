@@ -2,8 +2,7 @@
 
 use crate::app::use_lab;
 use crate::lab::field_id;
-use crate::settings::{Kind, Setting};
-use lab_protocol::LabError;
+use lab_protocol::{ABOVE_ZERO, Kind, LabError, Range, Setting};
 use leptos::prelude::*;
 
 /// The experiment's first error, as the form stands. Views show it at the field that it names.
@@ -30,20 +29,16 @@ impl FormError {
     }
 }
 
-/// An input for one value. `path` is the field's path in the experiment.
+/// An input for one value. `path` is the field's path in the experiment; `default` is shown with its range.
 #[component]
 pub fn Field(
     #[prop(into)] path: String,
-    #[prop(into)] label: String,
-    /// What the value means, in a sentence.
-    #[prop(into)]
-    help: String,
-    /// Its range and default.
-    #[prop(into, default = String::new())]
-    range: String,
-    kind: &'static Kind,
+    setting: Setting,
+    #[prop(into)] default: String,
     value: RwSignal<String>,
 ) -> impl IntoView {
+    let kind = setting.kind;
+    let range = range(&setting, &default);
     let id = field_id(&path);
     let help_id = format!("{id}-help");
     let error_id = format!("{id}-error");
@@ -56,12 +51,21 @@ pub fn Field(
     let shown_error =
         move || error().map(|error| format!("{} {}", sentence(&error.message), error.hint));
     view! {
-        <div class="field" class:invalid=invalid class:switch=matches!(kind, Kind::Switch | Kind::Part) class:wide=matches!(kind, Kind::Text | Kind::Lines | Kind::Rows)>
-            <label class="field-label" for=id.clone()>{label}</label>
-            <Control id described invalid kind value/>
-            <p class="field-help" id=help_id>{help} <span class="field-range">{range}</span></p>
+        <div class="field" class:invalid=invalid class:switch=is_switch(&setting) class:wide=matches!(kind, Kind::Text | Kind::Lines | Kind::Rows(_) | Kind::Any)>
+            <label class="field-label" for=id.clone()>{setting.label}</label>
+            <Control id described invalid setting value/>
+            <p class="field-help" id=help_id>{setting.help} <span class="field-range">{range}</span></p>
             <p class="field-error" id=error_id>{shown_error}</p>
         </div>
+    }
+}
+
+/// On or off, and nothing else.
+fn is_switch(setting: &Setting) -> bool {
+    match setting.kind {
+        Kind::Switch => !setting.optional,
+        Kind::Part(_) => true,
+        _ => false,
     }
 }
 
@@ -70,42 +74,42 @@ fn Control(
     id: String,
     described: String,
     invalid: Memo<bool>,
-    kind: &'static Kind,
+    setting: Setting,
     value: RwSignal<String>,
 ) -> impl IntoView {
     let type_in = move |event| value.set(event_target_value(&event));
     let wrong = move || invalid.get().then_some("true");
-    match kind {
-        Kind::Whole(..) | Kind::WholeUpTo(..) => view! {
+    match setting.kind {
+        Kind::Whole => view! {
             <input type="number" step="1" id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
-        Kind::Number(..) | Kind::Text | Kind::List => view! {
-            <input type="text" inputmode=if matches!(kind, Kind::Number(..)) { "decimal" } else { "text" } autocomplete="off" spellcheck="false"
+        Kind::Number | Kind::Text | Kind::List => view! {
+            <input type="text" inputmode=if matches!(setting.kind, Kind::Number) { "decimal" } else { "text" } autocomplete="off" spellcheck="false"
                 id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in/>
         }
         .into_any(),
-        Kind::Lines | Kind::Rows => view! {
+        Kind::Lines | Kind::Rows(_) | Kind::Any => view! {
             <textarea rows="3" id=id aria-describedby=described aria-invalid=wrong prop:value=value on:input=type_in></textarea>
         }
         .into_any(),
-        Kind::Switch | Kind::Part => view! {
-            <input type="checkbox" id=id aria-describedby=described aria-invalid=wrong
-                prop:checked=move || value.get() == "true"
-                on:change=move |event| value.set(event_target_checked(&event).to_string())/>
-        }
-        .into_any(),
-        Kind::Maybe(neither) => view! {
+        Kind::Switch if setting.optional => view! {
             <select id=id aria-describedby=described aria-invalid=wrong prop:value=value on:change=type_in>
-                <option value="">{*neither}</option>
+                <option value="">{setting.none}</option>
                 <option value="true">"On"</option>
                 <option value="false">"Off"</option>
             </select>
         }
         .into_any(),
-        Kind::Choice(choices) => view! {
+        Kind::Switch | Kind::Part(_) => view! {
+            <input type="checkbox" id=id aria-describedby=described aria-invalid=wrong
+                prop:checked=move || value.get() == "true"
+                on:change=move |event| value.set(event_target_checked(&event).to_string())/>
+        }
+        .into_any(),
+        Kind::Choice(_) | Kind::Layouts(_) => view! {
             <select id=id aria-describedby=described aria-invalid=wrong prop:value=value on:change=type_in>
-                {choices.iter().map(|(name, title)| view! { <option value=*name>{*title}</option> }).collect_view()}
+                {setting.kind.choices().into_iter().map(|choice| view! { <option value=choice.value>{choice.label}</option> }).collect_view()}
             </select>
         }
         .into_any(),
@@ -113,41 +117,36 @@ fn Control(
 }
 
 /// The range and default of a setting in words.
-pub fn range(setting: &Setting, default: &str) -> String {
-    let default_of = |choices: &[(&str, &str)]| {
-        choices
-            .iter()
-            .find(|(name, _)| *name == default)
-            .map_or(default.to_owned(), |(_, title)| (*title).to_owned())
-    };
-    match &setting.kind {
-        Kind::Whole(..) | Kind::Number(..) if default.is_empty() => "Empty is none".to_owned(),
-        Kind::Whole(low, high) if *high >= 1 << 31 => format!("{low} or more, default {default}"),
-        Kind::Whole(low, high) => format!(
-            "{low} to {}, default {default}",
-            crate::format::count(*high)
-        ),
-        Kind::WholeUpTo(low, limit) => format!("{low} to {limit}, default {default}"),
-        Kind::Number(low, high) if *low == f64::MIN_POSITIVE => {
-            format!("above 0 to {high}, default {default}")
+fn range(setting: &Setting, default: &str) -> String {
+    match (setting.kind, setting.range) {
+        (Kind::Whole | Kind::Number, _) if default.is_empty() => "Empty is none".to_owned(),
+        (_, Some(Range { low, high })) => {
+            let low = match low {
+                ABOVE_ZERO => "above 0".to_owned(),
+                low => low.to_string(),
+            };
+            let range = match high {
+                high if high >= 1e9 => format!("{low} or more"),
+                high if high >= 1000.0 => {
+                    format!("{low} to {}", crate::format::count(high as usize))
+                }
+                high => format!("{low} to {high}"),
+            };
+            format!("{range}, default {default}")
         }
-        Kind::Number(low, high) if *high >= 1e9 => format!("{low} or more, default {default}"),
-        Kind::Number(low, high) if *high >= 1000.0 => {
-            format!(
-                "{low} to {}, default {default}",
-                crate::format::count(*high as usize)
-            )
-        }
-        Kind::Number(low, high) => format!("{low} to {high}, default {default}"),
-        Kind::Switch | Kind::Part => {
+        _ if is_switch(setting) => {
             format!("Default {}", if default == "true" { "on" } else { "off" })
         }
-        Kind::Maybe(neither) => format!("Default {}", neither.to_lowercase()),
-        Kind::Choice(choices) => format!("Default {}", default_of(choices)),
-        Kind::Text | Kind::List | Kind::Lines | Kind::Rows if default.is_empty() => {
-            "Default empty".to_owned()
+        (Kind::Switch, _) if default.is_empty() => {
+            format!("Default {}", setting.none.to_lowercase())
         }
-        Kind::Text | Kind::List | Kind::Lines | Kind::Rows => format!("Default {default}"),
+        (Kind::Choice(_) | Kind::Layouts(_), _) => {
+            let choices = setting.kind.choices();
+            let choice = choices.iter().find(|choice| choice.value == default);
+            format!("Default {}", choice.map_or(default, |choice| choice.label))
+        }
+        _ if default.is_empty() => "Default empty".to_owned(),
+        _ => format!("Default {default}"),
     }
 }
 

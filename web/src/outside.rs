@@ -1,9 +1,8 @@
 //! Strategies that the page does not know, since a module of the user's brings them: their settings are those
 //! that the experiment gives.
 
-use crate::kinds::{Base, StrategyKind};
-use crate::settings::{Group, Kind, Setting, setting};
-use lab_protocol::LabError;
+use crate::kinds::{Base, StrategyKind, Words};
+use lab_protocol::{Group, Kind, LabError, Place, Setting};
 use serde_json::Value;
 
 /// A kind with a setting for each value of `config`. It lives as long as the page, like the page's own.
@@ -11,22 +10,25 @@ pub fn kind(id: &str, config: &Value) -> Result<&'static StrategyKind, LabError>
     let mut settings = Vec::new();
     add("", config, &mut settings)?;
     let id: &'static str = id.to_owned().leak();
-    Ok(Box::leak(Box::new(StrategyKind {
+    let words = Words {
         id,
         title: id,
         name: id,
         description: "A strategy of the module that was loaded with the page.",
         base: Base::Never,
-        runs: true,
         figures: &["held_out/unseen_questions", "validation_loss", "loss"],
         tiles: &["loss", "validation_loss", "perplexity", "accuracy"],
-        tables: vec![&*settings.leak()].leak(),
+    };
+    Ok(Box::leak(Box::new(StrategyKind {
+        words,
+        runs: true,
+        settings,
         resolve: Ok,
         check: |_| Ok(()),
     })))
 }
 
-fn add(path: &str, value: &Value, settings: &mut Vec<Setting>) -> Result<(), LabError> {
+fn add(path: &str, value: &Value, settings: &mut Vec<Place>) -> Result<(), LabError> {
     let kind = match value {
         Value::Object(map) => {
             for (key, value) in map {
@@ -37,7 +39,7 @@ fn add(path: &str, value: &Value, settings: &mut Vec<Setting>) -> Result<(), Lab
         }
         Value::Null if path.is_empty() => return Ok(()),
         Value::Bool(_) => Kind::Switch,
-        Value::Number(_) => Kind::Number(f64::MIN, f64::MAX),
+        Value::Number(_) => Kind::Number,
         Value::String(_) => Kind::Text,
         Value::Array(values) if values.iter().all(Value::is_string) => Kind::List,
         other => {
@@ -48,8 +50,12 @@ fn add(path: &str, value: &Value, settings: &mut Vec<Setting>) -> Result<(), Lab
             ));
         }
     };
-    let path: &'static str = path.to_owned().leak();
-    settings.push(setting(Group::Main, path, path, kind, ""));
+    settings.push(Place {
+        path: path.to_owned(),
+        setting: Setting::of(path.to_owned().leak(), kind),
+        group: Group::Main,
+        when: Vec::new(),
+    });
     Ok(())
 }
 

@@ -2,9 +2,9 @@
 //! there are workers for them. A failure stops what starts from it and nothing else.
 
 use crate::experiment::StrategyForm;
+use crate::kinds::ENDPOINT;
 use crate::lab::Lab;
 use crate::platform;
-use crate::rag_settings::ENDPOINT;
 use crate::runs::{Phase, Run};
 use crate::worker::{Cargo, Files};
 use lab_protocol::{Command, ExperimentConfig, Secret};

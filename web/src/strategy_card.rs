@@ -4,16 +4,14 @@ use crate::app::use_lab;
 use crate::base_card::BaseFiles;
 use crate::chart::Stroke;
 use crate::experiment::{StrategyForm, shown};
-use crate::field::{Field, FormError, range, unfolded};
+use crate::field::{Field, FormError, unfolded};
 use crate::format::{duration, metric};
-use crate::kinds::Base;
+use crate::kinds::{Base, ENDPOINT};
 use crate::lab::{Lab, field_id};
 use crate::metrics;
-use crate::rag_settings::ENDPOINT;
 use crate::run_bar::steps;
 use crate::runs::{Phase, RunState};
-use crate::settings::{ADVANCED, Group};
-use lab_protocol::RunResult;
+use lab_protocol::{Group, RunResult};
 use leptos::prelude::*;
 
 #[component]
@@ -27,14 +25,14 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
     let (open, toggled) = unfolded();
     let active = Memo::new(move |_| lab.store.phase.get().is_active());
     let several = Memo::new(move |_| lab.form.strategies.with(Vec::len) > 1);
-    let advanced: Vec<_> = ADVANCED
-        .iter()
-        .filter(|(group, _)| kind.settings().any(|setting| setting.group == *group))
-        .map(|(group, title)| {
-            let fields = fields(index, &form, *group);
+    let advanced: Vec<_> = Group::FOLDED
+        .into_iter()
+        .filter(|group| kind.settings.iter().any(|place| place.group == *group))
+        .map(|group| {
+            let fields = fields(index, &form, group);
             view! {
                 <fieldset class="group">
-                    <legend>{*title}</legend>
+                    <legend>{group.title()}</legend>
                     <div class="fields">{fields}</div>
                 </fieldset>
             }
@@ -181,19 +179,19 @@ fn Labelled(
 fn fields(index: usize, form: &StrategyForm, group: Group) -> Vec<AnyView> {
     let kind = form.kind;
     form.fields()
-        .filter(|(setting, _)| setting.group == group)
-        .map(|(setting, value)| {
-            let path = format!("strategies[{index}].config.{}", setting.path);
-            let default = kind.default_of(setting);
-            let range = range(setting, &shown(setting, default.as_ref()));
+        .filter(|(place, _)| place.group == group)
+        .map(|(place, value)| {
+            let path = format!("strategies[{index}].config.{}", place.path);
+            let setting = place.setting;
+            let default = shown(&setting, kind.default_of(place).as_ref());
             let field = move || {
-                view! { <Field path=path.clone() label=setting.label help=setting.help range=range.clone() kind=&setting.kind value=value/> }
+                view! { <Field path=path.clone() setting default=default.clone() value=value/> }
             };
-            if setting.when.is_none() {
+            if place.when.is_empty() {
                 return field().into_any();
             }
             let form = form.clone();
-            let counts = Memo::new(move |_| form.counts(setting));
+            let counts = Memo::new(move |_| form.counts(place));
             (move || counts.get().then(&field)).into_any()
         })
         .collect()

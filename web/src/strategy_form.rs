@@ -3,7 +3,7 @@
 use crate::format::{escape, unescape};
 use crate::kinds::StrategyKind;
 use crate::runs::RunState;
-use crate::settings::{Group, Kind, Setting};
+use lab_protocol::{Group, Kind, Place, Setting};
 use leptos::prelude::*;
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ pub struct StrategyForm {
     pub kind: &'static StrategyKind,
     /// Key of the strategy whose model this one starts from.
     pub from: RwSignal<Option<usize>>,
-    /// One for each of `kind.settings()`.
+    /// One for each of `kind.settings`.
     pub values: Vec<RwSignal<String>>,
     pub run: RunState,
 }
@@ -33,10 +33,9 @@ static NEXT_KEY: AtomicUsize = AtomicUsize::new(0);
 
 impl StrategyForm {
     pub fn new(name: String, kind: &'static StrategyKind, config: &Value) -> Self {
-        let values = kind
-            .settings()
-            .map(|setting| RwSignal::new(shown(setting, config.pointer(&setting.pointer()))))
-            .collect();
+        let text = |place: &Place| shown(&place.setting, config.pointer(&place.pointer()));
+        let values = kind.settings.iter().map(|place| RwSignal::new(text(place)));
+        let values = values.collect();
         Self {
             key: NEXT_KEY.fetch_add(1, Ordering::Relaxed),
             name: RwSignal::new(name),
@@ -48,37 +47,36 @@ impl StrategyForm {
     }
 
     /// The settings with their fields.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static Setting, RwSignal<String>)> {
-        self.kind.settings().zip(self.values.iter().copied())
+    pub fn fields(&self) -> impl Iterator<Item = (&'static Place, RwSignal<String>)> {
+        self.kind.settings.iter().zip(self.values.iter().copied())
     }
 
     /// The field of the setting with this path.
     pub fn value_at(&self, path: &str) -> Option<RwSignal<String>> {
         self.fields()
-            .find(|(setting, _)| setting.path == path)
+            .find(|(place, _)| place.path == path)
             .map(|(_, value)| value)
     }
 
     /// Whether a setting counts, by the other settings that it depends on.
-    pub fn counts(&self, setting: &Setting) -> bool {
-        let Some((path, values)) = setting.when else {
-            return true;
-        };
-        let holds = |(other, value): (&'static Setting, RwSignal<String>)| {
-            other.path == path
-                && value.with(|value| values.contains(&value.as_str()))
-                && self.counts(other)
-        };
-        self.fields().any(holds)
+    pub fn counts(&self, place: &Place) -> bool {
+        place.when.iter().all(|(path, values)| {
+            let holds = |(other, value): (&'static Place, RwSignal<String>)| {
+                other.path == *path
+                    && value.with(|value| values.contains(&value.as_str()))
+                    && self.counts(other)
+            };
+            self.fields().any(holds)
+        })
     }
 
     /// The configuration as it stands in the fields.
     pub fn config(&self) -> Value {
         let mut config = Value::Object(Map::new());
-        for (setting, value) in self.fields() {
-            let typed = typed(setting, &value.get());
-            if let Some(value) = typed.filter(|_| self.counts(setting)) {
-                put(&mut config, setting.path, value);
+        for (place, value) in self.fields() {
+            let typed = typed(&place.setting, &value.get());
+            if let Some(value) = typed.filter(|_| self.counts(place)) {
+                put(&mut config, &place.path, value);
             }
         }
         config
@@ -86,14 +84,14 @@ impl StrategyForm {
 
     /// What the folded card says.
     pub fn headline(&self) -> String {
-        let main = |setting: &Setting| {
-            let number = matches!(setting.kind, Kind::Whole(..) | Kind::Number(..));
-            number && setting.group == Group::Main && self.counts(setting)
+        let main = |place: &Place| {
+            let number = matches!(place.setting.kind, Kind::Whole | Kind::Number);
+            number && place.group == Group::Main && self.counts(place)
         };
         let words: Vec<_> = self
             .fields()
-            .filter(|(setting, _)| main(setting))
-            .map(|(setting, value)| format!("{} {}", setting.label.to_lowercase(), value.get()))
+            .filter(|(place, _)| main(place))
+            .map(|(place, value)| format!("{} {}", place.setting.label.to_lowercase(), value.get()))
             .collect();
         words.join(" · ")
     }
@@ -102,10 +100,10 @@ impl StrategyForm {
 /// A field's text for a value of a configuration; none where the configuration lacks it.
 pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
     match (&setting.kind, value) {
-        (Kind::Part, value) => value.is_some_and(Value::is_object).to_string(),
+        (Kind::Part(_), value) => value.is_some_and(Value::is_object).to_string(),
         (_, None | Some(Value::Null)) => String::new(),
         (_, Some(Value::String(text))) => escape(text),
-        (Kind::Rows, Some(Value::Array(rows))) => {
+        (Kind::Rows(_), Some(Value::Array(rows))) => {
             let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
             rows.join("\n")
         }
@@ -129,15 +127,17 @@ pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
 /// The value that a field's text means; none where the field is empty, which means the default.
 fn typed(setting: &Setting, text: &str) -> Option<Value> {
     match setting.kind {
+        Kind::Text if setting.optional && text.is_empty() => None,
         Kind::Text => Some(Value::String(unescape(text))),
-        Kind::Choice(_) => Some(Value::String(text.to_owned())),
+        Kind::Choice(_) | Kind::Layouts(_) => Some(Value::String(text.to_owned())),
+        Kind::Switch if setting.optional && text.is_empty() => None,
         Kind::Switch => Some(Value::Bool(text == "true")),
-        Kind::Maybe(_) => (!text.is_empty()).then(|| Value::Bool(text == "true")),
-        Kind::Part => (text == "true").then(|| Value::Object(Map::new())),
+        Kind::Part(_) => (text == "true").then(|| Value::Object(Map::new())),
         Kind::List => Some(parts(text, ',')),
         Kind::Lines => Some(parts(text, '\n')),
-        Kind::Rows => rows(text),
-        Kind::Whole(..) | Kind::WholeUpTo(..) | Kind::Number(..) => number(text),
+        Kind::Rows(_) => rows(text),
+        Kind::Whole | Kind::Number => number(text),
+        Kind::Any => serde_json::from_str(text).ok(),
     }
 }
 

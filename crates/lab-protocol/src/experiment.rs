@@ -30,7 +30,9 @@ pub struct ExperimentConfig {
     /// What it is for.
     #[serde(default)]
     pub description: String,
-    /// Decides initial weights, batches, dropout and samples.
+    /// The same seed gives the same run.
+    ///
+    /// It decides initial weights, batches, dropout and samples.
     #[serde(default = "default_seed")]
     #[setting(range = 0..=MAX_SEED)]
     pub seed: u64,
@@ -227,9 +229,9 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[setting(when(source = "village"))]
     pub village: serde_json::Map<String, serde_json::Value>,
-    /// Share of the text, at its end, that is held out for validation.
+    /// Share of the text, at its end, that is never trained on.
     #[serde(default = "default_validation_fraction")]
-    #[setting(range = 0.0..=0.9)]
+    #[setting(label = "Held out", range = 0.0..=0.9)]
     pub validation_fraction: f64,
 }
 

@@ -37,6 +37,26 @@ pub struct Setting {
     pub when: Option<Condition>,
 }
 
+impl Setting {
+    /// A setting of which nothing is known but its name and its values.
+    pub const fn of(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            label: name,
+            help: "",
+            notes: "",
+            unit: "",
+            none: "None",
+            group: None,
+            kind,
+            optional: false,
+            range: None,
+            default: None,
+            when: None,
+        }
+    }
+}
+
 /// A setting counts only while the setting at `path`, in the same struct, has one of these values; a part
 /// that may be absent has the values `true` and `false`.
 #[derive(Clone, Copy, Debug)]
