@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use lab_orchestrator::export::{ExportFormat, from_csv, from_jsonl};
 use lab_orchestrator::{LabOrchestrator, LocalExecutor};
 use lab_protocol::{
-    BackendChoice, ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, Outcome,
-    RunInfo, RunResult, Standing, StopReason, StrategyConfig, from_value,
+    BackendChoice, Direction, ErrorCode, ExperimentConfig, LabError, MetricInfo, MetricRecord,
+    ModelFile, Outcome, RunInfo, RunResult, Standing, StopReason, StrategyConfig, from_value,
 };
 use lab_strategies::{
     Control, Finished, Metric, Registry, RunContext, Strategy, TrainingData, device, read_config,
@@ -129,6 +129,7 @@ impl Strategy for Bigrams {
             run.step_made(step);
         }
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason,
             steps: step,
@@ -149,6 +150,14 @@ struct Sharpness;
 impl Metric for Sharpness {
     fn name(&self) -> &str {
         "sharpness_score"
+    }
+
+    fn info(&self) -> MetricInfo {
+        MetricInfo {
+            direction: Direction::More,
+            help: "letters of the text for each that it hesitates between".into(),
+            ..MetricInfo::named(self.name())
+        }
     }
 
     fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
@@ -326,6 +335,7 @@ impl Strategy for Modest {
 
     async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason: StopReason::Completed,
             steps: 0,

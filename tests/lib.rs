@@ -6,11 +6,15 @@ pub mod tiny_encoder;
 use async_trait::async_trait;
 use lab_protocol::{
     BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
+    metric_info,
 };
 use lab_strategies::{Host, Registry, device, prepare};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+
+/// Metrics that the tests of extensions bring.
+const FROM_OUTSIDE: [&str; 3] = ["sharpness_score", "held_out/words", "broken"];
 
 /// Keeps every event. Gives a command each time the strategy asks before or at the step it is for.
 #[derive(Default)]
@@ -68,7 +72,17 @@ impl Host for TestHost {
         self.clock.get()
     }
 
+    /// Metrics that are not declared fail every test that runs a strategy.
     fn emit(&self, event: Event) {
+        if let Event::Metrics { records, .. } = &event {
+            for name in records.iter().flat_map(|record| record.values.keys()) {
+                let known = metric_info(name, &[]).is_some() || FROM_OUTSIDE.contains(&&name[..]);
+                assert!(
+                    known,
+                    "declare {name} in crates/lab-protocol/src/metrics.rs"
+                );
+            }
+        }
         self.events.borrow_mut().push(event);
     }
 

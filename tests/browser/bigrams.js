@@ -68,7 +68,8 @@ export default function (lab) {
 
   // How many times fewer characters a run hesitates between than guessing does.
   lab.addMetric("sharpness_score", ({ result, text }) =>
-    "validation_loss" in result.metrics ? new Set(text).size / Math.exp(result.metrics.validation_loss) : undefined);
+    "validation_loss" in result.metrics ? new Set(text).size / Math.exp(result.metrics.validation_loss) : undefined,
+    { direction: "more", help: "letters of the text for each that it hesitates between" });
 
   // The more vowels the better.
   lab.setReward(({ response }) => (response.match(/[aeiou]/g) ?? []).length);

@@ -79,10 +79,16 @@ fn Metrics() -> impl IntoView {
             let cells: Vec<_> = cells
                 .map(|(row, standing)| cell(row.metrics.get(&name), standing))
                 .collect();
-            let help = metrics::help(&name);
+            let info = comparison.info(&name);
+            let (help, title) = (info.help.into_owned(), info.label.into_owned());
+            let title = if title.is_empty() {
+                metrics::title(&name)
+            } else {
+                title
+            };
             view! {
                 <tr>
-                    <th scope="row">{metrics::title(&name)}<span class="metric-help">{help}</span></th>
+                    <th scope="row">{title}<span class="metric-help">{help}</span></th>
                     {cells}
                 </tr>
             }

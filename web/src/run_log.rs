@@ -233,7 +233,7 @@ impl RunLog {
                 last.step
             ),
         };
-        let rises = metrics::better(topic) == metrics::Better::Higher;
+        let rises = metrics::better(topic) == lab_protocol::Direction::More;
         let best = validation.iter().min_by(|a, b| {
             let order = a.value.total_cmp(&b.value);
             if rises { order.reverse() } else { order }

@@ -24,7 +24,7 @@ export type DataConfig = {
   name?: string;
   /** Where the data come from. */
   source: DataSource;
-  /** Share of the text, at its end, that is held out for validation. Default: 0.1. */
+  /** Share of the text, at its end, that is never trained on. Default: 0.1. */
   validation_fraction?: number;
   /** Settings of the village that differ from the preset's. */
   village?: VillageSettings;
@@ -528,7 +528,7 @@ export type ExperimentConfig = {
   name: string;
   /** Version of the layout of experiments. Default: 1. */
   schema?: number;
-  /** Decides initial weights, batches, dropout and samples. Default: 1337. */
+  /** The same seed gives the same run. It decides initial weights, batches, dropout and samples. Default: 1337. */
   seed?: number;
   /** Its strategies. */
   strategies: Array<StrategyConfig>;

@@ -111,10 +111,10 @@ export default {
         },
         "validation_fraction": {
           "default": 0.1,
-          "description": "Share of the text, at its end, that is held out for validation.",
+          "description": "Share of the text, at its end, that is never trained on.",
           "maximum": 0.9,
           "minimum": 0,
-          "title": "Validation fraction",
+          "title": "Held out",
           "type": "number"
         },
         "village": {
@@ -2326,7 +2326,7 @@ export default {
     },
     "seed": {
       "default": 1337,
-      "description": "Decides initial weights, batches, dropout and samples.",
+      "description": "The same seed gives the same run.\n\nIt decides initial weights, batches, dropout and samples.",
       "maximum": 9007199254740991,
       "minimum": 0,
       "title": "Seed",

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use lab_protocol::{
-    ErrorCode, GenerateRequest, LabError, ModelFile, RunInfo, RunResult, StopReason, StrategyConfig,
+    ErrorCode, GenerateRequest, LabError, MetricInfo, ModelFile, RunInfo, RunResult, StopReason,
+    StrategyConfig, text,
 };
 use lab_strategies::{
     Answer, Control, Finished, Metric, RewardFunction, RunContext, Strategy, TrainingData,
@@ -207,6 +208,7 @@ impl Strategy for ModuleStrategy {
             false => StopReason::Completed,
         };
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason,
             steps: state.steps,
@@ -312,9 +314,32 @@ async fn next(
 
 /// A metric of JavaScript.
 pub struct ModuleMetric {
-    pub name: String,
+    info: MetricInfo,
     /// Gives a number, or nothing where the metric has no meaning.
-    pub measure: js_sys::Function,
+    measure: js_sys::Function,
+}
+
+impl ModuleMetric {
+    /// `info` is a [`MetricInfo`] or undefined; its name is `name`.
+    pub fn new(name: &str, measure: js_sys::Function, info: JsValue) -> Result<Self, LabError> {
+        let given = match info.is_undefined() || info.is_null() {
+            true => MetricInfo::default(),
+            false => serde_wasm_bindgen::from_value(info).map_err(|error| {
+                LabError::config(
+                    "info",
+                    text!(
+                        "the declaration of the metric {name} cannot be read: {error}",
+                        name = name,
+                        error = error,
+                    ),
+                    "Give direction (more, less or neither), label, unit and help, or some of them.",
+                )
+            })?,
+        };
+        let name = name.to_owned().into();
+        let info = MetricInfo { name, ..given };
+        Ok(Self { info, measure })
+    }
 }
 
 #[derive(Serialize)]
@@ -326,7 +351,11 @@ struct Measured<'a> {
 
 impl Metric for ModuleMetric {
     fn name(&self) -> &str {
-        &self.name
+        &self.info.name
+    }
+
+    fn info(&self) -> MetricInfo {
+        self.info.clone()
     }
 
     fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {

@@ -118,11 +118,17 @@ impl Lab {
         self.registry.add_strategy(name, strategy).map_err(to_js)
     }
 
-    /// Adds a metric: `measure(run)` gives a number, or nothing where it has no meaning.
+    /// Adds a metric: `measure(run)` gives a number, or nothing where it has no meaning. `info` has what is
+    /// known of it, see `MetricInfo`; it may be undefined.
     #[wasm_bindgen(js_name = addMetric)]
-    pub fn add_metric(&mut self, name: String, measure: js_sys::Function) -> Result<(), JsValue> {
-        let metric = Rc::new(ModuleMetric { name, measure });
-        self.registry.add_metric(metric).map_err(to_js)
+    pub fn add_metric(
+        &mut self,
+        name: String,
+        measure: js_sys::Function,
+        info: JsValue,
+    ) -> Result<(), JsValue> {
+        let metric = ModuleMetric::new(&name, measure, info).map_err(to_js)?;
+        self.registry.add_metric(Rc::new(metric)).map_err(to_js)
     }
 
     /// Supplies the reward of experiments whose reward is a function: `reward(answer)` gives a number.

@@ -2,11 +2,12 @@
 //
 //   export default function (lab) {
 //     lab.addStrategy("name", (config) => ({ validate(data) {…}, async train(run) {…}, answer(prompts, files) {…} }));
-//     lab.addMetric("name_score", ({ result, text, answers }) => number);
+//     lab.addMetric("name_score", ({ result, text, answers }) => number, { direction: "more", label: "Names", unit: "", help: "…" });
 //     lab.setReward(({ prompt, response, tokens }) => number);
 //   }
 //
-// `validate` and `answer` may be left out. `train` returns { metrics: { name: number }, files: [{ path, bytes }] }.
+// What a metric is may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not
+// ranked. `validate` and `answer` may be left out. `train` returns { metrics: { name: number }, files: [{ path, bytes }] }.
 // What is wrong is thrown: an Error, or { code, message, hint, field } as the lab's own errors have it.
 
 /** Loads the modules at these addresses, which must be of this site. */
@@ -30,7 +31,7 @@ export async function load(addresses) {
 export async function register(modules, lab) {
   const registrar = {
     addStrategy: (name, create) => lab.addStrategy(name, (config) => adapt(create(config), name, config)),
-    addMetric: (name, measure) => lab.addMetric(name, measure),
+    addMetric: (name, measure, info) => lab.addMetric(name, measure, info),
     setReward: (reward) => lab.setReward(reward),
   };
   for (const module of modules) await module(registrar);

@@ -262,6 +262,7 @@ mod tests {
             }
             let stopped = self.stops.contains(&strategy);
             Ok(RunResult {
+                declared: Vec::new(),
                 strategy: strategy.to_owned(),
                 stop_reason: if stopped {
                     StopReason::Stopped

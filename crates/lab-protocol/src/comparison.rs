@@ -1,11 +1,8 @@
 //! Strategies beside each other, by the metrics that their runs ended with.
 
-use crate::RunResult;
+use crate::{Direction, MetricInfo, RunResult, STANDARD_ERROR, metric_info};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// What the name of a metric's standard error has after the metric's own.
-pub const STANDARD_ERROR: &str = "_standard_error";
 
 /// A metric of a strategy, over all runs of it that were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +25,9 @@ pub struct ComparisonRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub rows: Vec<ComparisonRow>,
+    /// Metrics from outside the lab.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<MetricInfo>,
 }
 
 /// How a strategy stands in a metric.
@@ -46,7 +46,13 @@ impl Comparison {
     /// Compares results; those of one strategy's name are runs of it.
     pub fn of<'a>(results: impl IntoIterator<Item = &'a RunResult>) -> Self {
         let mut strategies: Vec<(String, Vec<&RunResult>)> = Vec::new();
+        let mut declared: Vec<MetricInfo> = Vec::new();
         for result in results {
+            for info in &result.declared {
+                if declared.iter().all(|known| known.name != info.name) {
+                    declared.push(info.clone());
+                }
+            }
             match strategies
                 .iter_mut()
                 .find(|(name, _)| *name == result.strategy)
@@ -62,7 +68,7 @@ impl Comparison {
                 metrics: metrics(&runs),
             })
             .collect();
-        Self { rows }
+        Self { rows, declared }
     }
 
     /// Names of all metrics, each once, sorted.
@@ -77,6 +83,11 @@ impl Comparison {
         names
     }
 
+    /// What a metric of the table is.
+    pub fn info(&self, metric: &str) -> MetricInfo {
+        metric_info(metric, &self.declared).unwrap_or_else(|| MetricInfo::named(metric))
+    }
+
     /// How each row stands in a metric.
     pub fn standings(&self, metric: &str) -> Vec<Standing> {
         let values: Vec<Option<&Measured>> = self
@@ -88,8 +99,10 @@ impl Comparison {
                     .filter(|value| value.mean.is_finite())
             })
             .collect();
-        let Some(direction) = direction(metric) else {
-            return vec![Standing::Unranked; values.len()];
+        let direction = match self.info(metric).direction {
+            Direction::More => 1.0,
+            Direction::Less => -1.0,
+            Direction::Neither => return vec![Standing::Unranked; values.len()],
         };
         let best = values
             .iter()
@@ -148,46 +161,6 @@ fn metrics(runs: &[&RunResult]) -> BTreeMap<String, Measured> {
         .collect()
 }
 
-/// 1 where more is better, -1 where less is; none for what is neither. It follows from the words in the
-/// last part of the name: `accuracy`, `reward` or `score`, among others, for more; `loss`, `error` or
-/// `seconds` for less.
-pub fn direction(metric: &str) -> Option<f64> {
-    let name = metric.rsplit('/').next().unwrap_or(metric);
-    const LESS: [&str; 10] = [
-        "loss",
-        "error",
-        "perplexity",
-        "bits_per_byte",
-        "seconds",
-        "bytes",
-        "gap",
-        "_ms",
-        "parameters",
-        "kl",
-    ];
-    const MORE: [&str; 15] = [
-        "accuracy",
-        "reward",
-        "score",
-        "exact_match",
-        "f1",
-        "recall",
-        "precision",
-        "mrr",
-        "ndcg",
-        "known_facts",
-        "unseen_questions",
-        "new_facts",
-        "reading",
-        "refusals",
-        "tokens_per_second",
-    ];
-    if MORE.iter().any(|part| name.contains(part)) {
-        return Some(1.0);
-    }
-    LESS.iter().any(|part| name.contains(part)).then_some(-1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +177,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), *value))
                 .collect(),
+            declared: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -256,5 +230,26 @@ mod tests {
             [Standing::Best, Standing::Unranked]
         );
         assert_eq!(comparison.standings("steps_made"), [Standing::Unranked; 2]);
+    }
+
+    #[test]
+    fn a_metric_from_outside_is_ranked_as_it_declares() {
+        let mut runs = [
+            result("a", &[("held_out/words", 9.0)]),
+            result("b", &[("held_out/words", 4.0)]),
+        ];
+        let unranked = Comparison::of(&runs).standings("held_out/words");
+        assert_eq!(unranked, [Standing::Unranked; 2]);
+        runs[1].declared = vec![MetricInfo {
+            direction: Direction::Less,
+            ..MetricInfo::named("held_out/words")
+        }];
+        let comparison = Comparison::of(&runs);
+        assert_eq!(
+            comparison.standings("held_out/words"),
+            [Standing::Behind, Standing::Best]
+        );
+        let json = serde_json::to_value(&comparison).unwrap();
+        assert_eq!(json["declared"][0]["direction"], "less");
     }
 }

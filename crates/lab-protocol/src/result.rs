@@ -1,4 +1,4 @@
-use crate::LabError;
+use crate::{LabError, MetricInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,9 @@ pub struct RunResult {
     pub seconds: f64,
     /// Final values by metric name, of the weights that are kept.
     pub metrics: BTreeMap<String, f64>,
+    /// Declarations of those metrics that come from outside the lab.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<MetricInfo>,
     /// What the run made, file by file: a model's folder `model/`, an adapter's `adapter/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ModelFile>,

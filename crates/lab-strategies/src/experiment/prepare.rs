@@ -163,6 +163,9 @@ impl PreparedRun {
             if !values.is_empty() {
                 context.record_metrics(result.steps, &values);
             }
+            let outside = self.metrics.iter().map(|metric| metric.info());
+            let measured = outside.filter(|info| judged.contains_key(&*info.name));
+            result.declared.extend(measured);
             result.metrics.extend(judged);
         }
         Ok(result)

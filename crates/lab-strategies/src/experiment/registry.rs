@@ -10,7 +10,7 @@ use crate::run::reward::RewardFunction;
 use crate::run::strategy::Strategy;
 use crate::supervised::fine_tuning::FineTuningStrategy;
 use crate::supervised::pretraining::PretrainingStrategy;
-use lab_protocol::{LabError, RunResult, StrategyConfig};
+use lab_protocol::{LabError, MetricInfo, RunResult, StrategyConfig};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -26,11 +26,15 @@ pub struct Registry {
 }
 
 /// A measure of finished runs. Its values stand beside the lab's own: in the run's metrics, in charts,
-/// comparisons and exports. Which way is better follows from its name as for every metric; see
-/// [`lab_protocol::direction`].
+/// comparisons and exports.
 pub trait Metric {
     /// Its name in results and records, e.g. `held_out/politeness_score`.
     fn name(&self) -> &str;
+
+    /// What it is, and which way is better. Without more than a name it is not ranked.
+    fn info(&self) -> MetricInfo {
+        MetricInfo::named(self.name())
+    }
 
     /// Its value for a run, or none where it has no meaning. A failure, or a value that is not finite,
     /// is a warning of the run and no value.

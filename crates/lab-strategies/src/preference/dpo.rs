@@ -250,6 +250,7 @@ impl<'c> PairLearner<'c> {
                 .map(|value| ("reward_accuracy".into(), value)),
         );
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason,
             steps: self.state.step,

@@ -401,6 +401,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             metrics.extend(compared);
         }
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason,
             steps: self.state.step,

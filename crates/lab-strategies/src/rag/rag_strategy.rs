@@ -201,6 +201,7 @@ impl Strategy for RagStrategy {
         drop(generator);
         self.library = Some(library);
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason,
             steps: done,

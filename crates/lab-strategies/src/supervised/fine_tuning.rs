@@ -126,6 +126,7 @@ impl Strategy for FineTuningStrategy {
             metrics.extend(found.map(|share| ("exact_match".to_owned(), share)));
         }
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason,
             steps,

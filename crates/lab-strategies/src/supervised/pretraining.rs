@@ -143,6 +143,7 @@ impl Strategy for PretrainingStrategy {
         let weights = parameters::to_host(&trained.model).await?;
         let files = model_folder(&shape, &task.tokenizer, &weights)?;
         Ok(RunResult {
+            declared: Vec::new(),
             strategy: run.strategy.clone(),
             stop_reason: trained.stop_reason,
             steps: trained.steps,
