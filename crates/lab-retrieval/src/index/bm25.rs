@@ -9,9 +9,9 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bm25Config {
-    /// How soon more of the same term stops counting.
+    /// Saturation: how soon more of the same term stops counting.
     pub k1: f64,
-    /// How much longer texts are held back, from 0 to 1.
+    /// Normalisation by the length of texts, from 0 (none) to 1.
     pub b: f64,
     pub terms: TermConfig,
 }
@@ -30,7 +30,7 @@ impl Default for Bm25Config {
 pub struct Bm25 {
     config: Bm25Config,
     ids: Vec<String>,
-    /// Of each text; none where it was removed.
+    /// The terms of each text; none where it was removed.
     texts: Vec<Option<TextTerms>>,
     places: HashMap<String, u32>,
     total_length: u64,
@@ -41,7 +41,7 @@ pub struct Bm25 {
 
 #[derive(Clone, Debug)]
 struct TextTerms {
-    /// Terms in it, repetitions counted.
+    /// Number of terms, repetitions counted.
     length: u32,
     /// Their numbers, each once.
     distinct: Vec<u32>,
@@ -49,9 +49,9 @@ struct TextTerms {
 
 #[derive(Clone, Debug, Default)]
 struct Postings {
-    /// Texts that are there with this term; `of` still lists removed ones.
+    /// Number of texts with this term; `of` still lists removed texts.
     live: u32,
-    /// Text and how often it has the term.
+    /// Texts with the number of times that they have the term.
     of: Vec<(u32, u32)>,
 }
 
@@ -76,7 +76,7 @@ impl Bm25 {
         self.places.is_empty()
     }
 
-    /// Adds a text; one of the same id is replaced.
+    /// Adds a text. It replaces an earlier one with the same id.
     pub fn put(&mut self, id: &str, text: &str) {
         self.remove(id);
         let place = self.ids.len() as u32;
@@ -105,7 +105,7 @@ impl Bm25 {
         self.total_length += u64::from(length);
     }
 
-    /// Removes a text, and says whether it was there.
+    /// Removes a text. Returns whether it was there.
     pub fn remove(&mut self, id: &str) -> bool {
         let Some(place) = self.places.remove(id) else {
             return false;
@@ -148,8 +148,8 @@ impl Bm25 {
         (self.ids, self.texts) = (ids, texts);
     }
 
-    /// The k best texts for a query among those that `allow` lets through, best first; equal scores in the
-    /// order of ids. Texts without any term of the query are never among them.
+    /// The k best texts for a query that `allow` accepts, best first; equal scores in the order of ids. They
+    /// have at least one term of the query.
     pub fn search(&self, query: &str, k: usize, allow: &dyn Fn(&str) -> bool) -> Vec<Hit> {
         let number = self.places.len() as f64;
         let mean = (self.total_length as f64 / number).max(1e-9);

@@ -1,5 +1,4 @@
-//! The whole of it: documents, their chunks, vectors and words, which are searched together and change
-//! together.
+//! The index of documents: their chunks, vectors and terms, which are searched together and change together.
 
 use super::bm25::{Bm25, Bm25Config};
 use super::fuse::{diversify, fuse};
@@ -11,7 +10,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-/// Settings of an index; they stay with it.
+/// Settings of an index. They are stored with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IndexConfig {
@@ -20,27 +19,27 @@ pub struct IndexConfig {
     pub bm25: Bm25Config,
 }
 
-/// A document that is in the index.
+/// A document in the index.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub metadata: Rc<Metadata>,
     pub chunks: Vec<Chunk>,
 }
 
-/// What is asked of an index.
+/// A search in an index.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     pub query: &'a str,
     pub k: usize,
     pub method: RetrievalMethod,
     pub filter: Option<&'a Filter>,
-    /// Scores below it do not come back, by the scale of the method: the similarity of vectors, BM25's sum,
-    /// or the sum of reciprocal ranks.
+    /// The minimum score, by the scale of the method: the similarity of vectors, BM25's sum, or the sum of
+    /// reciprocal ranks.
     pub threshold: Option<f32>,
-    /// Between 0 and 1: how much relevance counts against variety (maximal marginal relevance); none for
-    /// relevance alone.
+    /// The weight of relevance against variety, from 0 to 1 (maximal marginal relevance); none for relevance
+    /// alone.
     pub diversity_balance: Option<f32>,
-    /// `ef` of the search; 0 for the index's own.
+    /// `ef` of the search; 0 for the default of the index.
     pub effort: usize,
 }
 
@@ -67,16 +66,16 @@ pub struct Passage {
     pub metadata: Metadata,
 }
 
-/// How deep the two rankings are that a hybrid search fuses, at least.
+/// The minimum length of the two rankings that a hybrid search fuses.
 const FUSED: usize = 100;
-/// Candidates for each passage that is chosen for variety.
+/// Candidates for each passage of a search with variety.
 const CANDIDATES: usize = 4;
 /// Texts that are embedded at once.
 const BATCH: usize = 32;
 
 pub struct Index {
     pub(super) config: IndexConfig,
-    /// The embedder's own words about itself; none for an index of words alone.
+    /// The description of the embedder; none for an index of terms alone.
     pub(super) embedder: Option<Value>,
     pub(super) documents: BTreeMap<String, Entry>,
     pub(super) store: Option<MemoryStore>,
@@ -84,7 +83,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty index for the vectors of an embedder, or for words alone.
+    /// An empty index for the vectors of an embedder, or for terms alone.
     pub fn new(config: IndexConfig, embedder: Option<&dyn Embedder>) -> Result<Self, LabError> {
         config
             .chunking
@@ -110,7 +109,7 @@ impl Index {
         &self.config
     }
 
-    /// How the embedder of its vectors described itself.
+    /// The description of the embedder of its vectors.
     pub fn embedder(&self) -> Option<&Value> {
         self.embedder.as_ref()
     }
@@ -140,8 +139,8 @@ impl Index {
         Ok(chunks)
     }
 
-    /// Adds documents; those whose ids are there already take their places. Returns whether it was done:
-    /// not so if `progress` said to stop, and then, as after an error, the index is as it was.
+    /// Adds documents. A document replaces an earlier one with the same id. Returns false if `progress` said to
+    /// stop; then, as after an error, the index is unchanged.
     pub async fn put(
         &mut self,
         documents: Vec<RagDocument>,
@@ -189,7 +188,7 @@ impl Index {
             .map(|(id, metadata)| (id.as_str(), metadata))
             .collect();
         let new: HashSet<String> = chunks.iter().map(key).collect();
-        // What replaced documents had and their new forms have not.
+        // Chunks of replaced documents that the new documents do not have.
         let gone: Vec<String> = metadata
             .iter()
             .filter_map(|(id, _)| self.documents.get(id))
@@ -235,7 +234,7 @@ impl Index {
         Ok(())
     }
 
-    /// Removes documents, and says how many of them were there.
+    /// Removes documents. Returns how many the index had.
     pub fn remove(&mut self, ids: &[&str]) -> Result<usize, LabError> {
         let mut removed = 0;
         let mut keys = Vec::new();
@@ -254,8 +253,7 @@ impl Index {
         Ok(removed)
     }
 
-    /// The passages for a query, best first: k of them if there are as many that the filter and the
-    /// threshold let through.
+    /// The passages for a query, best first: k of them if the filter and the threshold accept as many.
     pub async fn search(
         &self,
         request: &Request<'_>,
@@ -264,7 +262,7 @@ impl Index {
         if request.query.trim().is_empty() {
             return Err(invalid(
                 "the query is empty".into(),
-                "Ask with at least one word.",
+                "Give at least one word.",
             ));
         }
         check_k(request.k)?;
@@ -325,7 +323,7 @@ impl Index {
         let (Some(embedder), Some(store)) = (self.check_embedder(embedder)?, &self.store) else {
             return Err(LabError::config(
                 "method",
-                "the index has no vectors: it was made for words alone",
+                "the index has no vectors: it was made for terms alone",
                 "Search by \"bm25\", or make the index with an embedder.",
             ));
         };
@@ -369,14 +367,14 @@ impl Index {
                         "the index was made with the embedder {}, given is {found}",
                         brief(own)
                     ),
-                    "Use the same embedder, or make the index anew.",
+                    "Use the same embedder, or index the documents again.",
                 ))
             }
         }
     }
 }
 
-/// A description without its long parts.
+/// A description, cut off where it is long.
 fn brief(description: &Value) -> String {
     let mut text = description.to_string();
     if text.chars().count() > 120 {
@@ -385,7 +383,7 @@ fn brief(description: &Value) -> String {
     text
 }
 
-/// The name of a chunk in the store: what is after the last `#` is its number.
+/// The id of a chunk in the store: its document, `#`, and its number.
 pub fn key(chunk: &Chunk) -> String {
     format!("{}#{}", chunk.document, chunk.number)
 }

@@ -1,4 +1,4 @@
-//! Rankings made of rankings.
+//! Rankings made from other rankings: fusion and variety.
 
 use crate::store::{Hit, dot};
 use std::collections::HashMap;
@@ -6,8 +6,8 @@ use std::collections::HashMap;
 /// The constant of reciprocal rank fusion (Cormack et al. 2009).
 pub const RRF_K: f64 = 60.0;
 
-/// Reciprocal rank fusion: every ranking gives an entry 1/(60 + rank), ranks from 1. The best k, best first;
-/// equal sums in the order of ids.
+/// Reciprocal rank fusion: an entry scores 1/(60 + rank) in each ranking, with ranks from 1. The best k, best
+/// first; equal sums in the order of ids.
 pub fn fuse(rankings: &[&[Hit]], k: usize) -> Vec<Hit> {
     let mut sums: HashMap<&str, f64> = HashMap::new();
     for ranking in rankings {
@@ -27,10 +27,10 @@ pub fn fuse(rankings: &[&[Hit]], k: usize) -> Vec<Hit> {
         .collect()
 }
 
-/// Maximal marginal relevance (Carbonell and Goldstein 1998): k of the candidates, one after the other, each
-/// the one of the greatest `balance`·relevance − (1 − `balance`)·likeness to the most alike chosen one.
-/// Relevance is the candidate's score, scaled to 0 to 1 over the candidates; likeness is the cosine of the
-/// vectors that `vector` names. Candidates without a vector are like nothing.
+/// Maximal marginal relevance (Carbonell and Goldstein 1998): chooses k candidates one after the other, each
+/// with the maximum of `balance`·relevance − (1 − `balance`)·similarity, where similarity is the maximum cosine
+/// with a chosen candidate. Relevance is the score, scaled to 0 to 1 over the candidates. `vector` gives the
+/// vector of an id; a candidate without one has similarity 0.
 pub fn diversify<'a>(
     candidates: &[Hit],
     k: usize,
@@ -49,13 +49,14 @@ pub fn diversify<'a>(
             1.0
         }
     };
-    // Each candidate with its greatest likeness to what is chosen.
+    // Each candidate with its maximum similarity to the chosen ones.
     let mut left: Vec<(&Hit, f32)> = candidates.iter().map(|hit| (hit, 0.0)).collect();
     let mut chosen: Vec<Hit> = Vec::new();
     while chosen.len() < k {
-        let value =
-            |&(hit, likeness): &(&Hit, f32)| balance * relevance(hit) - (1.0 - balance) * likeness;
-        // The first of equal ones, which is the more relevant.
+        let value = |&(hit, similarity): &(&Hit, f32)| {
+            balance * relevance(hit) - (1.0 - balance) * similarity
+        };
+        // The first of equal candidates, which is the most relevant.
         let best = (0..left.len()).reduce(|best, next| {
             if value(&left[next]) > value(&left[best]) {
                 next
@@ -66,9 +67,9 @@ pub fn diversify<'a>(
         let Some(best) = best else { break };
         let (hit, _) = left.remove(best);
         if let Some(new) = vector(&hit.id) {
-            for (other, likeness) in &mut left {
+            for (other, similarity) in &mut left {
                 if let Some(other) = vector(&other.id) {
-                    *likeness = likeness.max(cosine(new, other));
+                    *similarity = similarity.max(cosine(new, other));
                 }
             }
         }

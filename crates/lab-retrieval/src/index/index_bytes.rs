@@ -1,5 +1,5 @@
-//! An index as bytes: a mark, a version, the content, and a checksum over all of it. What is read is checked
-//! wholly before it is used, for a checksum keeps out accidents and not ill will.
+//! An index as bytes: magic bytes, a version, the content, and a checksum over all of it. Reading checks all of
+//! the content before using it: a checksum protects from accidents, not from malice.
 
 use super::bm25::Bm25;
 use super::document_index::{Entry, Index, IndexConfig, document_of, key};
@@ -12,11 +12,11 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-const MARK: &[u8; 8] = b"LLMLABIX";
-/// Raised when an old reader would misunderstand a new file.
+const MAGIC: &[u8; 8] = b"LLMLABIX";
+/// Raised when an old reader would misread a new file.
 const VERSION: usize = 1;
 
-/// Everything but numbers.
+/// The content without the numbers.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -48,7 +48,7 @@ impl Index {
         };
         let head = serde_json::to_string(&head).map_err(|e| LabError::internal(e.to_string()))?;
         let mut writer = Writer {
-            bytes: MARK.to_vec(),
+            bytes: MAGIC.to_vec(),
         };
         writer.number(VERSION);
         writer.text(&head);
@@ -60,9 +60,9 @@ impl Index {
         Ok(writer.bytes)
     }
 
-    /// The index of a file. Its search by words is made anew from the chunks.
+    /// Reads an index. Its terms are counted again from the chunks.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LabError> {
-        let Some(content) = bytes.strip_prefix(MARK) else {
+        let Some(content) = bytes.strip_prefix(MAGIC) else {
             return Err(LabError::new(
                 ErrorCode::InvalidData,
                 "the file is not an index of LLM Labs",
@@ -76,7 +76,7 @@ impl Index {
             return Err(LabError::new(
                 ErrorCode::InvalidData,
                 format!("the index has layout version {version}, this program reads {VERSION}"),
-                "Make the index anew from its documents.",
+                "Index the documents again.",
             )
             .at("index"));
         }
@@ -86,7 +86,7 @@ impl Index {
         if crc32fast::hash(all) != u32::from_le_bytes(*sum) {
             return Err(corrupt("its checksum is wrong"));
         }
-        let mut reader = Reader::new(all.get(MARK.len() + 8..).unwrap_or_default());
+        let mut reader = Reader::new(all.get(MAGIC.len() + 8..).unwrap_or_default());
         let head: Head = serde_json::from_str(reader.text()?)
             .map_err(|error| corrupt(&format!("its head cannot be read ({error})")))?;
         let config = head.config;
@@ -124,7 +124,7 @@ impl Index {
     }
 }
 
-/// By id, with chunks that are theirs and numbered from 0.
+/// The documents by id. Their chunks must be their own and numbered from 0.
 fn documents(list: Vec<Document>) -> Result<BTreeMap<String, Entry>, LabError> {
     let mut documents = BTreeMap::new();
     for document in list {
@@ -142,7 +142,7 @@ fn documents(list: Vec<Document>) -> Result<BTreeMap<String, Entry>, LabError> {
     Ok(documents)
 }
 
-/// The vectors are those of the chunks, one each.
+/// Checks that each chunk has one vector.
 fn check_keys(store: &MemoryStore, documents: &BTreeMap<String, Entry>) -> Result<(), LabError> {
     let keys: HashSet<String> = documents
         .values()

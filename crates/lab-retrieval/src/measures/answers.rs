@@ -1,5 +1,4 @@
-//! How good an answer is, judged by words alone: no model is asked, so a right answer in other words counts
-//! as wrong. The measures are those of SQuAD (Rajpurkar et al. 2016).
+//! Lexical measures of an answer: a right answer in other words counts as wrong. The measures are those of SQuAD (Rajpurkar et al. 2016).
 
 use crate::text::{TermConfig, sentences, terms};
 use std::collections::{HashMap, HashSet};
@@ -17,7 +16,7 @@ pub fn normalize(answer: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the answer equals one of the references.
+/// True if the answer equals one of the references.
 pub fn exact_match(answer: &str, references: &[&str]) -> bool {
     let answer = normalize(answer);
     references
@@ -51,8 +50,8 @@ fn f1(answer: &str, reference: &str) -> f64 {
     2.0 * common as f64 / (answer.len() + reference.len()) as f64
 }
 
-/// Share of the answer's sentences whose words, stop words aside, are for the greater part in one of the
-/// passages. Lexical: it sees neither a denial nor other words for the same. None for an empty answer.
+/// The share of the answer's sentences of which at least four fifths of the terms are in one passage. It is
+/// lexical: it ignores negation and synonyms. None for an empty answer.
 pub fn supported(answer: &str, passages: &[&str]) -> Option<f64> {
     let config = TermConfig {
         stemming: true,

@@ -15,7 +15,7 @@ pub struct BeirDocument {
 }
 
 impl BeirDocument {
-    /// What is indexed: title and text with a blank between, as BEIR's own evaluation has it, also where the
+    /// The indexed text: title and text with a blank between, as in BEIR's own evaluation, also where the
     /// text repeats the title.
     pub fn content(&self) -> String {
         match self.title.trim() {
@@ -36,9 +36,9 @@ pub struct BeirQuery {
 #[derive(Clone, Debug)]
 pub struct BeirSet {
     pub documents: Vec<BeirDocument>,
-    /// Those with judgements.
+    /// The queries with judgements.
     pub queries: Vec<BeirQuery>,
-    /// By query.
+    /// The judgements by query.
     pub judgements: BTreeMap<String, Judgements>,
 }
 
@@ -65,7 +65,7 @@ impl BeirSet {
         if queries.is_empty() {
             return Err(invalid(
                 "queries.jsonl",
-                "none of its queries is judged in qrels".into(),
+                "none of its queries has a judgement in qrels".into(),
             ));
         }
         Ok(Self {

@@ -4,7 +4,7 @@ use super::html::html_to_text;
 use super::{pdf, tables};
 use lab_protocol::{ErrorCode, LabError, Metadata, RagDocument};
 
-/// What a file is.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Text,
@@ -19,7 +19,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the end of a file's name; what is not known is text.
+    /// The format by the extension of a file's name; text for an unknown one.
     pub fn of(name: &str) -> Self {
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
         match ending.to_ascii_lowercase().as_str() {
@@ -33,8 +33,8 @@ impl Format {
     }
 }
 
-/// The documents of a file. Text, Markdown, HTML and PDF are one document, called like the file; a line of
-/// JSONL or a row of CSV without an id is called after the file and its number, from 1.
+/// The documents of a file. Text, Markdown, HTML and PDF are one document whose id is the file's name; a line of
+/// JSONL or a row of CSV without an id has the file's name and its number, from 1.
 pub fn read(name: &str, bytes: &[u8], format: Format) -> Result<Vec<RagDocument>, LabError> {
     let documents = match format {
         Format::Text | Format::Markdown => vec![one(name, utf8(name, bytes)?.to_owned(), None)],

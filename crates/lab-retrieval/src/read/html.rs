@@ -39,7 +39,7 @@ const BLOCKS: [&str; 32] = [
     "tr",
     "ul",
 ];
-/// Elements whose content nobody reads.
+/// Elements whose content is not shown.
 const SILENT: [&str; 7] = [
     "script", "style", "template", "noscript", "svg", "iframe", "head",
 ];

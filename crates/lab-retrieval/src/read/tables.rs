@@ -1,4 +1,4 @@
-//! Documents that come many in a file: JSONL and CSV.
+//! Files with many documents: JSONL and CSV.
 
 use super::error::invalid;
 use lab_protocol::{LabError, Metadata, RagDocument};
@@ -77,7 +77,7 @@ fn document(
             ));
         }
     };
-    // What an object keeps under `metadata` stands beside its other keys.
+    // Keys under `metadata` join the other keys of the object.
     let mut metadata: Metadata = match object.remove("metadata") {
         Some(Value::Object(inner)) => inner.into_iter().collect(),
         Some(other) => [("metadata".to_owned(), other)].into(),

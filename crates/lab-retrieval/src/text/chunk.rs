@@ -1,7 +1,7 @@
-//! Cutting documents into chunks that an embedder's window holds.
+//! Cuts documents into chunks that fit the window of an embedder.
 //!
-//! A text is first cut into pieces that stay whole (words, sentences, paragraphs), which are then packed
-//! greedily. A piece that alone is too long is cut along the next finer kind of piece.
+//! A text is first cut into pieces (words, sentences, paragraphs), which are then packed greedily. A piece that
+//! is too long alone is cut into the next finer kind of piece.
 
 use super::segment::{paragraphs, sections, sentences, words};
 use lab_protocol::{ChunkConfig, ChunkMethod, LabError, RagDocument};
@@ -14,7 +14,7 @@ use std::ops::Range;
 pub struct Chunk {
     /// Id of the document.
     pub document: String,
-    /// Its place among the chunks of its document, from 0.
+    /// Its position among the chunks of its document, from 0.
     pub number: usize,
     /// First character in the document, counted in Unicode scalar values.
     pub start: usize,
@@ -26,12 +26,12 @@ pub struct Chunk {
     pub headings: Vec<String>,
 }
 
-/// Words, as the plainest count of tokens.
+/// The number of words, as a plain count of tokens.
 pub fn count_words(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
-/// The chunks of a document. `count` says how many tokens a text has; no chunk has more than
+/// The chunks of a document. `count` gives the number of tokens of a text; no chunk has more than
 /// `config.size`, unless a single character does. White space around chunks is left out.
 pub fn chunk(
     document: &RagDocument,

@@ -1,37 +1,37 @@
-//! Texts become vectors.
+//! The interface of an embedder, which turns texts into vectors.
 
 use async_trait::async_trait;
 use lab_protocol::{ErrorCode, LabError};
 use serde_json::Value;
 
-/// What a text is embedded as: some encoders treat the two differently.
+/// The role of a text: some encoders treat the two differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextKind {
     Query,
     Passage,
 }
 
-/// Gives texts vectors, near ones to those that mean the same.
+/// Turns texts into vectors; texts of similar meaning get near vectors.
 #[async_trait(?Send)]
 pub trait Embedder {
-    /// What tells its vectors from another embedder's. An index keeps it and takes queries from no other.
+    /// Identifies the embedder: an index stores it, and refuses an embedder with another description.
     fn description(&self) -> Value;
 
     /// Length of the vectors.
     fn dimensions(&self) -> usize;
 
-    /// A vector for each text, in their order. The number of texts is the caller's batch.
+    /// A vector for each text, in their order. The texts are one batch.
     async fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, LabError>;
 }
 
-/// Hears how far long work is, and may end it.
+/// Receives the progress of long work, and may end it.
 #[async_trait(?Send)]
 pub trait Progress {
-    /// Called after each batch with the texts done and all. Returns whether to go on.
+    /// Called after each batch with the number of texts done and in total. Returns whether to go on.
     async fn report(&mut self, done: usize, total: usize) -> bool;
 }
 
-/// Nobody listens.
+/// Ignores progress.
 pub struct Silent;
 
 #[async_trait(?Send)]
@@ -41,8 +41,8 @@ impl Progress for Silent {
     }
 }
 
-/// Embeds all texts batch by batch; `None` if `progress` said to stop. What the embedder gives is checked:
-/// as many vectors as texts, of the length it names, of finite numbers.
+/// Embeds all texts batch by batch; `None` if `progress` said to stop. It checks that the embedder gives a
+/// vector for each text, of its own dimensions and of finite numbers.
 pub async fn embed_all(
     embedder: &dyn Embedder,
     texts: &[&str],

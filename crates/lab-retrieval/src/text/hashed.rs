@@ -1,6 +1,5 @@
-//! Vectors of hashed n-grams: nothing is trained or loaded, so they are always there. Words, pairs of words
-//! and the character n-grams of words are hashed into a fixed number of places, with a sign from the hash so
-//! that collisions cancel on average (Weinberger et al. 2009, "Feature hashing for large scale multitask
+//! Vectors of hashed n-grams, which need no model. Words, pairs of words and the character n-grams of words are
+//! hashed into a fixed number of dimensions, with a sign from the hash so that collisions cancel on average (Weinberger et al. 2009, "Feature hashing for large scale multitask
 //! learning"). Character n-grams bring together the forms of a word (Bojanowski et al. 2017).
 
 use super::embedder::{Embedder, TextKind};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
-/// Settings, and with them all that decides a vector.
+/// Settings of the vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HashedConfig {
@@ -64,7 +63,7 @@ impl HashedConfig {
     }
 }
 
-/// In how many texts of a collection each word occurs, in hashed places. Rare words weigh more by it.
+/// The number of texts in a collection that have each word, by hashed places. Rare words weigh more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Frequencies {
     texts: u32,
@@ -109,7 +108,7 @@ impl HashedEmbedder {
         self
     }
 
-    /// An embedder as it described itself.
+    /// The embedder of a description.
     pub fn from_description(description: &Value) -> Result<Self, LabError> {
         let part = |name: &str| description.get(name).cloned().unwrap_or(Value::Null);
         let mut embedder = Self::new(from_value(part("config"))?)?;

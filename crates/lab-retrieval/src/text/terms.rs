@@ -1,16 +1,16 @@
-//! Words of a text as search terms.
+//! The search terms of a text.
 
 use rust_stemmers::{Algorithm, Stemmer};
 use serde::{Deserialize, Serialize};
 
-/// English words that say nothing about what a text is about: Lucene's list.
+/// English words that say little about the topic of a text: Lucene's list.
 pub const STOP_WORDS: [&str; 33] = [
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
     "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
     "they", "this", "to", "was", "will", "with",
 ];
 
-/// How text becomes terms.
+/// Settings of the terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TermConfig {
@@ -18,7 +18,7 @@ pub struct TermConfig {
     pub stop_words: bool,
     /// Words are reduced to stems (Snowball's English stemmer, which is Porter's second).
     pub stemming: bool,
-    /// Words with fewer characters are left out.
+    /// The minimum number of characters of a word; shorter words are left out.
     pub shortest: usize,
 }
 
