@@ -1,9 +1,9 @@
 //! The built-in world: texts to train on, and the village.
 //!
 //! A [`Village`] is a small world in which everything is known. From a seed it makes text to pretrain
-//! on, questions with answers, pairs of answers to compare and documents to search, and it says what
-//! can be reached: the entropy of its language ([`Floor`]), what guessing brings ([`Baseline`]) and
-//! what each strategy can know ([`Ceiling`]). [`score`] and its companions judge every strategy alike.
+//! on, questions with answers, preferences and documents to search. It also gives the limits of every score:
+//! the entropy of its language ([`Floor`]), the score of guessing ([`Baseline`]) and the best score of each
+//! strategy ([`Ceiling`]). [`score`] and its companions score every strategy alike.
 //!
 //! ```
 //! use lab_village::{Preset, Village, score};

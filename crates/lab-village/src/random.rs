@@ -3,8 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What the numbers are for. Each purpose has a stream of its own: more documents of one kind change
-/// nothing in another.
+/// The use of the numbers. Each purpose has a stream of its own, so that more documents of one kind change no
+/// others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     World = 1,

@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuiltInText {
-    /// What `data.name` of an experiment says.
+    /// The name in `data.name` of an experiment.
     pub name: String,
     pub title: String,
-    /// What is in it, in a sentence or two.
+    /// The content, in a sentence or two.
     pub description: String,
     pub licence: String,
     /// File in this crate's `data/`, UTF-8.

@@ -1,4 +1,4 @@
-//! Compares one answer with the truth, and says what is wrong with it.
+//! Compares one answer with the truth, and names its fault.
 
 use crate::language::vocabulary::tokens;
 use crate::tasks::question::{I_DO_NOT_KNOW, Question};
@@ -7,7 +7,7 @@ use crate::world::attribute::Attribute;
 use crate::world::words;
 use serde::{Deserialize, Serialize};
 
-/// How an answer fails.
+/// The fault of a wrong answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -65,7 +65,7 @@ pub struct Verdict {
     pub strict: bool,
     /// Harmonic mean of precision and recall of the words, against the closest right answer.
     pub f1: f64,
-    /// Whether it says that the answer is not known.
+    /// True if it says that the answer is not known.
     pub refused: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::choices::{Choices, Path};
 use crate::world::population::World;
 use serde::Serialize;
 
-/// What a text costs the best possible model.
+/// The loss of the best possible model on a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Floor {
     /// -ln of the text's probability.

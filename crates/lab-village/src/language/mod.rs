@@ -1,4 +1,4 @@
-//! The texts in which the village is described, with their exact probabilities.
+//! The texts that describe the village, with their exact probabilities.
 
 pub(crate) mod entropy;
 pub(crate) mod pretraining;

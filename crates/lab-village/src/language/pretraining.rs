@@ -1,4 +1,4 @@
-//! The text to pretrain on, and the text of the same language that is held out.
+//! The training text, and held-out text of the same language.
 
 use super::entropy::Floor;
 use super::stories;
@@ -13,7 +13,7 @@ use crate::world::settings::VillageSettings;
 pub struct Pretraining {
     pub training: Vec<String>,
     pub held_out: Vec<String>,
-    /// What each held-out document costs the best possible model, in nats.
+    /// The loss of the best possible model on each held-out document, in nats.
     pub held_out_nats: Vec<f64>,
     /// The same for all of them together.
     pub floor: Floor,

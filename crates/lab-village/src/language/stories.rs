@@ -229,7 +229,7 @@ fn travellers(writer: &mut Writer, world: &World) {
         .map(|&name| Character::drawn(world, &world.travellers, name))
         .collect();
 
-    // What is told of each, at least one thing; then some of it again.
+    // At least one fact of each person, then some of them again.
     let mut told: Vec<(usize, Attribute)> = Vec::new();
     for turn in 0..count + 1 + writer.evenly(2) {
         let person = if turn < count {

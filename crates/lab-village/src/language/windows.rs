@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Held-out text and what is trained have no run of so many words in common; nor does a shorter
-/// held-out document occur in what is trained.
+/// Held-out text and training data share no run of this many words, nor is a shorter held-out document part of
+/// training data.
 pub const WINDOW: usize = 24;
 
-/// The runs of words that may occur in nothing that is trained.
+/// The runs of words that training data must not contain.
 #[derive(Default)]
 pub(crate) struct Windows {
     /// Digests of the runs by their length.
@@ -59,7 +59,7 @@ impl Windows {
         }
     }
 
-    /// How many different runs there are.
+    /// Number of different runs.
     pub fn len(&self) -> usize {
         self.runs.values().map(|digests| digests.set.len()).sum()
     }

@@ -5,7 +5,7 @@ use crate::choices::Choices;
 use crate::world::attribute::Attribute;
 use crate::world::character::Character;
 
-/// How the people of a text are called.
+/// The names of the people in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
     /// One person: by full name at first, then by pronoun, first name or full name.
@@ -196,7 +196,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The ways of naming somebody.
+/// The ways of naming a person.
 struct Forms {
     full: String,
     short: Option<String>,
@@ -238,7 +238,7 @@ impl Forms {
     }
 }
 
-/// Whether a template says whom it is about, so that it can stand alone.
+/// True if a template names its subject, so that the sentence can stand alone.
 pub(crate) fn names_subject(template: &str) -> bool {
     ["{S}", "{s}", "{N}", "{F}"]
         .iter()

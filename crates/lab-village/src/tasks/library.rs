@@ -1,5 +1,5 @@
-//! Documents about people whom no model was trained on, questions that they answer, and which
-//! document answers which: what retrieval is for.
+//! The task of retrieval: documents about new people, questions that they answer, and the relevance of each
+//! document to each question.
 
 use super::question::{Question, QuestionKind};
 use super::reading::passage;
@@ -26,7 +26,7 @@ pub struct Document {
     pub attributes: Vec<Attribute>,
 }
 
-/// How relevant a document is to a question; 0 is not listed.
+/// The relevance of a document to a question; 0 is not listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Relevance {

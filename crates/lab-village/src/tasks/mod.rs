@@ -1,4 +1,4 @@
-//! What models are asked and trained on: questions, reading, preferences, documents.
+//! The tasks for models: questions, reading, preferences, and documents to search.
 
 pub(crate) mod instructions;
 pub(crate) mod library;

@@ -60,7 +60,7 @@ fn draw(
             style.answer(&question)
         });
         let [first, second] = answers.map(|text| (reward(&text).total, text));
-        // Nobody prefers one of two that are equally good.
+        // There is no preference between equal rewards.
         let (better, worse) = match first.0.total_cmp(&second.0) {
             std::cmp::Ordering::Equal => continue,
             std::cmp::Ordering::Greater => (first, second),

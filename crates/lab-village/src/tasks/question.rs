@@ -5,16 +5,16 @@ use crate::world::attribute::Attribute;
 use crate::world::words;
 use serde::{Deserialize, Serialize};
 
-/// The answer to what nothing known answers.
+/// The answer where neither the model nor the passages know one.
 pub const I_DO_NOT_KNOW: &str = "I do not know.";
 
-/// What a question asks of a model.
+/// The task that a question sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionKind {
-    /// About somebody who lives in the village, asked in training.
+    /// About a resident, asked in training.
     Trained,
-    /// About somebody who lives in the village and about whom no question was ever trained.
+    /// About a resident about whom training asks nothing.
     UnseenPerson,
     /// About a person or shop that other questions were trained on.
     UnseenQuestion,
@@ -22,7 +22,7 @@ pub enum QuestionKind {
     Reading,
     /// The passages that come with the question do not hold the answer.
     Unknown,
-    /// About somebody whom only the documents describe; the passages have to be found.
+    /// About a new person, whom only the documents describe: the passages must be found.
     NewPerson,
 }
 
@@ -50,7 +50,7 @@ pub struct Question {
     pub subject: String,
     /// The question alone.
     pub text: String,
-    /// What comes before it in the prompt.
+    /// The passages before it in the prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<String>,
     /// The value asked for; none where the passages do not say.
@@ -79,8 +79,8 @@ impl Question {
         }
     }
 
-    /// What a model is given: the passages, if any, and the question, a line each. What it writes up to
-    /// its end-of-text token (or a new line) is the answer.
+    /// The prompt for a model: a line for each passage and one for the question. The answer ends at the
+    /// end-of-text token or a new line.
     pub fn prompt(&self) -> String {
         prompt(&self.passages, &self.text)
     }
@@ -97,7 +97,7 @@ impl Question {
         }
     }
 
-    /// Every answer that is right: the value alone, or any sentence that states it.
+    /// All right answers: the value alone, and every sentence that states it.
     pub fn accepted(&self) -> Vec<String> {
         let Some(value) = &self.answer else {
             return vec![I_DO_NOT_KNOW.to_owned()];
@@ -160,8 +160,8 @@ fn is_woman(subject: &str) -> bool {
     words::WOMEN.contains(&first)
 }
 
-/// The beginning of a sentence, and the value that completes it for somebody of the village: what a
-/// model that was only pretrained can be asked.
+/// The beginning of a sentence about a resident, and the value that completes it: a task for a model that was
+/// only pretrained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
@@ -169,7 +169,7 @@ pub struct Completion {
     pub subject: String,
     /// Without a blank at its end.
     pub prompt: String,
-    /// What comes next, after a blank.
+    /// The continuation, after a blank.
     pub answer: String,
 }
 

@@ -65,7 +65,7 @@ fn draw(
     let attribute = *random.pick(&Attribute::OF_PEOPLE);
     let wording = random.index(attribute.wordings().questions.len());
     let asked = pool.draw(&mut Choices::drawn(random), &[]);
-    // What is not known: another fact about the right person, or nothing about that person at all.
+    // The passages lack the answer: they state another fact about the person, or nothing about the person.
     let absent = unknown && random.chance(500);
 
     let mut who = Character::drawn(world, pool, asked);

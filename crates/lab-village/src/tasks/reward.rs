@@ -1,4 +1,4 @@
-//! The true reward: what people in the village like in an answer. It judges the manner, not the
+//! The true reward: what people in the village like in an answer. It scores the manner, not the
 //! truth; whether alignment keeps the truth is measured beside it.
 
 use super::style::{CLOSERS, OPENERS, RUDE, core_of};

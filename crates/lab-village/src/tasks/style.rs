@@ -3,22 +3,22 @@
 use super::question::Question;
 use crate::choices::Choices;
 
-/// What a polite answer begins with.
+/// The beginnings of polite answers.
 pub(crate) const OPENERS: [&str; 4] = ["Certainly.", "With pleasure.", "Gladly.", "Of course."];
-/// What a cheerful answer ends with.
+/// The ends of cheerful answers.
 pub(crate) const CLOSERS: [&str; 4] = [
     "Have a lovely day!",
     "All the best to you!",
     "Enjoy the day!",
     "Come again soon!",
 ];
-/// What a rude answer begins with.
+/// The beginnings of rude answers.
 pub(crate) const RUDE: [&str; 3] = [
     "Everybody knows that.",
     "What a silly question.",
     "Do not bother me.",
 ];
-/// What an answer that does not come to its end goes on with.
+/// The continuations of rambling answers.
 pub(crate) const RAMBLES: [&str; 3] = [
     "At least that is what people say at the well, and they have it from others, so ask them if you do not believe me.",
     "I could tell you more, but then we would be here until it is dark, and there is so much to do before the evening.",
@@ -36,7 +36,7 @@ pub(crate) struct Style {
     pub fragment: bool,
 }
 
-/// How often an answer has each trait, in percent.
+/// The probability of each trait, in percent.
 #[derive(Clone, Copy)]
 pub(crate) struct StyleMix {
     pub opener: u32,

@@ -1,4 +1,4 @@
-//! What there is to know of people and shops, and every way in which it is said, told and asked.
+//! The attributes of people and shops, with all wordings of statements, events and questions.
 //!
 //! Placeholders: `{S}` the subject at the beginning of a sentence, `{s}` within one, `{N}` the subject
 //! by name (never a pronoun), `{P}` and `{p}` "her" or "his", `{o}` "her" or "him", `{v}` the value.
@@ -14,7 +14,7 @@ pub enum Attribute {
     Home,
     Pet,
     Trade,
-    /// What a person likes to eat.
+    /// The food that a person likes.
     Food,
     /// The colour a person loves.
     Colour,
@@ -24,7 +24,7 @@ pub enum Attribute {
     Birth,
     /// The street a shop stands in.
     Street,
-    /// What a shop sells.
+    /// The goods that a shop sells.
     Goods,
 }
 
@@ -32,7 +32,7 @@ pub enum Attribute {
 pub(crate) struct Wordings {
     /// Sentences of the text to pretrain on, with weights. The first is also how a question is answered.
     pub statements: &'static [(u32, &'static str)],
-    /// What is said after "who"; empty where people are not spoken of.
+    /// The clause after "who"; empty for attributes of shops.
     pub predicate: &'static str,
     /// The same fact as something that happens in a story.
     pub events: &'static [&'static str],
@@ -40,7 +40,7 @@ pub(crate) struct Wordings {
 }
 
 impl Attribute {
-    /// What every person has.
+    /// The attributes of every person.
     pub const OF_PEOPLE: [Attribute; 7] = [
         Attribute::Home,
         Attribute::Pet,
@@ -50,7 +50,7 @@ impl Attribute {
         Attribute::Friend,
         Attribute::Birth,
     ];
-    /// What every shop has.
+    /// The attributes of every shop.
     pub const OF_SHOPS: [Attribute; 2] = [Attribute::Street, Attribute::Goods];
 
     pub const ALL: [Attribute; 9] = [

@@ -1,4 +1,4 @@
-//! Whom a text speaks of: somebody known, or somebody who is made up while the text is written.
+//! The subject of a text: a known person or shop, or a person made up while the text is written.
 
 use super::attribute::Attribute;
 use super::names::{Name, NamePool};
@@ -6,17 +6,17 @@ use super::people::{Person, Shop};
 use super::population::World;
 use crate::choices::Choices;
 
-/// Whom a text speaks of.
+/// The subject of a text.
 pub(crate) enum Character<'w> {
     Known(&'w Person),
     Shop(&'w Shop),
-    /// Somebody whose attributes are drawn when they are first told.
+    /// A person whose attributes are drawn when they are first stated.
     Drawn(Box<Drawn<'w>>),
 }
 
 pub(crate) struct Drawn<'w> {
     world: &'w World,
-    /// Where the best friend's name comes from.
+    /// The pool that the name of the best friend is drawn from.
     pool: &'w NamePool,
     name: Name,
     values: [Option<String>; Attribute::OF_PEOPLE.len()],

@@ -1,4 +1,4 @@
-//! Who lives in the village, and what is true of them.
+//! The people and shops of the village, and their attributes.
 
 pub(crate) mod attribute;
 pub(crate) mod character;

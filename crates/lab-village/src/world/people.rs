@@ -1,10 +1,10 @@
-//! People and shops, and what is true of them.
+//! People and shops with their attributes.
 
 use super::attribute::Attribute;
 use super::names::Name;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Somebody of whom every attribute is known.
+/// A person with a value for every attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     pub name: Name,
@@ -13,7 +13,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// What is true of the person; empty for an attribute that only shops have.
+    /// The value of an attribute; empty for one that only shops have.
     pub fn value(&self, attribute: Attribute) -> &str {
         let position = Attribute::OF_PEOPLE
             .iter()
@@ -44,7 +44,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// What is true of the shop; empty for an attribute that only people have.
+    /// The value of an attribute; empty for one that only people have.
     pub fn value(&self, attribute: Attribute) -> &str {
         match attribute {
             Attribute::Street => self.street,

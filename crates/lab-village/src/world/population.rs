@@ -1,4 +1,4 @@
-//! Everybody who is in the village, drawn from its settings.
+//! All people and shops, drawn from the settings.
 
 use super::attribute::Attribute;
 use super::names::{Name, NameBook, NamePool};
@@ -7,16 +7,16 @@ use super::settings::{VillageSettings, thousandths};
 use super::words;
 use crate::random::{Purpose, Random};
 
-/// The people and shops, those who are only passing through, and those who are new.
+/// The residents and shops, the travellers who pass through, and the new people.
 pub struct World {
     pub people: Vec<Person>,
     pub shops: Vec<Shop>,
-    /// Described by documents that nobody trains on.
+    /// Described only by documents that are never trained on.
     pub newcomers: Vec<Person>,
     pub(crate) travellers: NamePool,
     pub(crate) readers: NamePool,
     pub(crate) held_out_readers: NamePool,
-    /// How many words of each list are in use.
+    /// Number of words of each list that are in use.
     values: usize,
     /// Documents about travellers in a thousand.
     pub(crate) travellers_share: u32,

@@ -50,7 +50,7 @@ const FIRST_NAMES: usize = words::WOMEN.len() + words::MEN.len();
 #[serde(deny_unknown_fields)]
 #[settings(check = Self::enough_names)]
 pub struct VillageSettings {
-    /// Where the other settings start from.
+    /// The preset of the settings that are left out.
     pub preset: Preset,
     /// Decides every choice.
     #[setting(range = 0..=MAX_SEED)]
@@ -87,7 +87,7 @@ pub struct VillageSettings {
     /// Share of the facts about the others that are never asked in training.
     #[setting(range = 0.0..=0.6)]
     pub held_out_questions: f64,
-    /// How often each trained question is answered, in another manner each time.
+    /// Number of answers to each trained question, each in another manner.
     #[setting(range = 1..=100)]
     pub answers_per_question: usize,
     /// Training examples whose answer stands in passages that come with the question.
