@@ -8,9 +8,10 @@ import { declarations } from "../../crates/lab-js/npm/make-types.mjs";
 import schema from "../../crates/lab-js/npm/schema.js";
 
 const read = async (path) => JSON.parse(await readFile(new URL(path, import.meta.url), "utf8"));
-const refusal = (code, field) => (error) => {
+const refusal = (code, field, hint) => (error) => {
   assert.deepEqual([error.code, error.field], [code, field], error.message);
   assert.ok(error.message && error.hint);
+  if (hint) assert.equal(error.hint, hint);
   return true;
 };
 
@@ -59,6 +60,16 @@ describe("builders of configurations", () => {
     assert.throws(() => configs.createPretrainingConfig({ model: { layers: -1 } }), refusal("invalid_json", "model.layers"));
     assert.throws(() => configs.createPretrainingConfig({ model: { norm: "none" } }), refusal("invalid_json", "model.norm"));
     assert.throws(() => configs.createRLHFConfig({ lora: { ranks: 2 } }), refusal("unknown_key", "lora.ranks"));
+    assert.throws(() => configs.createTrainingConfig({ steps: 0 }), refusal("invalid_config", "steps", "Use a whole number from 1 to 10000000."));
+    assert.throws(() => configs.createTrainingConfig({ epsilon: 0 }), refusal("invalid_config", "epsilon", "Use a number above 0 to 1."));
+    assert.throws(() => configs.createTrainingConfig({ warmup_steps: 1.5 }), refusal("invalid_json", "warmup_steps"));
+    assert.throws(() => configs.createFineTuningConfig({ lora: { targets: ["q_proj", 3] } }), refusal("invalid_json", "lora.targets[1]"));
+    const reward = (reward) => () => configs.createRLHFConfig({ reward });
+    assert.throws(reward({ kind: "pattern", pattern: 3 }), refusal("invalid_json", "reward.pattern"));
+    assert.throws(reward({ kind: "pattern", pattern: "a", weight: 2e6 }), refusal("invalid_config", "reward.weight"));
+    assert.throws(reward({ kind: "length" }), refusal("invalid_json", "reward.tokens", "Give it."));
+    assert.throws(reward({ kind: "model", tokens: 2 }), refusal("unknown_key", "reward.tokens"));
+    assert.throws(reward({ kind: "gold" }), refusal("invalid_json", "reward.kind", 'Use "model" or "pattern" or "length" or "function".'));
     assert.throws(() => configs.createModelConfig("nobody", "x"), refusal("invalid_config", "provider"));
     assert.throws(() => configs.createModelConfig("scratch", "mamba"), refusal("invalid_config", "modelId"));
     assert.throws(() => configs.createRAGConfig("chroma"), refusal("invalid_config", "vectorStoreType"));

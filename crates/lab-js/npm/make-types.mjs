@@ -34,10 +34,13 @@ function named(name, rule, indent) {
   return `{\n${members.join("")}${indent}}`;
 }
 
-/** What the Rust documentation says, and the default. */
+/** What the setting's field says, its range, and the default. */
 function comment(rule, indent) {
   const plain = rule.default !== undefined && (rule.default === null || typeof rule.default !== "object");
-  const words = [rule.description?.replaceAll(/\s+/g, " "), plain && rule.default !== null ? `Default: ${JSON.stringify(rule.default)}.` : ""];
+  const low = rule.exclusiveMinimum === undefined ? rule.minimum : `Above ${rule.exclusiveMinimum}`;
+  const unit = rule.unit ? ` ${rule.unit}` : "";
+  const range = low === undefined ? "" : rule.maximum === undefined ? `${low} or more${unit}.` : `${low} to ${rule.maximum}${unit}.`;
+  const words = [rule.description?.replaceAll(/\s+/g, " "), range, plain && rule.default !== null ? `Default: ${JSON.stringify(rule.default)}.` : ""];
   const text = words.filter(Boolean).join(" ");
   return text ? `${indent}/** ${text.replaceAll("*/", "* /")} */\n` : "";
 }

@@ -9,9 +9,9 @@ export type BackendChoice = "auto" | "cpu" | "wgpu";
 export type ChunkConfig = {
   /** Where documents are cut. Default: "structure". */
   method?: ChunkMethod;
-  /** Tokens that a chunk repeats of the one before it; fewer than its size. As far as whole words, sentences or paragraphs allow. Default: 20. */
+  /** Tokens that a chunk repeats of the one before it; fewer than its size. As far as whole words, sentences or paragraphs allow. 0 or more tokens. Default: 20. */
   overlap?: number;
-  /** Tokens in a chunk, at most, by the tokenizer in use. Default: 200. */
+  /** Tokens in a chunk, at most, by the tokenizer in use. 1 to 1000000 tokens. Default: 200. */
   size?: number;
 };
 
@@ -24,7 +24,7 @@ export type DataConfig = {
   name?: string;
   /** Where the data come from. */
   source: DataSource;
-  /** Share of the text, at its end, that is never trained on. Default: 0.1. */
+  /** Share of the text, at its end, that is never trained on. 0 to 0.9. Default: 0.1. */
   validation_fraction?: number;
   /** Settings of the village that differ from the preset's. */
   village?: VillageSettings;
@@ -34,11 +34,11 @@ export type DataSource = "built_in" | "village" | "user";
 
 /** Settings of `DpoStrategy`: direct preference optimisation (Rafailov et al. 2023), which needs neither a reward model nor samples. */
 export type DpoConfig = {
-  /** Preferences in a step. Default: 16. */
+  /** Preferences in a step. 1 to 4096. Default: 16. */
   batch_size?: number;
-  /** Weight of the divergence from the reference: the larger, the nearer the policy stays. Default: 0.1. */
+  /** Weight of the divergence from the reference: the larger, the nearer the policy stays. 0.000001 to 1000. Default: 0.1. */
   beta?: number;
-  /** Share of the preferences that are held to be wrong. Default: 0. */
+  /** Share of the preferences that are held to be wrong. 0 to 0.5. Default: 0. */
   label_smoothing?: number;
   /** Trains low-rank matrices on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
@@ -50,7 +50,7 @@ export type DpoConfig = {
   report?: ReportConfig;
   /** How answers for samples and evaluations are written. */
   rollout?: RolloutConfig;
-  /** Updates of the weights. Default: 120. */
+  /** Updates of the weights. 1 to 1000000. Default: 120. */
   steps?: number;
 };
 
@@ -62,9 +62,9 @@ export type EndpointConfig = {
   key_variable?: string;
   /** The endpoint's name for the model. Default: "default". */
   model?: string;
-  /** Attempts after the first, where another may succeed. Default: 3. */
+  /** Attempts after the first, where another may succeed. 0 to 10. Default: 3. */
   retries?: number;
-  /** Seconds after which an attempt without a whole answer is given up. Default: 60. */
+  /** Seconds after which an attempt without a whole answer is given up. 0.1 to 3600 s. Default: 60. */
   timeout?: number;
 };
 
@@ -76,7 +76,7 @@ export type FineTuningConfig = {
   method?: FineTuningMethod;
   /** Puts examples of a batch one behind the other, so that nothing is computed for padding. No example sees another. Default: false. */
   packing?: boolean;
-  /** Share of each batch that is text the base was pretrained on, so that it is not forgotten. Rehearsal, where the data have such text: in the village. Default: 0. */
+  /** Share of each batch that is text the base was pretrained on, so that it is not forgotten. Rehearsal, where the data have such text: in the village. 0 to 0.9. Default: 0. */
   replay?: number;
   /** What becomes of an example that does not fit the context. Default: "drop". */
   too_long?: TooLong;
@@ -89,49 +89,49 @@ export type FineTuningMethod = "full" | "lora" | "qlora";
 
 /** What to write, and how freely. */
 export type GenerateRequest = {
-  /** Tokens to write, at most. The limit is more than any window: a typing error would otherwise be written for hours. Default: 200. */
+  /** Tokens to write, at most. The limit is more than any window: a typing error would otherwise be written for hours. 0 to 1000000 tokens. Default: 200. */
   max_tokens?: number;
-  /** Only tokens with at least this share of the likeliest one's probability may be drawn; 0 is all. Default: 0. */
+  /** Only tokens with at least this share of the likeliest one's probability may be drawn; 0 is all. 0 to 1. Default: 0. */
   min_p?: number;
   /** Text that is continued. Default: "". */
   prompt?: string;
-  /** Above 1, tokens that stand in the text already become less likely. Default: 1. */
+  /** Above 1, tokens that stand in the text already become less likely. Above 0 to 100. Default: 1. */
   repetition_penalty?: number;
-  /** Decides the draws. Default: 0. */
+  /** Decides the draws. 0 or more. Default: 0. */
   seed?: number;
   /** The text ends before any of these. */
   stop?: Array<string>;
-  /** 0 takes the likeliest token every time; 1 is the model's own distribution. Default: 0.8. */
+  /** 0 takes the likeliest token every time; 1 is the model's own distribution. 0 to 100. Default: 0.8. */
   temperature?: number;
-  /** Only so many of the likeliest tokens may be drawn; 0 is all. Default: 0. */
+  /** Only so many of the likeliest tokens may be drawn; 0 is all. 0 or more. Default: 0. */
   top_k?: number;
-  /** Only the likeliest tokens that together have this probability may be drawn; 1 is all. Default: 1. */
+  /** Only the likeliest tokens that together have this probability may be drawn; 1 is all. Above 0 to 1. Default: 1. */
   top_p?: number;
 };
 
 /** Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are compared with each other, so that no value has to be learned. */
 export type GrpoConfig = {
-  /** How far an update may move a token's probability. Default: 0.2. */
+  /** How far an update may move a token's probability. 0.000001 to 10. Default: 0.2. */
   clip?: number;
-  /** Times that each answer is learned from. Default: 2. */
+  /** Times that each answer is learned from. 1 to 1000. Default: 2. */
   epochs?: number;
-  /** Answers to each prompt, compared with each other. Default: 8. */
+  /** Answers to each prompt, compared with each other. 2 to 4096. Default: 8. */
   group?: number;
   /** Where the divergence from the reference is held against the policy. Default: "loss_k3". */
   kl?: KlPlacement;
-  /** Cost of a nat of divergence from the reference. Default: 0.05. */
+  /** Cost of a nat of divergence from the reference. 0 to 1000. Default: 0.05. */
   kl_coefficient?: number;
   /** Trains low-rank matrices on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
-  /** An update ends this far from the policy that sampled; 0 is never. In nats a token: half the mean squared log ratio. Default: 0.1. */
+  /** An update ends this far from the policy that sampled; 0 is never. In nats a token: half the mean squared log ratio. 0 to 1000 nats. Default: 0.1. */
   maximum_kl?: number;
-  /** Parts of the answers that are learned from one after the other; a divisor of prompts · group. Default: 4. */
+  /** Parts of the answers that are learned from one after the other; a divisor of prompts · group. 1 or more. Default: 4. */
   minibatches?: number;
   /** How the policy's weights are updated. */
   optimizer?: OptimizerConfig;
   /** Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a line. Compare answers of a model below to collect some. */
   preferences?: Array<PreferenceExample>;
-  /** Prompts of an update. Default: 8. */
+  /** Prompts of an update. 1 to 65536. Default: 8. */
   prompts?: number;
   /** What is measured and kept meanwhile. */
   report?: ReportConfig;
@@ -143,7 +143,7 @@ export type GrpoConfig = {
   rollout?: RolloutConfig;
   /** Divides advantages by the deviation of their group. Default: true. */
   scale_advantages?: boolean;
-  /** Updates, each on answers sampled for it. Default: 60. */
+  /** Updates, each on answers sampled for it. 1 to 1000000. Default: 60. */
   steps?: number;
 };
 
@@ -152,13 +152,13 @@ export type KlPlacement = "loss_k3" | "loss_k2" | "reward";
 
 /** Low-rank adapters: y = W x + s·B(A·dropout(x)), s = alpha / rank. */
 export type LoraConfig = {
-  /** Strength of the adapter; it counts alpha / rank. Default: 16. */
+  /** Strength of the adapter; it counts alpha / rank. 0 to 1000000. Default: 16. */
   alpha?: number;
   /** Learns direction and size of the weights apart (Liu et al. 2024). Default: false. */
   dora?: boolean;
-  /** Share of an adapter's input dropped at random in training. Default: 0. */
+  /** Share of an adapter's input dropped at random in training. 0 to 0.95. Default: 0. */
   dropout?: number;
-  /** Columns of A and rows of B: how much an adapter can learn. Default: 8. */
+  /** Columns of A and rows of B: how much an adapter can learn. 1 to 4096. Default: 8. */
   rank?: number;
   /** Divides by the rank's square root, which suits large ranks (Kalajdzievski 2023). Default: false. */
   rslora?: boolean;
@@ -174,33 +174,33 @@ export type ModelConfig = {
   attention_bias?: boolean | null;
   /** A constant added in linear layers and LayerNorm. Default: false. */
   bias?: boolean;
-  /** Tokens that the model sees at once, at most. Default: 64. */
+  /** Tokens that the model sees at once, at most. 1 to 32768 tokens. Default: 64. */
   context?: number;
-  /** Share of activations dropped at random in training. Default: 0. */
+  /** Share of activations dropped at random in training. 0 to 0.95. Default: 0. */
   dropout?: number;
-  /** Size of a head; 0 is the width divided by the heads. Default: 0. */
+  /** Size of a head; 0 is the width divided by the heads. 0 to 16384. Default: 0. */
   head_width?: number;
-  /** Attention heads in a block; they divide the width where the head width is 0. Default: 4. */
+  /** Attention heads in a block; they divide the width where the head width is 0. 1 to 1024. Default: 4. */
   heads?: number;
-  /** Inner size of the MLP; 0 is four times the width. Default: 0. */
+  /** Inner size of the MLP; 0 is four times the width. 0 to 131072. Default: 0. */
   hidden_width?: number;
-  /** Heads for keys and values, which several query heads share (grouped-query attention); 0 is as many as heads. Default: 0. */
+  /** Heads for keys and values, which several query heads share (grouped-query attention); 0 is as many as heads. 0 to 1024. Default: 0. */
   key_value_heads?: number;
-  /** Transformer blocks, one after the other. Default: 4. */
+  /** Transformer blocks, one after the other. 1 to 128. Default: 4. */
   layers?: number;
   /** Biases in the MLP's linear layers, where that differs. */
   mlp_bias?: boolean | null;
   /** Keeps activations at one scale. Default: "layer_norm". */
   norm?: Norm;
-  /** Keeps the normalisation from dividing by 0. Default: 0.00001. */
+  /** Keeps the normalisation from dividing by 0. Above 0 to 1. Default: 0.00001. */
   norm_epsilon?: number;
   /** How the model knows the order of tokens. Default: "learned". */
   position?: Position;
-  /** Longest wavelength of rotary positions. Default: 10000. */
+  /** Longest wavelength of rotary positions. 1 to 1000000000000. Default: 10000. */
   rope_theta?: number;
   /** The output layer reuses the token embedding, transposed. Default: true. */
   tied_head?: boolean;
-  /** Numbers that describe one token. Default: 64. */
+  /** Numbers that describe one token. 1 to 16384. Default: 64. */
   width?: number;
 };
 
@@ -208,21 +208,21 @@ export type Norm = "layer_norm" | "rms_norm";
 
 /** AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate. */
 export type OptimizerConfig = {
-  /** Memory of AdamW's mean. Default: 0.9. */
+  /** Memory of AdamW's mean. 0 to 0.999999. Default: 0.9. */
   beta1?: number;
-  /** Memory of AdamW's variance. Default: 0.99. */
+  /** Memory of AdamW's variance. 0 to 0.999999. Default: 0.99. */
   beta2?: number;
-  /** Keeps AdamW from dividing by 0. Default: 1e-8. */
+  /** Keeps AdamW from dividing by 0. Above 0 to 1. Default: 1e-8. */
   epsilon?: number;
-  /** Largest global norm of the gradient; 0 is no limit. Default: 1. */
+  /** Largest global norm of the gradient; 0 is no limit. 0 to 1000000. Default: 1. */
   gradient_clip?: number;
-  /** How far a step moves the weights, at most. Default: 0.0003. */
+  /** How far a step moves the weights, at most. 0 to 10. Default: 0.0003. */
   learning_rate?: number;
-  /** Learning rate at the end of the schedule. Default: 0. */
+  /** Learning rate at the end of the schedule. 0 to 10. Default: 0. */
   minimum_learning_rate?: number;
-  /** Steps in which the rate rises from 0. Default: 0. */
+  /** Steps in which the rate rises from 0. 0 or more. Default: 0. */
   warmup_steps?: number;
-  /** Pull of matrices and embeddings towards 0. Default: 0. */
+  /** Pull of matrices and embeddings towards 0. 0 to 10. Default: 0. */
   weight_decay?: number;
 };
 
@@ -230,35 +230,35 @@ export type Position = "learned" | "rope";
 
 /** Proximal policy optimisation (Schulman et al. 2017) with a penalty on the divergence from a reference. */
 export type PpoConfig = {
-  /** Answers of an update. Default: 64. */
+  /** Answers of an update. 2 to 65536. Default: 64. */
   batch_size?: number;
-  /** How far an update may move a token's probability. Default: 0.2. */
+  /** How far an update may move a token's probability. 0.000001 to 10. Default: 0.2. */
   clip?: number;
-  /** Reward for staying undecided. Default: 0. */
+  /** Reward for staying undecided. 0 to 1000. Default: 0. */
   entropy_coefficient?: number;
-  /** Times that each answer is learned from. Default: 4. */
+  /** Times that each answer is learned from. 1 to 1000. Default: 4. */
   epochs?: number;
-  /** Weight of later rewards. Default: 1. */
+  /** Weight of later rewards. 0 to 1. Default: 1. */
   gamma?: number;
-  /** Cost of a nat of divergence from the reference. Default: 0.05. */
+  /** Cost of a nat of divergence from the reference. 0 to 1000. Default: 0.05. */
   kl_coefficient?: number;
-  /** Answers over which the coefficient adapts. Default: 10000. */
+  /** Answers over which the coefficient adapts. 1 to 1000000000000. Default: 10000. */
   kl_horizon?: number;
-  /** Nats an answer towards which the coefficient adapts; empty keeps it fixed. */
+  /** Nats an answer towards which the coefficient adapts; empty keeps it fixed. 0.000001 to 1000000 nats. */
   kl_target?: number | null;
-  /** Between the value's guess (0) and the rewards themselves (1). Default: 0.95. */
+  /** Between the value's guess (0) and the rewards themselves (1). 0 to 1. Default: 0.95. */
   lambda?: number;
-  /** An update ends this far from the policy that sampled; 0 is never. In nats a token: half the mean squared log ratio. Default: 0.1. */
+  /** An update ends this far from the policy that sampled; 0 is never. In nats a token: half the mean squared log ratio. 0 to 1000 nats. Default: 0.1. */
   maximum_kl?: number;
-  /** Parts of the batch that are learned from one after the other; a divisor of it. Default: 4. */
+  /** Parts of the batch that are learned from one after the other; a divisor of it. 1 or more. Default: 4. */
   minibatches?: number;
   /** How the policy's weights are updated. */
   optimizer?: OptimizerConfig;
-  /** Updates, each on answers sampled for it. Default: 60. */
+  /** Updates, each on answers sampled for it. 1 to 1000000. Default: 60. */
   steps?: number;
-  /** How far an update may move a value. Default: 0.2. */
+  /** How far an update may move a value. 0.000001 to 1000000. Default: 0.2. */
   value_clip?: number;
-  /** Weight of the value's loss. Default: 0.1. */
+  /** Weight of the value's loss. 0 to 1000. Default: 0.1. */
   value_coefficient?: number;
   /** Divides rewards by their deviation, keeping their mean. Default: false. */
   whiten_rewards?: boolean;
@@ -287,43 +287,43 @@ export type PretrainingConfig = {
   tokenizer?: TokenizerKind;
   /** How the model is trained. */
   training?: TrainingConfig;
-  /** Pieces that are learned from the text, at most. Default: 1024. */
+  /** Pieces that are learned from the text, at most. 257 to 262144. Default: 1024. */
   vocabulary?: number;
 };
 
 /** Settings of `RagStrategy`: how documents are indexed, and how questions are answered from them. */
 export type RagConfig = {
-  /** Tokens of an answer, at most; passages are left out until question and answer fit the context. Default: 40. */
+  /** Tokens of an answer, at most; passages are left out until question and answer fit the context. 1 to 10000 tokens. Default: 40. */
   answer_tokens?: number;
   /** How documents become chunks. */
   chunking?: ChunkConfig;
   /** An OpenAI-compatible endpoint answers instead of a model of the lab: questions and passages are sent to it. */
   endpoint?: EndpointConfig | null;
-  /** Passages that are looked at to measure retrieval, e.g. in `ndcg@10`. Default: 10. */
+  /** Passages that are looked at to measure retrieval, e.g. in `ndcg@10`. 1 to 1000. Default: 10. */
   evaluation_depth?: number;
-  /** With fewer chunks every vector is looked at; with more, a graph is searched. Default: 4096. */
+  /** With fewer chunks every vector is looked at; with more, a graph is searched. 2 to 1000000. Default: 4096. */
   exact_below?: number;
   /** By what passages are ranked. Default: "hybrid". */
   method?: RetrievalMethod;
-  /** Passages that an answer is written from. Default: 3. */
+  /** Passages that an answer is written from. 1 to 100. Default: 3. */
   passages?: number;
   /** Questions that are answered when the index is there, one a line. */
   questions?: Array<string>;
-  /** Passages that score lower are not used, and nothing is answered without any; 0 is no limit. By the scale of the method. Default: 0. */
+  /** Passages that score lower are not used, and nothing is answered without any; 0 is no limit. By the scale of the method. 0 to 1000000. Default: 0. */
   threshold?: number;
 };
 
 /** What is measured and kept while the policy is trained. */
 export type ReportConfig = {
-  /** Steps between states from which a run can be continued; 0 is none. Default: 20. */
+  /** Steps between states from which a run can be continued; 0 is none. 0 or more steps. Default: 20. */
   checkpoint_interval?: number;
-  /** Steps between evaluations on held-out prompts; 0 is before the first and after the last. Default: 0. */
+  /** Steps between evaluations on held-out prompts; 0 is before the first and after the last. 0 or more steps. Default: 0. */
   evaluation_interval?: number;
-  /** Held-out prompts that are answered in an evaluation; 0 is all. Default: 200. */
+  /** Held-out prompts that are answered in an evaluation; 0 is all. 0 or more. Default: 200. */
   evaluation_prompts?: number;
-  /** Steps between samples; 0 is none. Default: 10. */
+  /** Steps between samples; 0 is none. 0 or more steps. Default: 10. */
   sample_interval?: number;
-  /** Answers shown each time. Default: 2. */
+  /** Answers shown each time. 0 or more. Default: 2. */
   samples?: number;
 };
 
@@ -337,11 +337,11 @@ export type RewardConfig = {
   kind: "pattern";
   /** A regular expression, such as please|thank you. */
   pattern: string;
-  /** Reward for each place where the pattern matches. Default: 1. */
+  /** Reward for each place where the pattern matches. -1000000 to 1000000. Default: 1. */
   weight?: number;
 } | {
   kind: "length";
-  /** The length that is rewarded most. */
+  /** The length that is rewarded most. 1 to 100000 tokens. */
   tokens: number;
 } | {
   kind: "function";
@@ -349,21 +349,21 @@ export type RewardConfig = {
 
 /** How a reward model is trained on preferences (Stiennon et al. 2020) before the policy is. */
 export type RewardModelConfig = {
-  /** Preferences in a step of the reward model. Default: 16. */
+  /** Preferences in a step of the reward model. 1 to 4096. Default: 16. */
   batch_size?: number;
-  /** Weight of the squared sum of both rewards, which keeps them around 0. Default: 0.01. */
+  /** Weight of the squared sum of both rewards, which keeps them around 0. 0 to 1000. Default: 0.01. */
   centre?: number;
-  /** Steps between evaluations on held-out preferences; 0 is at the end only. Default: 20. */
+  /** Steps between evaluations on held-out preferences; 0 is at the end only. 0 or more steps. Default: 20. */
   evaluation_interval?: number;
   /** Adapts the reward model by low-rank matrices instead of training all of it. */
   lora?: LoraConfig | null;
-  /** Answers of the reference policy by which that is measured. Default: 128. */
+  /** Answers of the reference policy by which that is measured. 2 to 100000. Default: 128. */
   normalisation_samples?: number;
   /** Brings rewards to mean 0 and deviation 1 over answers of the reference policy. Default: true. */
   normalise?: boolean;
   /** How the reward model's weights are updated. */
   optimizer?: OptimizerConfig;
-  /** Updates of the reward model, before the policy learns. Default: 120. */
+  /** Updates of the reward model, before the policy learns. 1 to 1000000. Default: 120. */
   steps?: number;
 };
 
@@ -387,13 +387,13 @@ export type RlhfConfig = {
 
 /** How answers are sampled. There are no filters: the policy that is improved is the one that samples. */
 export type RolloutConfig = {
-  /** Taken off the score of an answer that does not end. Default: 1. */
+  /** Taken off the score of an answer that does not end. 0 to 1000000. Default: 1. */
   missing_eos_penalty?: number;
-  /** Tokens of an answer, at most. Default: 40. */
+  /** Tokens of an answer, at most. 1 to 32768 tokens. Default: 40. */
   response_tokens?: number;
   /** A text of one token that ends an answer; empty is the tokenizer's own, if it has one. Default: "". */
   stop?: string;
-  /** How freely answers are sampled: divides the logits of policy and reference alike. A temperature of 0 has no log-probabilities. Default: 1. */
+  /** How freely answers are sampled: divides the logits of policy and reference alike. A temperature of 0 has no log-probabilities. 0.001 to 100. Default: 1. */
   temperature?: number;
 };
 
@@ -418,101 +418,101 @@ export type TooLong = "drop" | "truncate" | "error";
 
 /** How a model is trained. The defaults are those of the quick start. */
 export type TrainingConfig = {
-  /** Sequences in a micro-batch. Default: 8. */
+  /** Sequences in a micro-batch. 1 to 4096. Default: 8. */
   batch_size?: number;
-  /** Memory of AdamW's mean. Default: 0.9. */
+  /** Memory of AdamW's mean. 0 to 0.999999. Default: 0.9. */
   beta1?: number;
-  /** Memory of AdamW's variance. Default: 0.99. */
+  /** Memory of AdamW's variance. 0 to 0.999999. Default: 0.99. */
   beta2?: number;
-  /** Steps between states from which a run can be continued; 0 is none. Default: 100. */
+  /** Steps between states from which a run can be continued; 0 is none. 0 or more steps. Default: 100. */
   checkpoint_interval?: number;
-  /** Step at which the schedule ends; 0 is the last. Default: 0. */
+  /** Step at which the schedule ends; 0 is the last. 0 or more. Default: 0. */
   decay_steps?: number;
-  /** Evaluations without a better loss before training stops; 0 is never. Default: 0. */
+  /** Evaluations without a better loss before training stops; 0 is never. 0 or more. Default: 0. */
   early_stopping_patience?: number;
-  /** Keeps AdamW from dividing by 0. Default: 1e-8. */
+  /** Keeps AdamW from dividing by 0. Above 0 to 1. Default: 1e-8. */
   epsilon?: number;
-  /** Steps between evaluations on held-out data; 0 is at the end only. Default: 50. */
+  /** Steps between evaluations on held-out data; 0 is at the end only. 0 or more steps. Default: 50. */
   evaluation_interval?: number;
-  /** Pieces of held-out text in an evaluation while training, the same ones every time; 0 is all. Default: 32. */
+  /** Pieces of held-out text in an evaluation while training, the same ones every time; 0 is all. 0 or more. Default: 32. */
   evaluation_windows?: number;
-  /** Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap. With less, each token is judged with more text before it. Default: 0. */
+  /** Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap. With less, each token is judged with more text before it. 0 or more tokens. Default: 0. */
   final_evaluation_stride?: number;
-  /** The same for the evaluation at the end, whose loss is the result; 0 is all. Default: 0. */
+  /** The same for the evaluation at the end, whose loss is the result; 0 is all. 0 or more. Default: 0. */
   final_evaluation_windows?: number;
-  /** Micro-batches whose gradients are summed before an update. Default: 1. */
+  /** Micro-batches whose gradients are summed before an update. 1 to 4096. Default: 1. */
   gradient_accumulation?: number;
-  /** Largest global norm of the gradient; 0 is no limit. Default: 1. */
+  /** Largest global norm of the gradient; 0 is no limit. 0 to 1000000. Default: 1. */
   gradient_clip?: number;
-  /** How far a step moves the weights, at most. Default: 0.002. */
+  /** How far a step moves the weights, at most. 0 to 10. Default: 0.002. */
   learning_rate?: number;
-  /** Learning rate at the end of the schedule. Default: 0.0002. */
+  /** Learning rate at the end of the schedule. 0 to 10. Default: 0.0002. */
   minimum_learning_rate?: number;
-  /** Steps between samples; 0 is at the end only. Default: 50. */
+  /** Steps between samples; 0 is at the end only. 0 or more steps. Default: 50. */
   sample_interval?: number;
   /** Text that samples begin with; \n is a new line, as is nothing. Where the text has no new line, nothing is the text's first character. Default: "". */
   sample_prompt?: string;
-  /** How freely samples are drawn; 0 takes the likeliest token every time. Default: 0.8. */
+  /** How freely samples are drawn; 0 takes the likeliest token every time. 0 to 100. Default: 0.8. */
   sample_temperature?: number;
-  /** Tokens in a sample. Default: 120. */
+  /** Tokens in a sample. 0 to 100000 tokens. Default: 120. */
   sample_tokens?: number;
   /** How the learning rate falls. Default: "cosine". */
   schedule?: Schedule;
-  /** Updates of the weights. Default: 500. */
+  /** Updates of the weights. 1 to 10000000. Default: 500. */
   steps?: number;
-  /** Steps in which the rate rises from 0. Default: 40. */
+  /** Steps in which the rate rises from 0. 0 or more. Default: 40. */
   warmup_steps?: number;
-  /** Pull of matrices and embeddings towards 0. Decoupled (Loshchilov and Hutter 2019). Default: 0.1. */
+  /** Pull of matrices and embeddings towards 0. Decoupled (Loshchilov and Hutter 2019). 0 to 10. Default: 0.1. */
   weight_decay?: number;
 };
 
 /** Everything that decides what a village is. The same settings give the same bytes everywhere. */
 export type VillageSettings = {
-  /** How often each trained question is answered, in another manner each time. Default: 4. */
+  /** How often each trained question is answered, in another manner each time. 1 to 100. Default: 4. */
   answers_per_question?: number;
-  /** Share of the passages beside the right one that are about a person of the same first name or surname: the higher, the harder. Default: 0.25. */
+  /** Share of the passages beside the right one that are about a person of the same first name or surname: the higher, the harder. 0 to 1. Default: 0.25. */
   confusable?: number;
-  /** Texts to pretrain on. Default: 16000. */
+  /** Texts to pretrain on. 100 to 500000. Default: 16000. */
   documents?: number;
-  /** Different first names. With fewer than people, some share one. Default: 24. */
+  /** Different first names. With fewer than people, some share one. 8 to 120. Default: 24. */
   first_names?: number;
-  /** Texts of the same language that are held out. Default: 300. */
+  /** Texts of the same language that are held out. 10 to 50000. Default: 300. */
   held_out_documents?: number;
-  /** Share of the people about whom no question is ever trained. Default: 0.25. */
+  /** Share of the people about whom no question is ever trained. 0.05 to 0.6. Default: 0.25. */
   held_out_people?: number;
-  /** Share of the facts about the others that are never asked in training. Default: 0.15. */
+  /** Share of the facts about the others that are never asked in training. 0 to 0.6. Default: 0.15. */
   held_out_questions?: number;
-  /** Pairs of answers to held-out questions. Default: 150. */
+  /** Pairs of answers to held-out questions. 0 to 20000. Default: 150. */
   judged_preferences?: number;
-  /** Held-out questions of the same kind. Default: 150. */
+  /** Held-out questions of the same kind. 0 to 20000. Default: 150. */
   judged_reading?: number;
-  /** People whom no model is trained on and whom only the documents describe. Default: 40. */
+  /** People whom no model is trained on and whom only the documents describe. 4 to 2000. Default: 40. */
   new_people?: number;
-  /** The maximum number of passages before a question. Default: 3. */
+  /** The maximum number of passages before a question. 1 to 8. Default: 3. */
   passages?: number;
-  /** People who live there and are written about. Default: 24. */
+  /** People who live there and are written about. 8 to 2000. Default: 24. */
   people?: number;
-  /** Share of the preference pairs whose order is wrong, as human judgement often is. Default: 0. */
+  /** Share of the preference pairs whose order is wrong, as human judgement often is. 0 to 0.5. Default: 0. */
   preference_noise?: number;
-  /** Pairs of answers, one better than the other. Default: 600. */
+  /** Pairs of answers, one better than the other. 0 to 200000. Default: 600. */
   preference_pairs?: number;
   /** Where the other settings start from. Default: "hamlet". */
   preset?: Preset;
-  /** Questions about each of them, one for each fact at most. Default: 5. */
+  /** Questions about each of them, one for each fact at most. 1 to 7. Default: 5. */
   questions_per_new_person?: number;
-  /** Training examples whose answer stands in passages that come with the question. Default: 6000. */
+  /** Training examples whose answer stands in passages that come with the question. 0 to 200000. Default: 6000. */
   reading_pairs?: number;
-  /** Decides every choice. Default: 0. */
+  /** Decides every choice. 0 to 9007199254740991. Default: 0. */
   seed?: number;
-  /** Shops, each in a street and each selling one thing. Default: 6. */
+  /** Shops, each in a street and each selling one thing. 2 to 32. Default: 6. */
   shops?: number;
-  /** Different surnames. Default: 24. */
+  /** Different surnames. 8 to 120. Default: 24. */
   surnames?: number;
-  /** Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read. More of them are harder to learn. Default: 0.1. */
+  /** Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read. More of them are harder to learn. 0 to 1. Default: 0.1. */
   travellers?: number;
-  /** Share of the reading examples whose passages do not hold the answer. Default: 0.2. */
+  /** Share of the reading examples whose passages do not hold the answer. 0 to 0.9. Default: 0.2. */
   unknown_share?: number;
-  /** Different streets, pets, trades, foods, colours and goods, of each kind so many. Default: 16. */
+  /** Different streets, pets, trades, foods, colours and goods, of each kind so many. 12 to 32. Default: 16. */
   values?: number;
 };
 
@@ -526,9 +526,9 @@ export type ExperimentConfig = {
   description?: string;
   /** What the experiment is called. */
   name: string;
-  /** Version of the layout of experiments. Default: 1. */
+  /** Version of the layout of experiments. 0 or more. Default: 1. */
   schema?: number;
-  /** The same seed gives the same run. It decides initial weights, batches, dropout and samples. Default: 1337. */
+  /** The same seed gives the same run. It decides initial weights, batches, dropout and samples. 0 to 9007199254740991. Default: 1337. */
   seed?: number;
   /** Its strategies. */
   strategies: Array<StrategyConfig>;

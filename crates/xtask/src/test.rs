@@ -225,7 +225,7 @@ fn prepare(workspace: &Workspace) -> Result<Ready> {
     steps.next("Chromium");
     let chromium = tools::chromium()?;
     steps.next("the tests' npm packages");
-    for folder in ["tests", "tests/browser", "tests/e2e"] {
+    for folder in ["tests", "tests/browser", "tests/e2e", "crates/lab-js/npm"] {
         tools::packages(&workspace.path(folder))?;
     }
     Ok(Ready { site, chromium })
