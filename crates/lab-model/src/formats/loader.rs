@@ -1,6 +1,7 @@
 //! Weights put onto a device one by one, as they are read.
 
 use crate::decoder::{Decoder, WeightSource, quantize};
+use crate::device::largest_tensor;
 use crate::layers::Weight;
 use crate::layout::is_of_linear_layer;
 use crate::parameters::HostTensor;
@@ -39,6 +40,14 @@ impl<'a> Loader<'a> {
     /// Puts a weight onto the device, under our name for it.
     pub fn put(&mut self, name: &str, tensor: HostTensor) -> Result<(), LabError> {
         let HostTensor { shape, values } = tensor;
+        let bytes = size_of_val(&values[..]) as u64;
+        if let Some(largest) = largest_tensor(self.device).filter(|largest| bytes > *largest) {
+            return Err(LabError::new(
+                ErrorCode::OutOfMemory,
+                format!("{name} has {bytes} bytes. One tensor on this GPU may have {largest}."),
+                "Use a smaller model, or the CPU.",
+            ));
+        }
         match shape[..] {
             [width] => {
                 let vector = Param::from_data(TensorData::new(values, [width]), self.device);

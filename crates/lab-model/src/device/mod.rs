@@ -1,5 +1,8 @@
 //! The device that computes.
 
+#[cfg(feature = "wgpu")]
+mod gpu;
+
 use burn::tensor::Device;
 use lab_protocol::{BackendChoice, ErrorCode, LabError};
 
@@ -45,24 +48,26 @@ fn open_cpu() -> Result<Device, LabError> {
     ))
 }
 
-/// A program opens the GPU once; whoever asks again shares it.
-#[cfg(feature = "wgpu")]
-static GPU: async_lock::OnceCell<Device> = async_lock::OnceCell::new();
-
 #[cfg(feature = "wgpu")]
 async fn open_gpu() -> Result<Device, LabError> {
-    crate::kernels::prepare();
-    let open = async || {
-        let device = burn::tensor::wgpu::WgpuOptions::default().init_async();
-        device.await.map(Device::autodiff)
-    };
-    let device = GPU.get_or_try_init(open).await;
-    device.cloned().map_err(|error| {
+    gpu::open().await.map_err(|error| {
         unavailable(
             &format!("the GPU cannot be used: {error:?}"),
             "Use the CPU: --backend cpu, or \"backend\": \"cpu\" in the experiment.",
         )
     })
+}
+
+/// Bytes that one tensor may have on this device; none where only memory limits them.
+#[cfg(feature = "wgpu")]
+pub fn largest_tensor(device: &Device) -> Option<u64> {
+    gpu::largest_tensor(device)
+}
+
+/// Bytes that one tensor may have on this device; none where only memory limits them.
+#[cfg(not(feature = "wgpu"))]
+pub fn largest_tensor(_: &Device) -> Option<u64> {
+    None
 }
 
 #[cfg(not(feature = "wgpu"))]
