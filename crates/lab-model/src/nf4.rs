@@ -45,7 +45,7 @@ impl Nf4 {
         let mut codes = vec![0; values.len().div_ceil(2)];
         let mut scales = Vec::with_capacity(values.len().div_ceil(BLOCK));
         for (number, block) in values.chunks(BLOCK).enumerate() {
-            let scale = block.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            let scale = block.iter().fold(0.0f32, |max, x| max.max(x.abs()));
             scales.push(scale);
             for (index, value) in block.iter().enumerate() {
                 let code = if scale > 0.0 {
@@ -95,16 +95,12 @@ impl Scales {
         let mut codes = Vec::with_capacity(scales.len());
         let mut largest = Vec::with_capacity(scales.len().div_ceil(SCALES));
         for block in scales.chunks(SCALES) {
-            let most = block
+            let max = block
                 .iter()
-                .fold(0.0f32, |most, x| most.max((x - mean).abs()));
-            largest.push(most);
+                .fold(0.0f32, |max, x| max.max((x - mean).abs()));
+            largest.push(max);
             codes.extend(block.iter().map(|scale| {
-                let distance = if most > 0.0 {
-                    (scale - mean) / most
-                } else {
-                    0.0
-                };
+                let distance = if max > 0.0 { (scale - mean) / max } else { 0.0 };
                 nearest(&map, distance) as u8
             }));
         }

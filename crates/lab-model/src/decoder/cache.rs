@@ -14,7 +14,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_protocol::{ErrorCode, LabError};
 
 /// Room for this many tokens is made at first; it doubles when it is used up.
-const SMALLEST: usize = 32;
+const MIN_CAPACITY: usize = 32;
 
 /// Keys and values of the tokens so far, for several rows of text.
 pub struct KvCache {
@@ -64,7 +64,7 @@ impl KvCache {
 
 /// The power of two that holds this many tokens, at most the context: a GPU sees few shapes.
 fn bucket(tokens: usize, context: usize) -> usize {
-    tokens.max(SMALLEST).next_power_of_two().min(context)
+    tokens.max(MIN_CAPACITY).next_power_of_two().min(context)
 }
 
 /// `[rows, tokens, width]` with room for `capacity` tokens.

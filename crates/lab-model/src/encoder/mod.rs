@@ -196,10 +196,10 @@ fn shape(config: &Value) -> Result<EncoderShape, LabError> {
     if !positions.is_null() && positions != "absolute" {
         return Err(bad(&format!("its positions are {positions}")));
     }
-    let number = |key: &str, most: u64| {
+    let number = |key: &str, max: u64| {
         config[key]
             .as_u64()
-            .filter(|number| (1..=most).contains(number))
+            .filter(|number| (1..=max).contains(number))
             .map(|number| number as usize)
             .ok_or_else(|| bad(&format!("its {key} is {}", config[key])))
     };

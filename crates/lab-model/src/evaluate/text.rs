@@ -111,11 +111,11 @@ fn nll_sums(model: &Decoder, batch: &Batch) -> Vec<Tensor<1>> {
     let [rows, columns, width] = hidden.dims();
     let (positions, vocabulary) = (rows * columns, model.vocabulary());
     let hidden = hidden.reshape([1, positions, width]);
-    let most = (LOGITS / vocabulary).clamp(1, positions);
+    let at_once = (LOGITS / vocabulary).clamp(1, positions);
     (0..positions)
-        .step_by(most)
+        .step_by(at_once)
         .map(|start| {
-            let count = most.min(positions - start);
+            let count = at_once.min(positions - start);
             let logits = model.logits(hidden.clone().narrow(1, start, count));
             let targets = targets.clone().narrow(0, start, count);
             kernels::cross_entropy(logits.reshape([count, vocabulary]), targets).sum()

@@ -1,9 +1,7 @@
 //! A model to start from, read from the files of a Hugging Face folder or from a GGUF file.
 
-use super::files::{ModelFiles, OneFile};
 use super::folder::{FolderContent, write_folder};
 use super::loader::{Loader, WeightForm};
-use super::reader::ModelReader;
 use super::tensors::WeightType;
 use crate::chat::ChatTemplate;
 use crate::decoder::Decoder;
@@ -32,25 +30,6 @@ pub struct BaseModel {
 }
 
 impl BaseModel {
-    /// Reads a model with its weights, wherever its files are. Files are untrusted: all that is wrong with
-    /// the weights is named before any is read.
-    pub fn read<F: ModelFiles + ?Sized>(files: &F) -> Result<Self, LabError> {
-        let reader = ModelReader::open(files)?;
-        let weights = reader.weights()?;
-        Ok(Self {
-            weights,
-            ..reader.into_base()
-        })
-    }
-
-    /// Reads a GGUF file of a Llama model, its numbers decoded.
-    pub fn from_gguf(bytes: &[u8]) -> Result<Self, LabError> {
-        Self::read(&OneFile {
-            name: "model.gguf",
-            bytes,
-        })
-    }
-
     /// The files of a Hugging Face folder with this model.
     pub fn folder(&self, kind: WeightType) -> Result<Vec<ModelFile>, LabError> {
         let content = FolderContent {

@@ -91,9 +91,9 @@ fn q4_0(block: &[u8; 18], numbers: &mut [f32; PLAIN]) {
 }
 
 fn q4_1(block: &[u8; 20], numbers: &mut [f32; PLAIN]) {
-    let (scale, least) = (half(block, 0), half(block, 2));
+    let (scale, minimum) = (half(block, 0), half(block, 2));
     nibbles(&block[4..], numbers, |code, _| {
-        scale * f32::from(code) + least
+        scale * f32::from(code) + minimum
     });
 }
 
@@ -110,9 +110,9 @@ fn q5_0(block: &[u8; 22], numbers: &mut [f32; PLAIN]) {
 }
 
 fn q5_1(block: &[u8; 24], numbers: &mut [f32; PLAIN]) {
-    let (scale, least) = (half(block, 0), half(block, 2));
+    let (scale, minimum) = (half(block, 0), half(block, 2));
     nibbles(&block[8..], numbers, |code, i| {
-        scale * f32::from(code | fifth(&block[4..8], i)) + least
+        scale * f32::from(code | fifth(&block[4..8], i)) + minimum
     });
 }
 

@@ -64,14 +64,14 @@ pub fn read_config(value: &Value) -> Result<(ModelConfig, usize), LabError> {
     };
     config.validate()?;
     let vocabulary = read.size("vocab_size")?;
-    if !(1..=LARGEST_VOCABULARY).contains(&vocabulary) {
+    if !(1..=MAX_VOCABULARY).contains(&vocabulary) {
         return Err(read.unsupported("vocab_size", &vocabulary.to_string()));
     }
     Ok((config, vocabulary))
 }
 
 /// Four times that of the largest published ones.
-pub const LARGEST_VOCABULARY: usize = 1 << 20;
+pub const MAX_VOCABULARY: usize = 1 << 20;
 
 fn gpt2(read: &Reader<'_>) -> Result<ModelConfig, LabError> {
     // What would change the attention, and nobody trains with.

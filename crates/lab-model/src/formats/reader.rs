@@ -3,7 +3,7 @@
 use super::base_model::BaseModel;
 use super::config::read_config;
 use super::end_tokens::end_tokens;
-use super::files::{ModelFiles, bad, json};
+use super::files::{ModelFiles, OneFile, bad, json};
 use super::gguf::{self, GgufModel};
 use super::loader::{Loader, WeightForm};
 use super::merged::Merge;
@@ -142,6 +142,27 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
         self.files
             .read(name)?
             .ok_or_else(|| bad(&format!("there is no {name} among the files")))
+    }
+}
+
+impl BaseModel {
+    /// Reads a model with its weights, wherever its files are. Files are untrusted: all that is wrong with
+    /// the weights is named before any is read.
+    pub fn read<F: ModelFiles + ?Sized>(files: &F) -> Result<Self, LabError> {
+        let reader = ModelReader::open(files)?;
+        let weights = reader.weights()?;
+        Ok(Self {
+            weights,
+            ..reader.into_base()
+        })
+    }
+
+    /// Reads a GGUF file of a Llama model, its numbers decoded.
+    pub fn from_gguf(bytes: &[u8]) -> Result<Self, LabError> {
+        Self::read(&OneFile {
+            name: "model.gguf",
+            bytes,
+        })
     }
 }
 

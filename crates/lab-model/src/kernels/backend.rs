@@ -4,7 +4,7 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
-use super::AdamWStep;
+use super::adamw_step::AdamWStep;
 
 /// An element-wise function of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -385,4 +385,9 @@ impl<B: Kernels> LabKernels for B {
     fn lab_cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
         B::k_cross_entropy(logits, targets).0
     }
+}
+
+/// Whether the kernels apply.
+pub(super) fn fits<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
+    x.dtype() == burn::tensor::DType::F32 && x.shape().num_elements() > 0
 }

@@ -1,8 +1,8 @@
 //! Attention for writing: one token more for each sequence, over keys and values that are kept. Not
 //! differentiable.
 
-use super::backend::{Heads, Kernels, LabKernels, Rotation};
-use super::{fits, plain};
+use super::backend::{Heads, Kernels, LabKernels, Rotation, fits};
+use super::plain;
 #[cfg(feature = "wgpu")]
 use burn::backend::Cube;
 use burn::backend::Dispatch;

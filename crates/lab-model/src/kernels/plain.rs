@@ -4,7 +4,7 @@
 
 use burn::tensor::{Bool, Int, Tensor, activation, module};
 
-use super::AdamWStep;
+use super::adamw_step::{AdamWStep, CLIP_EPSILON};
 
 /// A score that no softmax notices. Not infinity: shader compilers may assume there is none.
 const MASKED: f32 = -1e30;
@@ -232,7 +232,7 @@ pub fn global_norm(tensors: &[Tensor<1>]) -> Tensor<1> {
 pub fn clip_scale(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
     let unusable = norm.clone().is_finite().bool_not();
     let scale = if max_norm > 0.0 {
-        (norm + super::CLIP_EPSILON)
+        (norm + CLIP_EPSILON)
             .recip()
             .mul_scalar(max_norm)
             .clamp_max(1.0)

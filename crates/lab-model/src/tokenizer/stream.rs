@@ -16,7 +16,7 @@ pub struct TextStream {
 }
 
 /// Tokens after which text that looks incomplete is given as it is.
-const LONGEST_CHARACTER: usize = 8;
+const MAX_TOKENS_OF_A_CHARACTER: usize = 8;
 
 impl TextStream {
     /// The text that a token completes; empty while a character is not whole.
@@ -70,7 +70,7 @@ impl TextStream {
         let new = text.get(self.given..).unwrap_or_default();
         let incomplete = new.ends_with(char::REPLACEMENT_CHARACTER);
         let waiting = self.ids.len() - self.given_ids;
-        if new.is_empty() || (incomplete && waiting < LONGEST_CHARACTER) {
+        if new.is_empty() || (incomplete && waiting < MAX_TOKENS_OF_A_CHARACTER) {
             return String::new();
         }
         let new = new.to_owned();

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// Entries that a vocabulary may have; the largest published ones have a quarter of it.
-const LARGEST_VOCABULARY: usize = 1 << 20;
+const MAX_VOCABULARY: usize = 1 << 20;
 /// Names that the end of a text has in published vocabularies, the surest first.
 const ENDS_OF_TEXT: [&str; 8] = [
     END_OF_TEXT,
@@ -69,7 +69,7 @@ impl Subword {
         if vocabulary == 0 {
             return Err(bad("its vocabulary is empty"));
         }
-        if vocabulary > LARGEST_VOCABULARY {
+        if vocabulary > MAX_VOCABULARY {
             return Err(bad(&format!("a token has the id {}", vocabulary - 1)));
         }
         let mut special: Vec<u32> = library

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// What a file begins with.
 pub const MAGIC: &[u8] = b"GGUF";
 /// Dimensions that a tensor may have.
-const MOST_DIMENSIONS: u32 = 4;
+const MAX_DIMENSIONS: u32 = 4;
 
 /// A file's metadata and tensors, which point into its bytes.
 pub struct Gguf<'a> {
@@ -255,7 +255,7 @@ impl<'a> Cursor<'a> {
     fn tensor_info(&mut self) -> Result<TensorInfo<'a>, LabError> {
         let name = self.text()?;
         let dimensions = self.u32()?;
-        if dimensions > MOST_DIMENSIONS {
+        if dimensions > MAX_DIMENSIONS {
             return Err(bad(format!("{name} has {dimensions} dimensions")));
         }
         let mut shape = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::file::{Gguf, Value, bad};
 use super::tokenizer;
-use crate::formats::config::{LARGEST_VOCABULARY, own_head_width};
+use crate::formats::config::{MAX_VOCABULARY, own_head_width};
 use crate::formats::tensors::FileTensors;
 use crate::tokenizer::Tokenizer;
 use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position};
@@ -106,7 +106,7 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     let embedding = file.tensors.get("token_embd.weight");
     let vocabulary = embedding.and_then(|tensor| tensor.shape().first()).copied();
     let vocabulary = vocabulary.ok_or_else(|| bad("token_embd.weight is missing"))?;
-    if !(1..=LARGEST_VOCABULARY).contains(&vocabulary) {
+    if !(1..=MAX_VOCABULARY).contains(&vocabulary) {
         return Err(bad(format!("its vocabulary has {vocabulary} entries")));
     }
     Ok((shape, vocabulary))

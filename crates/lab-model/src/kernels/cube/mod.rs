@@ -17,7 +17,7 @@ mod softmax;
 use burn::backend::Cube;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::AdamWStep;
+use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
 
 /// Runs the constructors by which the GPU libraries register their parts. In a browser no one else

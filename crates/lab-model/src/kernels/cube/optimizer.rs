@@ -4,7 +4,7 @@ use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::{AdamWStep, CLIP_EPSILON};
+use super::super::adamw_step::{AdamWStep, CLIP_EPSILON};
 use super::launch::{UNITS, contiguous, empty, units, vector};
 
 /// Tensors that one launch reads: a shader may bind eight buffers in all.

@@ -5,7 +5,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::super::backend::Activation;
 use super::math::{map, normal, sigmoid, tanh, zip};
-use super::{contiguous, tensor, values};
+use super::tensors::{contiguous, tensor, values};
 
 /// 1 / √(2π)
 const DENSITY: f32 = 0.398_942_3;

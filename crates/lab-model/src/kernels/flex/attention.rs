@@ -7,7 +7,7 @@ use burn::backend::flex::FlexTensor;
 use super::super::backend::Heads;
 use super::gemm::{Matrix, Scratch, multiply};
 use super::math::{by_row, dot, exp, exp_into, maximum};
-use super::{contiguous, tensor, values, width};
+use super::tensors::{contiguous, tensor, values, width};
 
 /// Queries whose scores are computed together.
 const BLOCK: usize = 32;

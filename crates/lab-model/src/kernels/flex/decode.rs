@@ -7,7 +7,7 @@ use super::super::backend::Heads;
 use super::attention::softmax_row;
 use super::math::{dot, vectorised};
 use super::optimizer::whole;
-use super::{contiguous, integers, tensor, values};
+use super::tensors::{contiguous, integers, tensor, values};
 
 /// Products below this many stay on one thread.
 #[cfg(feature = "rayon")]

@@ -7,7 +7,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::Shape;
 
-use super::{contiguous, tensor, values, width, with_width};
+use super::tensors::{contiguous, tensor, values, width, with_width};
 
 /// A tile of the result: rows, and columns, held in registers while its sum is formed.
 const TILE_ROWS: usize = 6;

@@ -4,7 +4,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
 use super::math::{by_row, exp, maximum};
-use super::{contiguous, integers, tensor, values, width};
+use super::tensors::{contiguous, integers, tensor, values, width};
 
 pub fn forward(logits: FlexTensor, targets: FlexTensor) -> (FlexTensor, FlexTensor) {
     let classes = width(&logits);

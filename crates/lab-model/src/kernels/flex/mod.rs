@@ -11,55 +11,14 @@ mod nf4;
 mod norm;
 mod optimizer;
 mod rows;
+mod tensors;
 
 use burn::backend::Flex;
-use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
-use burn::backend::ops::IntTensorOps;
-use burn::tensor::{IntDType, Shape, TensorData};
 
-use super::AdamWStep;
+use self::tensors::{contiguous, tensor, values, width};
+use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
-
-/// The tensor with its elements in order, and copied only where they are not.
-fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.is_contiguous() {
-        x
-    } else {
-        x.to_contiguous()
-    }
-}
-
-/// The elements of a tensor that [`contiguous`] gave.
-fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice().expect("a contiguous tensor of 32-bit floats")
-}
-
-/// The whole numbers of a tensor, whatever their width.
-fn integers(x: FlexTensor) -> Vec<i32> {
-    let x = contiguous(Flex::int_cast(x, IntDType::I32));
-    x.as_slice::<i32>()
-        .expect("a contiguous tensor of 32-bit integers")
-        .to_vec()
-}
-
-fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape.into()))
-}
-
-/// The last dimension.
-fn width(x: &FlexTensor) -> usize {
-    x.shape().last().copied().unwrap_or(1)
-}
-
-/// The shape with another last dimension.
-fn with_width(shape: Shape, width: usize) -> Shape {
-    let mut dims = shape.to_vec();
-    if let Some(last) = dims.last_mut() {
-        *last = width;
-    }
-    Shape::from(dims)
-}
 
 impl Kernels for Flex {
     fn k_matmul(a: FlexTensor, b: FlexTensor) -> FlexTensor {

@@ -4,7 +4,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::super::backend::{NF4_BLOCK, NF4_SCALES, Nf4Format};
 use super::math::for_rows;
-use super::{contiguous, integers, tensor, values};
+use super::tensors::{contiguous, integers, tensor, values};
 
 pub fn dequantize(
     codes: FlexTensor,

@@ -4,7 +4,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
 use super::math::{by_row, dot, squares, sum, vectorised};
-use super::{contiguous, tensor, values, width};
+use super::tensors::{contiguous, tensor, values, width};
 
 /// Rows whose contributions to the weight's gradient are added up together: on however many threads,
 /// the sums are the same.

@@ -3,9 +3,9 @@
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
-use super::super::{AdamWStep, CLIP_EPSILON};
+use super::super::adamw_step::{AdamWStep, CLIP_EPSILON};
 use super::math::{squares, vectorised};
-use super::{contiguous, tensor, values};
+use super::tensors::{contiguous, tensor, values};
 
 pub fn global_norm(tensors: Vec<FlexTensor>) -> FlexTensor {
     let mut total = 0.0f64;

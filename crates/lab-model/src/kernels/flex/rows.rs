@@ -5,7 +5,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::super::backend::Rotation;
 use super::math::{by_row, vectorised};
-use super::{contiguous, integers, tensor, values, width};
+use super::tensors::{contiguous, integers, tensor, values, width};
 
 /// Sum over all rows of `[rows, columns]`.
 pub fn sum(x: &[f32], columns: usize) -> Vec<f32> {
