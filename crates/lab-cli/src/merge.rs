@@ -1,7 +1,7 @@
 //! `lab merge`.
 
 use crate::files;
-use lab_model::formats::{BaseModel, WeightType, read_adapter};
+use lab_model::formats::{BaseModel, ModelReader, WeightForm, WeightType, read_adapter};
 use lab_model::parameters;
 use lab_protocol::{BackendChoice, LabError, ModelFile};
 use lab_strategies::device;
@@ -28,24 +28,27 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
             "Name another folder.",
         ));
     }
-    let mut base = BaseModel::read(&folder(&arguments.model, "model")?[..])
-        .map_err(|error| error.at("model"))?;
-    let adapter = read_adapter(&base.shape, &folder(&arguments.adapter, "adapter")?)?;
+    let files = folder(&arguments.model, "model")?;
+    let reader = ModelReader::open(&files[..]).map_err(|error| error.at("model"))?;
+    let adapter = read_adapter(
+        &reader.base().shape,
+        &folder(&arguments.adapter, "adapter")?,
+    )?;
     if adapter.quantized_base {
         eprintln!(
             "warning: the adapter was trained on a base in 4 bits; it is merged into the floats that those 4 bits stand for, not into those of {}",
             arguments.model.display()
         );
     }
-    base.weights = pollster::block_on(async {
-        let device = device::open(BackendChoice::Cpu).await?;
-        let mut model = base.decoder(&device)?;
-        if adapter.quantized_base {
-            model = model.quantized(&device).await?;
-        }
-        let model = model.with_adapter(&base.shape, &adapter, &device)?;
-        parameters::to_host(&model.merged().dequantized()).await
+    let weights = pollster::block_on(async {
+        let device = device::open(BackendChoice::Cpu).await?.inner();
+        let merged = reader.decoder(WeightForm::Floats, Some(&adapter), &device);
+        parameters::to_host(&merged.await?).await
     })?;
+    let base = BaseModel {
+        weights,
+        ..reader.into_base()
+    };
     for file in base.folder(WeightType::F32)? {
         files::write(&arguments.out.join(&file.path), &file.bytes)?;
     }

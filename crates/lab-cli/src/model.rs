@@ -2,7 +2,7 @@
 
 use clap::Args;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{BaseModel, ModelFiles, read_adapter};
+use lab_model::formats::{BaseModel, ModelFiles, ModelReader, WeightForm, read_adapter};
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{BackendChoice, ErrorCode, LabError, ModelFile};
 use lab_strategies::device;
@@ -32,12 +32,12 @@ pub struct OpenModel {
 impl ModelArguments {
     pub async fn open(&self) -> Result<OpenModel, LabError> {
         let files = Files::new(&self.model, "model")?;
-        let mut base =
-            BaseModel::read(&files).map_err(|error| in_place(error, &self.model, "model"))?;
+        let place = |error| in_place(error, &self.model, "model");
+        let reader = ModelReader::open(&files).map_err(place)?;
         let adapter = match &self.adapter {
             Some(path) => {
                 let files = Files::new(path, "adapter")?.all()?;
-                let adapter = read_adapter(&base.shape, &files)
+                let adapter = read_adapter(&reader.base().shape, &files)
                     .map_err(|error| in_place(error, path, "adapter"))?;
                 Some(adapter)
             }
@@ -45,10 +45,9 @@ impl ModelArguments {
         };
         // Nothing is trained: without autodiff.
         let device = device::open(self.backend).await?.inner();
-        let mut decoder = base
-            .decoder(&device)
-            .map_err(|error| in_place(error, &self.model, "model"))?;
-        base.weights.clear();
+        let decoder = reader.decoder(WeightForm::Floats, None, &device).await;
+        let mut decoder = decoder.map_err(place)?;
+        let base = reader.into_base();
         if let Some(adapter) = adapter {
             decoder = decoder
                 .with_adapter(&base.shape, &adapter, &device)
