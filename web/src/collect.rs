@@ -10,9 +10,9 @@ use crate::worker::Cargo;
 use lab_protocol::{Command, LabError, Place, PreferenceExample};
 use leptos::prelude::*;
 
-/// What is compared.
+/// A question between two answers of a model, and where it stands.
 #[derive(Clone, PartialEq)]
-pub struct Comparison {
+pub struct Vote {
     /// Of the command to the worker.
     id: String,
     /// Key of the strategy whose model answers.
@@ -53,19 +53,19 @@ fn speakers(lab: Lab) -> Vec<StrategyForm> {
 }
 
 impl Lab {
-    fn compare(&self, key: usize, prompt: String) {
+    fn ask_vote(&self, key: usize, prompt: String) {
         let Some((run, base)) = self.made(key) else {
             return;
         };
         let seed = self.next_question();
-        let id = format!("compare-{seed}");
-        self.store.comparison.set(Some(Comparison {
+        let id = format!("vote-{seed}");
+        self.store.vote.set(Some(Vote {
             id: id.clone(),
             key,
             prompt: prompt.clone(),
             state: State::Waiting,
         }));
-        let command = Command::Compare {
+        let command = Command::Vote {
             run: id,
             experiment: run.experiment,
             strategy: run.strategy,
@@ -80,14 +80,14 @@ impl Lab {
         self.send(&command, &cargo);
     }
 
-    /// Whether the worker was asked for a pair under this id.
-    pub(crate) fn is_compared(&self, id: &str) -> bool {
-        let comparison = self.store.comparison;
-        comparison.with_untracked(|now| now.as_ref().is_some_and(|now| now.id == id))
+    /// Whether the worker was asked for two answers under this id.
+    pub(crate) fn is_vote(&self, id: &str) -> bool {
+        let vote = self.store.vote;
+        vote.with_untracked(|now| now.as_ref().is_some_and(|now| now.id == id))
     }
 
-    pub(crate) fn pair_came(&self, came: Result<(String, [String; 2]), LabError>) {
-        self.store.comparison.update(|now| {
+    pub(crate) fn answers_came(&self, came: Result<(String, [String; 2]), LabError>) {
+        self.store.vote.update(|now| {
             if let Some(now) = now {
                 now.state = match came {
                     Ok((prompt, answers)) => State::There { prompt, answers },
@@ -97,9 +97,9 @@ impl Lab {
         });
     }
 
-    /// Waits for no pair any more.
-    pub(crate) fn stop_comparing(&self) {
-        self.store.comparison.update(|now| {
+    /// Waits for no answers any more.
+    pub(crate) fn end_vote(&self) {
+        self.store.vote.update(|now| {
             if now.as_ref().is_some_and(|now| now.state == State::Waiting) {
                 *now = None;
             }
@@ -109,7 +109,7 @@ impl Lab {
     /// Keeps the pair that is shown, with the answer of this place as the better one; neither where it is none.
     /// Then draws two more answers.
     pub(crate) fn pick(&self, better: Option<usize>) {
-        let Some(now) = self.store.comparison.get_untracked() else {
+        let Some(now) = self.store.vote.get_untracked() else {
             return;
         };
         let State::There { prompt, answers } = now.state else {
@@ -140,9 +140,9 @@ impl Lab {
             }
         }
         if self.store.phase.get_untracked().is_active() {
-            self.store.comparison.set(None);
+            self.store.vote.set(None);
         } else {
-            self.compare(now.key, now.prompt);
+            self.ask_vote(now.key, now.prompt);
         }
     }
 }
@@ -200,8 +200,8 @@ fn Question() -> impl IntoView {
         prompts
     });
     let waits = move || {
-        let comparison = lab.store.comparison;
-        comparison.with(|now| now.as_ref().is_some_and(|now| now.state == State::Waiting))
+        let vote = lab.store.vote;
+        vote.with(|now| now.as_ref().is_some_and(|now| now.state == State::Waiting))
     };
     let ready = move || {
         lab.store.device.with(Option::is_some) && !lab.store.phase.get().is_active() && !waits()
@@ -213,7 +213,7 @@ fn Question() -> impl IntoView {
             && untrack(ready)
             && !text.trim().is_empty()
         {
-            lab.compare(key, text);
+            lab.ask_vote(key, text);
         }
     };
     let choose = move |event| chosen.set(event_target_value(&event).parse().ok());
@@ -255,7 +255,7 @@ fn Choice() -> impl IntoView {
             </li>
         }
     };
-    let state = move || lab.store.comparison.get().map(|now| now.state);
+    let state = move || lab.store.vote.get().map(|now| now.state);
     view! {
         {move || match state() {
             Some(State::There { answers, .. }) => view! {

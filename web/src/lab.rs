@@ -89,7 +89,7 @@ impl Lab {
         store.notice.set(None);
         self.stop_asking();
         store.asked_all.set(None);
-        store.comparison.set(None);
+        store.vote.set(None);
         self.inner.update_value(|inner| {
             inner.session = None;
             inner.book = platform::new_id();

@@ -72,14 +72,14 @@ impl Lab {
             Event::Failed {
                 run: Some(run),
                 error,
-            } if self.is_compared(&run) => self.pair_came(Err(error)),
-            Event::Pair {
+            } if self.is_vote(&run) => self.answers_came(Err(error)),
+            Event::Vote {
                 run,
                 prompt,
                 answers,
             } => {
-                if self.is_compared(&run) {
-                    self.pair_came(Ok((prompt, answers)));
+                if self.is_vote(&run) {
+                    self.answers_came(Ok((prompt, answers)));
                 }
             }
             Event::Answer { run, text } => {
@@ -183,7 +183,7 @@ impl Lab {
             Event::Checkpoint { .. }
             | Event::Finished { .. }
             | Event::Answer { .. }
-            | Event::Pair { .. }
+            | Event::Vote { .. }
             | Event::Ready(_)
             | Event::Log { .. } => {}
         }
@@ -347,7 +347,7 @@ impl Lab {
         let device = store.device.get_untracked();
         let on_cpu = device.as_ref().map_or(chosen, |device| device.backend) == BackendChoice::Cpu;
         self.stop_asking();
-        self.stop_comparing();
+        self.end_vote();
         store.alive.set(false);
         store.device.set(None);
         let mut offers = Vec::new();
@@ -377,7 +377,7 @@ fn event_run(event: &Event) -> Option<&str> {
         | Event::Writing { run, .. }
         | Event::Map { run, .. }
         | Event::Answer { run, .. }
-        | Event::Pair { run, .. }
+        | Event::Vote { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }
         | Event::Paused { run, .. }

@@ -1,7 +1,7 @@
 //! The state of the page that belongs to no single run, as signals that views read.
 
 use crate::ask::Asked;
-use crate::collect::Comparison;
+use crate::collect::Vote;
 use crate::runs::{Phase, Sample};
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};
 use leptos::prelude::*;
@@ -56,7 +56,7 @@ pub struct Store {
     /// The last prompt to all models, and their answers.
     pub asked_all: RwSignal<Option<Asked>>,
     /// Two answers that are compared.
-    pub comparison: RwSignal<Option<Comparison>>,
+    pub vote: RwSignal<Option<Vote>>,
 }
 
 impl Store {
@@ -76,7 +76,7 @@ impl Store {
             asked: RwSignal::new(None),
             endpoint_key: RwSignal::new(String::new()),
             asked_all: RwSignal::new(None),
-            comparison: RwSignal::new(None),
+            vote: RwSignal::new(None),
         }
     }
 

@@ -182,7 +182,7 @@ impl TerminalHost {
             | Event::Resumed { .. }
             | Event::Finished { .. }
             | Event::Answer { .. }
-            | Event::Pair { .. }
+            | Event::Vote { .. }
             | Event::Failed { .. } => {}
         }
         Ok(())

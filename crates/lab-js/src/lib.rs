@@ -190,7 +190,7 @@ impl Lab {
                     Ok(Event::Answer { run, text })
                 });
             }
-            Command::Compare {
+            Command::Vote {
                 run,
                 experiment,
                 strategy,
@@ -203,7 +203,7 @@ impl Lab {
                 let device = self.device.clone();
                 self.spawn(run, Default::default(), async move |run: String, _| {
                     let (prompt, answers) = asked.compare(&prompt, seed, device).await?;
-                    Ok(Event::Pair {
+                    Ok(Event::Vote {
                         run,
                         prompt,
                         answers,

@@ -59,8 +59,8 @@ pub enum Command {
         base: Vec<ModelFile>,
         prompt: String,
     },
-    /// Draws two answers of such a run's model that differ, to be compared; answered by a pair event.
-    Compare {
+    /// Draws two answers of such a run's model that differ, for a person to vote on; answered by a vote event.
+    Vote {
         run: String,
         experiment: ExperimentConfig,
         strategy: String,
@@ -82,7 +82,7 @@ impl Command {
             | Command::Stop { run }
             | Command::Generate { run, .. }
             | Command::Ask { run, .. }
-            | Command::Compare { run, .. } => run,
+            | Command::Vote { run, .. } => run,
         }
     }
 }
@@ -178,8 +178,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
-    /// Two answers to be compared, and the prompt as the model read it.
-    Pair {
+    /// Two answers to vote on, and the prompt as the model read it.
+    Vote {
         run: String,
         prompt: String,
         answers: [String; 2],

@@ -1,8 +1,9 @@
 //! What follows from the settings' fields: defaults, checks and description belong together.
 
 use lab_protocol::{
-    ABOVE_ZERO, ErrorCode, ExperimentConfig, GenerateRequest, Kind, LabError, LoraConfig, Place,
-    STRATEGIES, Setting, Settings, StrategySettings, from_value, places,
+    ABOVE_ZERO, Definitions, ErrorCode, ExperimentConfig, GenerateRequest, Kind, LabError,
+    LoraConfig, Place, STRATEGIES, Setting, Settings, StrategySettings, from_value, places,
+    reference, schema,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -59,6 +60,7 @@ enum Colour {
 enum Layout {
     Flat {},
     Deep {
+        /// Of the layout.
         #[setting(range = 1..=4)]
         depth: usize,
     },
@@ -167,6 +169,33 @@ fn the_description_is_what_stands_at_the_field() {
     ] {
         assert_eq!(at(path).group, group, "{path}");
     }
+}
+
+#[test]
+fn one_field_shows_in_the_schema_and_in_the_reference() {
+    let mut definitions = Definitions::new();
+    let all = schema(Everything::OBJECT, &mut definitions);
+    assert_eq!(
+        all["properties"]["whole"],
+        json!({"type": "integer", "minimum": 1, "maximum": 9, "default": 3, "title": "How many", "unit": "steps",
+            "description": "Counts something, at most.\n\nFrom a paper."})
+    );
+    assert_eq!(all["properties"]["number"]["exclusiveMinimum"], 0);
+    assert_eq!(
+        all["properties"]["maybe"]["type"],
+        json!(["integer", "null"])
+    );
+    assert_eq!(all["properties"]["choice"]["$ref"], "#/$defs/Colour");
+    assert_eq!(definitions["Colour"]["oneOf"][1]["title"], "Navy");
+    assert_eq!(
+        definitions["Layout"]["oneOf"][1]["required"],
+        json!(["kind", "depth"])
+    );
+    let text = reference(&[Everything::OBJECT]);
+    let row = "| `whole` | whole number 1 to 9 (steps) | `3` | How many: Counts something, at most. From a paper. |";
+    assert!(text.contains(row), "{text}");
+    let row = "| `layout.depth` | whole number 1 to 4 | must be given | Of the layout. Only where `layout.kind` is `deep`. |";
+    assert!(text.contains(row), "{text}");
 }
 
 fn object_of(strategy: &StrategySettings) -> Vec<Place> {

@@ -327,7 +327,7 @@ impl RunContext {
             Command::Checkpoint { .. } => Some(Control::Checkpoint),
             Command::Generate { request, .. } => Some(Control::Generate(request)),
             // These begin something of their own, under ids that the host keeps apart.
-            Command::Start { .. } | Command::Ask { .. } | Command::Compare { .. } => None,
+            Command::Start { .. } | Command::Ask { .. } | Command::Vote { .. } => None,
         }
     }
 }
