@@ -2,6 +2,7 @@
 
 mod circles;
 mod modules;
+mod sizes;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,132 +1,19 @@
 //! Each kernel against its plain form: the same inputs, the same random weighting of the output, the
 //! same result and the same gradients. The functions run on whichever device they are given.
 
+mod bench;
 mod decode;
 mod nf4;
+mod optimizer;
 
+pub use bench::Bench;
 pub use decode::cached_attention;
 pub use nf4::nf4;
+pub use optimizer::optimizer;
 
+use bench::{Leaves, close, read};
 use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
-use lab_model::kernels::{self, AdamWStep, plain};
-
-/// Seeded numbers (SplitMix64), so that a failure can be repeated.
-pub struct Numbers(u64);
-
-impl Numbers {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A whole number from `low` to `high`, both included.
-    pub fn between(&mut self, low: usize, high: usize) -> usize {
-        low + (self.next() % (high - low + 1) as u64) as usize
-    }
-
-    /// Roughly normal with deviation 1.
-    fn float(&mut self) -> f32 {
-        (0..4)
-            .map(|_| (self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5)
-            .sum::<f32>()
-            * 1.73
-    }
-
-    fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| self.float()).collect()
-    }
-}
-
-/// What a comparison is done with: a device with autodiff, and numbers.
-pub struct Bench {
-    pub device: Device,
-    pub numbers: Numbers,
-}
-
-type Leaves = Vec<Tensor<1>>;
-
-async fn read<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    let data = x.into_data_async().await.expect("the tensor can be read");
-    data.try_into_vec().expect("32-bit floats")
-}
-
-/// Panics unless `found` is `expected` up to `tolerance` times the largest expected value.
-fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{name}: number of elements");
-    let scale = expected
-        .iter()
-        .fold(0.0f32, |a, b| a.max(b.abs()))
-        .max(1e-3);
-    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
-        let off = (a - b).abs();
-        assert!(
-            off <= tolerance * scale,
-            "{name}[{i}]: {a} instead of {b} (largest {scale})"
-        );
-    }
-}
-
-impl Bench {
-    pub fn new(device: &Device, seed: u64) -> Self {
-        Self {
-            device: device.clone().autodiff(),
-            numbers: Numbers::new(seed),
-        }
-    }
-
-    fn leaf(&self, values: &[f32]) -> Tensor<1> {
-        Tensor::from_data(
-            TensorData::new(values.to_vec(), [values.len()]),
-            &self.device,
-        )
-        .require_grad()
-    }
-
-    fn ids(&mut self, shape: [usize; 2], below: usize) -> Tensor<2, Int> {
-        let ids = (0..shape[0] * shape[1]).map(|_| self.numbers.between(0, below - 1) as i32);
-        let ids = TensorData::new(ids.collect::<Vec<_>>(), shape);
-        Tensor::from_data(ids, &self.device.clone().inner())
-    }
-
-    /// `fast` and `slow` of random leaves of these sizes: same output, same gradients of all leaves.
-    pub async fn agree<const D: usize>(
-        &mut self,
-        name: &str,
-        sizes: &[usize],
-        tolerance: f32,
-        fast: impl Fn(&Leaves) -> Tensor<D>,
-        slow: impl Fn(&Leaves) -> Tensor<D>,
-    ) {
-        let values: Vec<Vec<f32>> = sizes.iter().map(|n| self.numbers.floats(*n)).collect();
-        let leaves = || values.iter().map(|v| self.leaf(v)).collect::<Leaves>();
-        let (fast_leaves, slow_leaves) = (leaves(), leaves());
-        let (found, expected) = (fast(&fast_leaves), slow(&slow_leaves));
-        assert_eq!(found.dims(), expected.dims(), "{name}: shape");
-        let weighting = self.numbers.floats(found.shape().num_elements());
-        let weighting = TensorData::new(weighting, found.shape());
-        let weighting = Tensor::<D>::from_data(weighting, &self.device.clone().inner());
-        let found_gradients = (found.clone() * weighting.clone()).sum().backward();
-        let expected_gradients = (expected.clone() * weighting).sum().backward();
-        close(name, &read(found).await, &read(expected).await, tolerance);
-        for (i, (a, b)) in fast_leaves.iter().zip(&slow_leaves).enumerate() {
-            let name = format!("{name}, gradient {i}");
-            let expected = b
-                .grad(&expected_gradients)
-                .expect("the plain form has a gradient");
-            let found = a
-                .grad(&found_gradients)
-                .unwrap_or_else(|| panic!("{name}: missing"));
-            close(&name, &read(found).await, &read(expected).await, tolerance);
-        }
-    }
-}
+use lab_model::kernels::{self, plain};
 
 /// Products of two batches of matrices, each as it is or a transposed view.
 pub async fn matmul(bench: &mut Bench, rounds: usize) {
@@ -457,109 +344,5 @@ pub async fn cross_entropy(bench: &mut Bench) {
                 |l| plain::cross_entropy(x(l), targets.clone()),
             )
             .await;
-    }
-}
-
-/// Norm, clipping and ten updates; then a gradient that is not finite changes nothing.
-pub async fn optimizer(bench: &mut Bench) {
-    let device = bench.device.clone().inner();
-    let make = |values: Vec<f32>| {
-        let n = values.len();
-        Tensor::<1>::from_data(TensorData::new(values, [n]), &device)
-    };
-    let sizes = [1, 7, 4096, 64, 130, 20_000, 3];
-    let gradients: Vec<_> = sizes
-        .iter()
-        .map(|n| make(bench.numbers.floats(*n)))
-        .collect();
-    let norm = kernels::global_norm(&gradients);
-    let expected = plain::global_norm(&gradients);
-    close(
-        "global norm",
-        &read(norm.clone()).await,
-        &read(expected.clone()).await,
-        1e-5,
-    );
-    for max in [1.0, 1e6, 0.0] {
-        let found = kernels::clip_scale(norm.clone(), max);
-        let expected = plain::clip_scale(expected.clone(), max);
-        close("clipping", &read(found).await, &read(expected).await, 1e-5);
-    }
-    for n in [1, 6, 4096, 70_000] {
-        let mut fast =
-            [0.5, 0.0, 0.0].map(|s| bench.numbers.floats(n).iter().map(|x| x * s).collect());
-        fast[2] = bench
-            .numbers
-            .floats(n)
-            .iter()
-            .map(|x: &f32| x * x)
-            .collect::<Vec<_>>();
-        let mut fast = fast.map(make);
-        let mut slow = fast.clone();
-        for step in 1..=10 {
-            let gradient = make(bench.numbers.floats(n));
-            let h = AdamWStep {
-                learning_rate: 1e-2,
-                beta1: 0.9,
-                beta2: 0.99,
-                epsilon: 1e-8,
-                weight_decay: 0.1,
-                step,
-            };
-            let scale = make(vec![0.3]);
-            let [p, m, v] = fast;
-            fast = kernels::adamw(p, gradient.clone(), m, v, h, scale.clone()).into();
-            let [p, m, v] = slow;
-            slow = plain::adamw(p, gradient, m, v, h, scale).into();
-        }
-        for ((name, a), b) in ["parameter", "mean", "mean square"]
-            .iter()
-            .zip(fast)
-            .zip(slow)
-        {
-            close(
-                &format!("adamw {n} {name}"),
-                &read(a).await,
-                &read(b).await,
-                2e-6,
-            );
-        }
-    }
-    unusable_gradients(&device).await;
-}
-
-async fn unusable_gradients(device: &Device) {
-    let make = |values: [f32; 3]| Tensor::<1>::from_data(TensorData::from(values), device);
-    let h = AdamWStep {
-        learning_rate: 1e-2,
-        beta1: 0.9,
-        beta2: 0.99,
-        epsilon: 1e-8,
-        weight_decay: 0.1,
-        step: 1,
-    };
-    for bad in [f32::NAN, f32::INFINITY] {
-        let gradient = make([1.0, bad, 2.0]);
-        let norm = kernels::global_norm(std::slice::from_ref(&gradient));
-        assert!(
-            !read(norm.clone()).await[0].is_finite(),
-            "the norm of {bad} is reported"
-        );
-        let scale = kernels::clip_scale(norm, 1.0);
-        assert_eq!(
-            read(scale.clone()).await,
-            [-1.0],
-            "a norm of {bad} switches the update off"
-        );
-        let before = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]];
-        let [p, m, v] = before.map(make);
-        let after = kernels::adamw(p, gradient, m, v, h, scale);
-        for (after, before) in [after.0, after.1, after.2].into_iter().zip(before) {
-            assert_eq!(
-                read(after).await,
-                before,
-                "a gradient of {bad} changes nothing"
-            );
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Requests to addresses that the user named, as every platform's host makes them.
 
 use lab_protocol::Secret;
+use std::time::UNIX_EPOCH;
 
 /// A POST of JSON. Redirections are not followed: the key is for this address.
 pub struct HttpRequest<'a> {
@@ -38,40 +39,9 @@ pub fn retry_after(header: &str, now: f64) -> Option<f64> {
     if let Ok(seconds) = header.trim().parse::<f64>() {
         return (seconds.is_finite() && seconds >= 0.0).then_some(seconds);
     }
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let mut words = header.split_whitespace().skip(1);
-    let day: i64 = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let month = MONTHS.iter().position(|name| *name == month)? as i64 + 1;
-    let year: i64 = words.next()?.parse().ok()?;
-    let clock: Vec<i64> = words
-        .next()?
-        .split(':')
-        .map(|part| part.parse().ok())
-        .collect::<Option<_>>()?;
-    let &[hours, minutes, seconds] = &clock[..] else {
-        return None;
-    };
-    let inside = (1970..10_000).contains(&year)
-        && (1..=31).contains(&day)
-        && [hours, minutes, seconds]
-            .iter()
-            .all(|n| (0..=60).contains(n));
-    if !inside {
-        return None;
-    }
-    let at = days(year, month, day) * 86_400 + hours * 3600 + minutes * 60 + seconds;
-    Some((at as f64 - now / 1000.0).max(0.0))
-}
-
-/// Days from 1970-01-01 (Hinnant's civil calendar, in which a year begins in March).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    let at = httpdate::parse_http_date(header.trim()).ok()?;
+    let at = at.duration_since(UNIX_EPOCH).ok()?;
+    Some((at.as_secs_f64() - now / 1000.0).max(0.0))
 }
 
 #[cfg(test)]

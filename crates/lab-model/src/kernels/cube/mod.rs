@@ -8,6 +8,7 @@ mod embedding;
 mod launch;
 mod loss;
 mod matmul;
+mod matmul_tile;
 mod nf4;
 mod norm;
 mod optimizer;
