@@ -5,3 +5,4 @@ pub(crate) mod answers;
 pub(crate) mod endpoint;
 pub(crate) mod generator;
 pub(crate) mod held_out;
+mod reply;
