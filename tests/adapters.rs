@@ -193,7 +193,7 @@ proptest! {
         let packed = nll(&ExampleBatch::packed(&refs));
         let rows = nll(&ExampleBatch::rows(&refs, shape.context));
         for (a, b) in packed.iter().zip(&rows) {
-            let size = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+            let size = b.iter().fold(1.0f32, |maximum, x| maximum.max(x.abs()));
             prop_assert!(far(a, b) <= 1e-4 * size);
         }
         // One by one they are the same again.

@@ -1,4 +1,4 @@
-//! What the tests that cross crates share: a host that collects events and gives prepared commands.
+//! Shared by the tests that cross crates: a host that collects events and gives prepared commands.
 
 pub mod python;
 pub mod tiny_encoder;

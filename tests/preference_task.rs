@@ -123,7 +123,7 @@ pub fn with_reward_model(changes: Value) -> Value {
     ppo(with(config, changes))
 }
 
-/// What the run warned of.
+/// The warnings of the run.
 pub fn warnings(host: &TestHost) -> Vec<String> {
     let events = host.events.borrow();
     let logs = events.iter().filter_map(|event| match event {

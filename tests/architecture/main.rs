@@ -25,7 +25,7 @@ const TESTS: &str = "lab-tests";
 // These two lists are searched for as text. Clippy's `disallowed-methods` would say the same natively, but it does not
 // see code that is compiled for wasm only, and every file of tests, which may read and wait, would need an exception.
 
-/// What reads a tensor while the program waits, which a browser's main queue does not survive.
+/// Calls that read a tensor while the program waits, which panics in a browser.
 const SYNCHRONOUS_READS: [&str; 4] = [".into_data(", ".to_data(", ".into_scalar(", ".sync("];
 /// Files, network, threads and clocks of the platform.
 const PLATFORM: [&str; 9] = [
@@ -202,7 +202,7 @@ fn members(metadata: &Value) -> BTreeMap<&str, &Value> {
         .collect()
 }
 
-/// What of ours a crate may depend on; none for a crate that has no place yet.
+/// Our crates that a crate may depend on; none for a crate that has no place yet.
 fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
     if let Some((_, allowed)) = OUTSIDE.iter().find(|(outside, _)| *outside == name) {
         return Some(allowed.iter().copied().collect());

@@ -30,14 +30,14 @@ struct Module {
 type Names = Vec<String>;
 
 struct Import {
-    /// What it is called here; none for `*`.
+    /// Its name here; none for `*`.
     name: Option<String>,
     path: Names,
     /// Shown to other modules. Such an import alone does not use anything.
     is_public: bool,
 }
 
-/// What a path leads to.
+/// The end of a path.
 #[derive(Clone, Copy)]
 enum Target {
     Module(usize),
@@ -172,7 +172,7 @@ impl Modules {
         Some(target)
     }
 
-    /// What a name means in a module.
+    /// The module or item of a name in a module.
     fn look_up(&self, module: usize, name: &str, seen: &mut Seen) -> Option<Target> {
         if !seen.insert((module, name.to_string())) {
             return None;

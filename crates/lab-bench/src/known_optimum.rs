@@ -24,7 +24,7 @@ pub struct KnownOptimum {
     pub kl_coefficient: f64,
 }
 
-/// What a policy is worth, exactly.
+/// The exact value of a policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worth {
     /// Mean score minus β times the divergence from the reference.
@@ -142,8 +142,8 @@ impl KnownOptimum {
         text
     }
 
-    /// What the policy in a run's files is worth, by looking at every answer that there is: at each of
-    /// the beginnings it may have, what the policy writes next.
+    /// The value of the policy in a run's files, from the probabilities of the next token after every beginning of
+    /// an answer.
     pub async fn worth(&self, files: &[ModelFile], device: &Device) -> Result<Worth, LabError> {
         let policy = self.policy(files, device)?;
         let (best_rewarded, best_other) = self.best();
@@ -156,7 +156,7 @@ impl KnownOptimum {
             kl: 0.0,
             kl_to_optimum: 0.0,
         };
-        // What the policy writes next, of the latest beginning of each length.
+        // Log-probabilities of the next token after the latest beginning of each length.
         let mut next: Vec<Vec<f64>> = vec![Vec::new(); length];
         for first in (0..beginnings).step_by(ROWS) {
             let rows = ROWS.min(beginnings - first);

@@ -1,4 +1,4 @@
-//! What benchmarks and tests measure with: training steps on given weights and batches, and a task whose best
+//! Tools of benchmarks and tests: training steps on given weights and batches, and a task whose best
 //! policy is known. `cargo xtask bench` runs the programs in `examples/`.
 
 mod known_optimum;

@@ -24,7 +24,7 @@ impl Counts {
     }
 }
 
-/// What a runner's output says.
+/// The result that a runner printed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub counts: Counts,
@@ -78,7 +78,7 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Summary {
     summary
 }
 
-/// What a line adds: the closing lines of cargo test, cargo nextest and node's runner.
+/// The counts in a line, if it is a closing line of cargo test, cargo nextest or node's runner.
 fn read_line(line: &str) -> Counts {
     let line = line.trim();
     let mut counts = Counts::default();

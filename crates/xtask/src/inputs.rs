@@ -1,4 +1,4 @@
-//! What a worker is made of, as one number that changes with any of it.
+//! The state of all files that a worker is built from, as one number.
 
 use anyhow::{Context, Result};
 use std::collections::hash_map::DefaultHasher;

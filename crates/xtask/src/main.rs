@@ -1,6 +1,6 @@
 //! The developer's commands. `cargo xtask --help` lists them.
 //!
-//! Whatever a command needs and the machine lacks is fetched or built first and kept outside the
+//! A command first fetches or builds the tools that it needs and the machine lacks, and keeps them outside the
 //! checkout (`workspace::cache`). Messages go to standard error; standard output carries results only.
 
 mod bench;

@@ -4,13 +4,13 @@
 pub enum Profile {
     /// For debugging.
     Dev,
-    /// What is served and tested: fast code, built in minutes.
+    /// For serving and tests: fast code, built in minutes.
     Standard,
-    /// What is published.
+    /// For publishing.
     Small,
 }
 
-/// What is built: a profile, for most purposes without the benchmark's part.
+/// A profile, and whether the benchmark's class is part of the build.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
     pub profile: Profile,

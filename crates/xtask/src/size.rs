@@ -1,4 +1,4 @@
-//! What the page loads, and how large it is.
+//! Lists the files that the page loads, with their sizes.
 
 use anyhow::{Context, Result};
 use clap::Args;

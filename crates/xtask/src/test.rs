@@ -187,7 +187,7 @@ fn in_browser(workspace: &Workspace, wasm: bool, e2e: bool, report: &mut Report)
     }
 }
 
-/// What the tests in a browser need.
+/// The site and the browser of the tests.
 struct Ready {
     site: PathBuf,
     chromium: PathBuf,
@@ -278,7 +278,7 @@ impl Report {
     fn add(&mut self, mut outcome: Outcome) {
         if let Some(error) = &outcome.error {
             eprintln!("error: {}: {error}", outcome.name);
-            // What fails without a failing test to name, such as a build, still counts as one failure.
+            // A failure that names no failing test, such as a failed build, counts as one.
             let failed = &mut outcome.summary.counts.failed;
             *failed = (*failed).max(1);
         }

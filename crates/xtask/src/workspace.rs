@@ -11,7 +11,7 @@ pub struct Workspace {
     pub root: PathBuf,
     /// Cargo's target folder.
     pub target: PathBuf,
-    /// What is kept between checkouts: tools and the toolchain.
+    /// The folder of the tools, which all checkouts share.
     pub cache: PathBuf,
 }
 

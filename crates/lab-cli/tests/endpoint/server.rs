@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What the server does with a request.
+/// The server's reaction to a request.
 #[derive(Clone)]
 pub enum Reply {
     /// Sends these bytes and closes.

@@ -16,7 +16,7 @@ pub fn wasm_bindgen(cache: &Path, version: &str) -> Result<PathBuf> {
         binary: "wasm-bindgen",
         package: "wasm-bindgen-cli",
         version,
-        // What reads and writes the wasm file is worth optimising: it works on tens of megabytes.
+        // These crates read and write tens of megabytes of wasm.
         optimised: &[
             "walrus",
             "wasmparser",

@@ -1,5 +1,5 @@
-//! What the commands need beyond cargo. Each file provides one thing: it takes what the machine has
-//! when that is the right version, and else fetches or builds it into the cache.
+//! The tools that the commands need beyond cargo. Each file provides one: it takes the machine's own if that has the
+//! right version, else fetches or builds it into the cache.
 
 mod chromium;
 mod crates;

@@ -31,7 +31,7 @@ pub fn workshop(cache: &Path, name: &str) -> Result<PathBuf> {
 }
 
 pub fn remove_leftovers(cache: &Path) {
-    // What an interrupted run left; if it cannot be removed it is only in the way of disk space.
+    // Leftovers of an interrupted run; a failure to remove them costs only disk space.
     let _ = std::fs::remove_dir_all(cache.join("unfinished"));
 }
 

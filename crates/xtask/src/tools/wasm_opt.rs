@@ -10,7 +10,7 @@ use crate::progress::note;
 /// Trunk.toml names the same version.
 pub const VERSION: &str = "132";
 
-/// What trunk calls. Optimising takes minutes, so it happens only where a build asks for it;
+/// The script that trunk calls. Optimising takes minutes, so it happens only where a build asks for it;
 /// otherwise the file is passed on as it is.
 const WRAPPER: &str = r#"#!/bin/sh
 here=$(dirname "$0")

@@ -57,7 +57,7 @@ impl WasmRust {
             );
         }
         note(
-            "not to be had that way: unpacking Debian's rustc-web, building its library for wasm (a minute)",
+            "rustup cannot add it: unpacking Debian's rustc-web, building its library for wasm (a minute)",
         );
         let workshop = place::workshop(&workspace.cache, "rust-wasm")?;
         let script = workshop.join("debian-wasm.sh");
@@ -88,7 +88,7 @@ impl WasmRust {
         }
     }
 
-    /// What it is, in a few words.
+    /// Its path and version.
     pub fn describe(&self) -> String {
         let rustc = self.rustc();
         let version = Cmd::new(&rustc).arg("--version").read().unwrap_or_default();
