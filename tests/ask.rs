@@ -4,7 +4,7 @@ use lab_orchestrator::{Executor, LocalExecutor};
 use lab_protocol::{
     BackendChoice, Command, ErrorCode, ExperimentConfig, LabError, ModelFile, from_value,
 };
-use lab_strategies::{Finished, FinishedRun, HeldOutAnswer, Metric, Registry, device};
+use lab_strategies::{Finished, FinishedRun, HeldOutAnswer, Metric, Platform, Registry, device};
 use lab_tests::TestHost;
 use serde_json::json;
 use std::cell::RefCell;
@@ -52,7 +52,7 @@ fn ask(
     let run = FinishedRun::new(&Registry::default(), experiment, strategy, files)?;
     pollster::block_on(async {
         let device = device::open(BackendChoice::Cpu).await?;
-        run.ask("ask".into(), prompt, device, Rc::new(host)).await
+        run.ask(prompt, device, Rc::new(host)).await
     })
 }
 
@@ -64,7 +64,7 @@ fn each_answers_what_it_answered_when_it_was_judged() {
     registry.add_metric(Rc::new(notes.clone())).unwrap();
     let device = pollster::block_on(device::open(BackendChoice::Cpu)).unwrap();
     let host = Rc::new(TestHost::default());
-    let executor = LocalExecutor::new(registry, String::new(), device, host);
+    let executor = LocalExecutor::new(registry, String::new(), Platform::offline(device, host));
     let mut base = Vec::new();
     let mut said = Vec::new();
     for strategy in ["pretrain", "rag"] {

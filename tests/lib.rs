@@ -8,7 +8,7 @@ use lab_protocol::{
     BackendChoice, Command, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
     metric_info,
 };
-use lab_strategies::{Host, Registry, device, prepare};
+use lab_strategies::{Host, Platform, Registry, device, prepare};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -100,6 +100,12 @@ impl Host for TestHost {
     }
 }
 
+/// The values of a metric, in order.
+pub fn series(records: &[MetricRecord], name: &str) -> Vec<f64> {
+    let values = records.iter().filter_map(|record| record.values.get(name));
+    values.copied().collect()
+}
+
 /// An experiment with one pretraining run, `config` as its settings.
 pub fn experiment(config: serde_json::Value) -> ExperimentConfig {
     lab_protocol::from_value(serde_json::json!({
@@ -138,7 +144,7 @@ pub fn run_from(
     pollster::block_on(async {
         let device = device::open(BackendChoice::Cpu).await?;
         prepared
-            .execute("run".into(), device, host, checkpoint)
+            .execute("run".into(), Platform::offline(device, host), checkpoint)
             .await
     })
 }

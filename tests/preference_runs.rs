@@ -1,12 +1,10 @@
 //! Runs that learn from preferences and rewards: they resume, obey, and say what is wrong.
 
-use crate::task::{
-    Outcome, TASK, dpo, ppo, run, run_with, series, warnings, with, with_reward_model,
-};
+use crate::task::{Outcome, TASK, dpo, ppo, run, run_with, warnings, with, with_reward_model};
 use lab_bench::KnownOptimum;
 use lab_protocol::{BackendChoice, Command, ErrorCode, Event, MetricRecord, ModelFile, StopReason};
-use lab_strategies::{Answer, Registry, RewardFunction, device, prepare};
-use lab_tests::TestHost;
+use lab_strategies::{Answer, Platform, Registry, RewardFunction, device, prepare};
+use lab_tests::{TestHost, series};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -255,7 +253,8 @@ fn what_cannot_work_is_refused_by_name() {
     };
     let execute = |base: Vec<ModelFile>, checkpoint: Option<Vec<u8>>| {
         let host: Rc<TestHost> = Rc::default();
-        let result = prepared(base).execute("run".into(), device.clone(), host.clone(), checkpoint);
+        let platform = Platform::offline(device.clone(), host.clone());
+        let result = prepared(base).execute("run".into(), platform, checkpoint);
         pollster::block_on(result).map(|_| host)
     };
     let base = |task: KnownOptimum, seed| pollster::block_on(task.base(seed, &device)).unwrap();
@@ -263,7 +262,8 @@ fn what_cannot_work_is_refused_by_name() {
     host.commands
         .borrow_mut()
         .push_back((2, Command::Stop { run: "run".into() }));
-    let stopped = prepared(base(TASK, 1)).execute("run".into(), device.clone(), host.clone(), None);
+    let platform = Platform::offline(device.clone(), host.clone());
+    let stopped = prepared(base(TASK, 1)).execute("run".into(), platform, None);
     pollster::block_on(stopped).unwrap();
     let (_, state) = host.checkpoint().unwrap();
     for wrong in [base(other, 1), base(TASK, 2)] {

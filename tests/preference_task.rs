@@ -1,8 +1,8 @@
 //! The task of the preference tests, whose best policy is known, and runs on it.
 
 use lab_bench::{KnownOptimum, Worth};
-use lab_protocol::{BackendChoice, Event, LabError, MetricRecord, ModelFile, RunResult};
-use lab_strategies::{Registry, RewardFunction, device, prepare};
+use lab_protocol::{BackendChoice, Event, LabError, ModelFile, RunResult};
+use lab_strategies::{Platform, Registry, RewardFunction, device, prepare};
 use lab_tests::TestHost;
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -41,7 +41,11 @@ pub fn run_with(
             prepared = prepared.with_reward(reward);
         }
         let result = prepared
-            .execute("run".into(), device, host.clone(), checkpoint)
+            .execute(
+                "run".into(),
+                Platform::offline(device, host.clone()),
+                checkpoint,
+            )
             .await?;
         Ok(Outcome { result, host })
     })
@@ -89,11 +93,6 @@ pub fn ppo(changes: Value) -> Value {
         }),
     );
     with(config, changes)
-}
-
-pub fn series(records: &[MetricRecord], name: &str) -> Vec<f64> {
-    let values = records.iter().filter_map(|record| record.values.get(name));
-    values.copied().collect()
 }
 
 /// How near the objective came to the best, from 0 at the reference's to 1.

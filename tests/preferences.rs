@@ -7,13 +7,12 @@ mod task;
 
 use lab_bench::KnownOptimum;
 use lab_protocol::BackendChoice;
-use lab_strategies::{Registry, device, prepare};
-use lab_tests::TestHost;
+use lab_strategies::{Platform, Registry, device, prepare};
+use lab_tests::{TestHost, series};
 use serde_json::json;
 use std::rc::Rc;
 use task::{
-    Outcome, TASK, common, dpo, ppo, progress, run, series, warnings, with, with_reward_model,
-    worth,
+    Outcome, TASK, common, dpo, ppo, progress, run, warnings, with, with_reward_model, worth,
 };
 
 #[test]
@@ -174,7 +173,7 @@ fn an_adapter_on_the_frozen_reference_learns_too() {
     )
     .unwrap();
     let host: Rc<TestHost> = Rc::default();
-    let result = prepared.execute("run".into(), device, host.clone(), None);
+    let result = prepared.execute("run".into(), Platform::offline(device, host.clone()), None);
     let result = pollster::block_on(result).unwrap();
     let kl = series(&host.metrics(), "objective/kl");
     assert!(kl[0].abs() < 1e-5 && kl[11] > 0.01, "{kl:?}");

@@ -40,6 +40,17 @@ const PLATFORM: [&str; 9] = [
     "js_sys",
 ];
 
+/// What the loop around a learner does, which no strategy does itself: hear commands, measure time, emit events.
+const LOOP_PARTS: [&str; 7] = [
+    "next_command",
+    "step_begins",
+    "step_ends",
+    "waited_since",
+    "emit",
+    "Command",
+    "Event",
+];
+
 #[test]
 fn dependencies_point_one_way() {
     let metadata = metadata();
@@ -109,6 +120,17 @@ fn the_core_touches_no_platform() {
         "lab-orchestrator",
     ]) {
         forbid(&file, &PLATFORM);
+    }
+}
+
+#[test]
+fn only_the_loop_calls_its_parts() {
+    let folder = root().join("crates/lab-strategies/src/run");
+    let outside = sources(&["lab-strategies"]).into_iter();
+    let outside: Vec<PathBuf> = outside.filter(|file| !file.starts_with(&folder)).collect();
+    assert!(outside.len() > 20, "{outside:?}");
+    for file in outside {
+        forbid(&file, &LOOP_PARTS);
     }
 }
 

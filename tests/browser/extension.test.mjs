@@ -78,7 +78,7 @@ describe("a module of the user's in the worker", () => {
     assert.ok(learned.sharpness_score > 1 && learned.sharpness_score < metrics.sharpness_score, JSON.stringify(learned));
   });
 
-  it("goes on from a checkpoint as if it had never stopped", async () => {
+  it("pauses, makes a step, writes, and goes on from a checkpoint as if it had never stopped", async () => {
     const experiment = counting({ parts: 40 });
     const whole = result(await events([startOf(experiment, "count")])).metrics.validation_loss;
     const first = startOf(experiment, "count");
@@ -89,12 +89,14 @@ describe("a module of the user's in the worker", () => {
           const worker = new Worker("/worker/worker.js?backend=cpu&module=/modules/bigrams.js", { type: "module" });
           const events = [];
           const run = start.run;
+          const request = { prompt: "J", max_tokens: 3 };
           worker.onmessage = ({ data }) => {
             events.push(data);
             if (data.event === "ready") worker.postMessage(start);
             if (data.event === "started") worker.postMessage({ command: "step", run });
-            if (data.event === "paused" && !events.some(({ event }) => event === "checkpoint")) worker.postMessage({ command: "checkpoint", run });
-            if (data.event === "checkpoint") worker.postMessage({ command: "stop", run });
+            if (data.event === "paused" && !events.some(({ event }) => event === "sample")) worker.postMessage({ command: "generate", run, request });
+            if (data.event === "sample") worker.postMessage({ command: "checkpoint", run });
+            if (data.event === "checkpoint" && events.filter(({ event }) => event === "checkpoint").length === 1) worker.postMessage({ command: "stop", run });
             if (data.event === "finished" || data.event === "failed") {
               worker.terminate();
               resolve(events);
@@ -105,7 +107,11 @@ describe("a module of the user's in the worker", () => {
     );
     const { step, state } = seen.find(({ event }) => event === "checkpoint");
     assert.equal(result(seen).stop_reason, "stopped");
+    assert.equal(result(seen).steps, step, "it pauses after the step that was asked for");
     assert.ok(step > 0 && step < 40);
+    const sample = seen.find(({ event }) => event === "sample");
+    assert.deepEqual([sample.step, sample.prompt], [step, "J"]);
+    assert.match(sample.text, /^[a-z]{1,3}$/);
     assert.ok(!("sharpness_score" in result(seen).metrics), "a run that was stopped is not judged");
     const resumed = await page.evaluate(
       ({ start, state }) =>

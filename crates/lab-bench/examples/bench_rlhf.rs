@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use lab_bench::{KnownOptimum, Worth};
 use lab_protocol::{BackendChoice, Command, Event, LogLevel};
-use lab_strategies::{Host, Registry, device, prepare};
+use lab_strategies::{Host, Platform, Registry, device, prepare};
 use serde_json::{Map, Value, json};
 use std::error::Error;
 use std::rc::Rc;
@@ -183,10 +183,8 @@ async fn run(
     let experiment = task.experiment(strategy, config, seed)?;
     let began = Instant::now();
     let prepared = prepare(&Registry::default(), &experiment, "improve", text, base)?;
-    let host = Rc::new(Quiet { watch });
-    let result = prepared
-        .execute("bench".into(), device.clone(), host, None)
-        .await?;
+    let platform = Platform::offline(device.clone(), Rc::new(Quiet { watch }));
+    let result = prepared.execute("bench".into(), platform, None).await?;
     let seconds = began.elapsed().as_secs_f64();
     Ok((task.worth(&result.files, &device).await?, seconds))
 }

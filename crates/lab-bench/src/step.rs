@@ -4,10 +4,9 @@
 use lab_model::burn::tensor::Device;
 use lab_model::corpus::{Batch, IGNORED};
 use lab_model::decoder::Decoder;
-use lab_model::optimizer::AdamW;
 use lab_model::parameters::{self, HostTensor, HostTensors};
 use lab_protocol::{Activation, LabError, ModelConfig, TrainingConfig};
-use lab_strategies::{StepSettings, train_step};
+use lab_strategies::{StepSettings, Trainee, train_step};
 use serde::Deserialize;
 
 /// Shape of the benchmark's decoder: pre-LayerNorm without biases, learned positions, GELU in the tanh
@@ -25,8 +24,7 @@ pub struct BenchShape {
 
 /// A decoder and its optimiser: AdamW (0.9, 0.99, 1e-8) at 1e-3, decay 0.1 on matrices, global norm 1.
 pub struct StepBench {
-    model: Option<Decoder>,
-    optimizer: AdamW,
+    trainee: Trainee<Decoder>,
     shape: BenchShape,
     device: Device,
     step: usize,
@@ -76,10 +74,9 @@ impl StepBench {
             model = parameters::from_host(model, &tensors, &device)?;
         }
         let training = TrainingConfig::default();
-        let optimizer = AdamW::new(&training, &model, &device);
+        let field = "training.learning_rate";
         Ok(Self {
-            model: Some(model),
-            optimizer,
+            trainee: Trainee::new(model, &training, field, &device),
             shape,
             device,
             step: 0,
@@ -94,12 +91,11 @@ impl StepBench {
             ..
         } = self.shape;
         let tokens = targets.iter().filter(|&&target| target != IGNORED).count();
-        let fits = inputs.len() == rows * columns && targets.len() == rows * columns;
-        let (Some(model), true) = (self.model.take(), fits) else {
+        if inputs.len() != rows * columns || targets.len() != rows * columns {
             return Err(LabError::internal(
                 "the batch does not have the benchmark's shape",
             ));
-        };
+        }
         self.step += 1;
         let batch = Batch {
             rows,
@@ -115,8 +111,7 @@ impl StepBench {
             seed: 0,
             step: self.step,
         };
-        let (model, values) = train_step(model, &mut self.optimizer, &[batch], &settings).await?;
-        self.model = Some(model);
+        let values = train_step(&mut self.trainee, &[batch], &settings).await?;
         Ok(values.loss)
     }
 }

@@ -1,12 +1,12 @@
 //! Runs of an experiment on threads, each in its folder.
 
 use crate::folder::{Claim, RunFolder};
-use crate::host::{Interrupt, TerminalHost};
+use crate::host::{Interrupt, TerminalHost, TerminalNetwork};
 use async_trait::async_trait;
 use indicatif::MultiProgress;
 use lab_orchestrator::Executor;
 use lab_protocol::{BackendChoice, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
-use lab_strategies::{Registry, RunRecord, check, device, prepare};
+use lab_strategies::{Platform, Registry, RunRecord, check, device, prepare};
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -114,7 +114,12 @@ fn run(job: Job) -> Result<RunResult, LabError> {
                 ))
             }),
         ));
-        let outcome = prepared.execute(id, device, host.clone(), checkpoint).await;
+        let platform = Platform {
+            device,
+            host: host.clone(),
+            network: Rc::new(TerminalNetwork),
+        };
+        let outcome = prepared.execute(id, platform, checkpoint).await;
         host.close()?;
         let result = outcome?;
         folder.write_result(&result)?;

@@ -8,7 +8,7 @@ use lab_protocol::{
     AnswerOutcome, Command, ErrorCode, Event, Grounds, LabError, LogLevel, MetricRecord, RunResult,
     Secret, StopReason,
 };
-use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
+use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -249,6 +249,13 @@ impl Host for TerminalHost {
         let wanted = self.interrupt.0.load(Ordering::SeqCst) || self.failure.borrow().is_some();
         (wanted && !self.stop_sent.replace(true)).then(|| Command::Stop { run: String::new() })
     }
+}
+
+/// The system's connections and environment.
+pub struct TerminalNetwork;
+
+#[async_trait(?Send)]
+impl Network for TerminalNetwork {
     fn key(&self, variable: &str) -> Result<Option<Secret>, LabError> {
         if variable.is_empty() {
             return Ok(None);

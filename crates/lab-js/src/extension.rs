@@ -1,93 +1,63 @@
-//! Strategies, metrics and rewards of JavaScript, as `worker/extension.js` hands them on.
+//! Strategies of JavaScript, as `worker/extension.js` hands them on.
 
+use crate::values::{from_js, thrown, to_js};
 use async_trait::async_trait;
-use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use lab_protocol::{
-    ErrorCode, GenerateRequest, LabError, MetricInfo, ModelFile, RunInfo, RunResult, StopReason,
-    StrategyConfig, text,
+    ErrorCode, GenerateRequest, LabError, ModelFile, RunInfo, StopReason, StrategyConfig,
 };
 use lab_strategies::{
-    Answer, Control, Finished, Metric, RewardFunction, RunContext, Strategy, TrainingData,
+    Answers, Learned, Learner, RunContext, RunFiles, Sample, Snapshot, Step, StopSignal, Strategy,
+    TrainingData,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::ops::ControlFlow;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// See `worker/extension.js`.
+    /// A strategy, see `worker/extension.js`.
+    #[derive(Clone)]
     pub type Module;
     /// Checks the data; throws what is wrong with them.
     #[wasm_bindgen(method, catch)]
     fn validate(this: &Module, data: JsValue) -> Result<(), JsValue>;
-    /// Trains. `send(request, reply)` asks something of the run, see [`Request`].
+    /// Gives the learner of a run.
     #[wasm_bindgen(method, catch)]
-    async fn train(
-        this: &Module,
-        about: JsValue,
-        send: &Closure<dyn FnMut(JsValue, js_sys::Function)>,
-    ) -> Result<JsValue, JsValue>;
-    /// Answers prompts from what `train` left; undefined if it cannot.
+    async fn begin(this: &Module, about: JsValue) -> Result<JsValue, JsValue>;
+    /// Answers prompts from the files of a run; undefined if it cannot.
     #[wasm_bindgen(method, catch)]
     async fn answer(this: &Module, files: JsValue, prompts: JsValue) -> Result<JsValue, JsValue>;
+
+    /// A learner, see `worker/extension.js`.
+    type Learning;
+    #[wasm_bindgen(method, getter)]
+    fn info(this: &Learning) -> JsValue;
+    #[wasm_bindgen(method, getter, js_name = checkpointInterval)]
+    fn checkpoint_interval(this: &Learning) -> f64;
+    /// Gives a [`Made`].
+    #[wasm_bindgen(method, catch)]
+    async fn step(this: &Learning, step: f64) -> Result<JsValue, JsValue>;
+    /// Gives a [`Reported`].
+    #[wasm_bindgen(method, catch)]
+    async fn report(this: &Learning, step: f64) -> Result<JsValue, JsValue>;
+    /// Gives the state as a `Uint8Array`.
+    #[wasm_bindgen(method, catch)]
+    async fn save(this: &Learning) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    async fn restore(this: &Learning, state: js_sys::Uint8Array) -> Result<JsValue, JsValue>;
+    /// Gives a text.
+    #[wasm_bindgen(method, catch)]
+    async fn generate(this: &Learning, request: JsValue) -> Result<JsValue, JsValue>;
+    /// Gives a [`Made`].
+    #[wasm_bindgen(method, catch)]
+    async fn finish(this: &Learning, reason: JsValue) -> Result<JsValue, JsValue>;
 }
 
 /// A strategy of JavaScript.
 pub struct ModuleStrategy {
-    name: String,
+    kind: String,
     module: Module,
-}
-
-/// What a strategy may ask of its run while it trains.
-#[derive(Deserialize)]
-#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
-    Started {
-        info: RunInfo,
-    },
-    Metrics {
-        step: usize,
-        values: BTreeMap<String, f64>,
-    },
-    Sample {
-        step: usize,
-        prompt: String,
-        text: String,
-    },
-    Checkpoint {
-        step: usize,
-        #[serde(with = "serde_bytes")]
-        state: Vec<u8>,
-    },
-    Warn {
-        message: String,
-    },
-    StepBegins {},
-    StepDone {
-        step: usize,
-        steps: usize,
-        tokens: usize,
-    },
-    StepMade {
-        step: usize,
-    },
-    /// What to do before the next step.
-    Control {
-        step: usize,
-    },
-}
-
-/// The reply to [`Request::Control`].
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Wish {
-    Continue,
-    Stop,
-    Checkpoint,
-    Generate(GenerateRequest),
 }
 
 /// What a strategy is told about its run.
@@ -99,8 +69,6 @@ struct About<'a> {
     #[serde(flatten)]
     data: Data<'a>,
     base: &'a [ModelFile],
-    #[serde(with = "serde_bytes")]
-    checkpoint: Option<Vec<u8>>,
 }
 
 /// The data, without what is held out of a village.
@@ -120,14 +88,31 @@ struct VillageData {
     documents: Vec<(String, String)>,
 }
 
-/// What a strategy returns.
+/// What a step, or the whole run, made.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Made {
+    tokens: usize,
+    metrics: BTreeMap<String, f64>,
+    files: Vec<ModelFile>,
+}
+
+/// What follows a step.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Reported {
+    metrics: BTreeMap<String, f64>,
+    samples: Vec<Written>,
+    warnings: Vec<String>,
+    /// Further training is useless.
+    stop: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Returned {
-    #[serde(default)]
-    metrics: BTreeMap<String, f64>,
-    #[serde(default)]
-    files: Vec<ModelFile>,
+struct Written {
+    prompt: String,
+    text: String,
 }
 
 impl<'a> Data<'a> {
@@ -161,7 +146,7 @@ impl ModuleStrategy {
             .call1(&JsValue::NULL, &settings)
             .map_err(|error| thrown(error).at("config"))?;
         Ok(Self {
-            name: config.strategy.clone(),
+            kind: config.strategy.clone(),
             module: module.unchecked_into(),
         })
     }
@@ -169,8 +154,8 @@ impl ModuleStrategy {
 
 #[async_trait(?Send)]
 impl Strategy for ModuleStrategy {
-    fn name(&self) -> &str {
-        &self.name
+    fn kind(&self) -> &str {
+        &self.kind
     }
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
@@ -178,54 +163,149 @@ impl Strategy for ModuleStrategy {
         self.module.validate(data).map_err(thrown)
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let (sender, mut requests) = unbounded();
-        let send = Closure::new(move |request, reply| {
-            // The run may have ended meanwhile; then nobody wants to know.
-            let _ = sender.unbounded_send((request, reply));
-        });
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
         let about = to_js(&About {
             run: &run.run,
             strategy: &run.strategy,
             seed: run.seed as f64,
             data: Data::new(&run.data),
             base: &run.base,
-            checkpoint: run.checkpoint.take(),
         })?;
-        let mut state = State::default();
-        let returned = {
-            let mut training = pin!(self.module.train(about, &send));
-            loop {
-                match next(training.as_mut(), &mut requests).await {
-                    Next::Request(request, reply) => state.obey(run, request, &reply).await?,
-                    Next::Done(returned) => break returned.map_err(thrown)?,
-                }
-            }
-        };
-        let returned: Returned = from_js(returned, "what the strategy returned")?;
-        let stop_reason = match state.stopped {
-            true => StopReason::Stopped,
-            false => StopReason::Completed,
-        };
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason,
-            steps: state.steps,
-            best_step: state.steps,
-            seconds: run.seconds(),
-            metrics: returned.metrics,
-            files: returned.files,
+        let stop = run.stop.clone();
+        let stop_requested = StopRequested::new(move || {
+            let stop = stop.clone();
+            let requested = async move { Ok(stop.requested().await.into()) };
+            wasm_bindgen_futures::future_to_promise(requested)
+        });
+        js_sys::Reflect::set(&about, &"stopRequested".into(), stop_requested.as_ref())
+            .map_err(thrown)?;
+        let begun = self.module.begin(about).await.map_err(thrown)?;
+        let learning: Learning = begun.unchecked_into();
+        Ok(Box::new(ModuleLearner {
+            info: from_js(learning.info(), "what is known of the run")?,
+            checkpoint_interval: learning.checkpoint_interval() as usize,
+            learning,
+            _stop_requested: stop_requested,
+        }))
+    }
+
+    /// The model is asked where there is one.
+    async fn open(&self, files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
+        if files.model().await?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(ModuleAnswers {
+            module: self.module.clone(),
+            files: to_js(files.all())?,
+        })))
+    }
+}
+
+/// Gives a promise of whether the run was told to stop.
+type StopRequested = Closure<dyn FnMut() -> js_sys::Promise>;
+
+/// The name of the state in a snapshot.
+const STATE: &str = "state";
+
+/// A learner of JavaScript.
+struct ModuleLearner {
+    learning: Learning,
+    info: RunInfo,
+    /// Steps between checkpoints; 0 means none.
+    checkpoint_interval: usize,
+    /// Lives as long as JavaScript may call it.
+    _stop_requested: StopRequested,
+}
+
+#[async_trait(?Send)]
+impl Learner for ModuleLearner {
+    fn info(&self) -> RunInfo {
+        self.info.clone()
+    }
+
+    async fn step(&mut self, step: usize, _run: &RunContext) -> Result<Step, LabError> {
+        let made = self.learning.step(step as f64).await.map_err(thrown)?;
+        let made: Option<Made> = from_js(made, "what step() returned")?;
+        let made = made.unwrap_or_default();
+        Ok(Step::new(made.tokens, made.metrics))
+    }
+
+    async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
+        let reported = self.learning.report(step as f64).await.map_err(thrown)?;
+        let reported: Option<Reported> = from_js(reported, "what report() returned")?;
+        let reported = reported.unwrap_or_default();
+        run.record(step, reported.metrics);
+        for Written { prompt, text } in reported.samples {
+            run.sample(step, Sample::new(prompt, text));
+        }
+        for warning in reported.warnings {
+            run.warn(warning);
+        }
+        Ok(match reported.stop {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         })
     }
 
-    async fn answer_from(
+    fn checkpoint_due(&self, step: usize) -> bool {
+        let interval = self.checkpoint_interval;
+        interval > 0 && step.is_multiple_of(interval) && step < self.info.steps
+    }
+
+    async fn save(&self) -> Result<Snapshot, LabError> {
+        let state = self.learning.save().await.map_err(thrown)?;
+        let state: js_sys::Uint8Array = state
+            .dyn_into()
+            .map_err(|_| must_return("save()", "a Uint8Array"))?;
+        let mut snapshot = Snapshot::default();
+        snapshot.files.insert(STATE.to_owned(), state.to_vec());
+        Ok(snapshot)
+    }
+
+    async fn restore(&mut self, mut snapshot: Snapshot, _run: &RunContext) -> Result<(), LabError> {
+        let state = snapshot.take_file(STATE)?;
+        let state = js_sys::Uint8Array::from(&state[..]);
+        self.learning.restore(state).await.map_err(thrown)?;
+        Ok(())
+    }
+
+    async fn generate(
         &self,
-        files: &[ModelFile],
+        request: &GenerateRequest,
+        _run: &RunContext,
+    ) -> Result<Option<Sample>, LabError> {
+        let written = self.learning.generate(to_js(request)?);
+        let text = written.await.map_err(thrown)?.as_string();
+        let text = text.ok_or_else(|| must_return("generate()", "a text"))?;
+        Ok(Some(Sample::new(&request.prompt, text)))
+    }
+
+    async fn finish(&mut self, reason: StopReason, _run: &RunContext) -> Result<Learned, LabError> {
+        let made = self.learning.finish(to_js(&reason)?).await;
+        let made: Option<Made> = from_js(made.map_err(thrown)?, "what finish() returned")?;
+        let Made { metrics, files, .. } = made.unwrap_or_default();
+        Ok(Learned {
+            best_step: None,
+            metrics,
+            files,
+        })
+    }
+}
+
+/// What a strategy of JavaScript answers from the files of a run.
+struct ModuleAnswers {
+    module: Module,
+    files: JsValue,
+}
+
+#[async_trait(?Send)]
+impl Answers for ModuleAnswers {
+    async fn answer(
+        &self,
         prompts: &[String],
-        _run: &mut RunContext,
+        _stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let answers = self.module.answer(to_js(&files)?, to_js(&prompts)?);
+        let answers = self.module.answer(self.files.clone(), to_js(prompts)?);
         let answers = answers.await.map_err(thrown)?;
         if answers.is_undefined() {
             return Ok(None);
@@ -242,198 +322,10 @@ impl Strategy for ModuleStrategy {
     }
 }
 
-/// What is known of a run from its requests.
-#[derive(Default)]
-struct State {
-    steps: usize,
-    stopped: bool,
-}
-
-impl State {
-    async fn obey(
-        &mut self,
-        run: &mut RunContext,
-        request: JsValue,
-        reply: &js_sys::Function,
-    ) -> Result<(), LabError> {
-        let mut answer = JsValue::UNDEFINED;
-        match from_js(request, "the strategy's request")? {
-            Request::Started { info } => run.started(info),
-            Request::Metrics { step, values } => {
-                let values: Vec<(&str, f64)> = values.iter().map(|(n, v)| (&n[..], *v)).collect();
-                run.record_metrics(step, &values);
-            }
-            Request::Sample { step, prompt, text } => run.sample(step, prompt, text),
-            Request::Checkpoint { step, state } => run.checkpoint(step, state),
-            Request::Warn { message } => run.warn(message),
-            Request::StepBegins {} => run.step_begins(),
-            Request::StepDone {
-                step,
-                steps,
-                tokens,
-            } => {
-                self.steps = step;
-                answer = run.step_done(step, steps, tokens).into();
-            }
-            Request::StepMade { step } => run.step_made(step),
-            Request::Control { step } => {
-                let wish = match run.control(step).await {
-                    Control::Continue => Wish::Continue,
-                    Control::Stop => Wish::Stop,
-                    Control::Checkpoint => Wish::Checkpoint,
-                    Control::Generate(request) => Wish::Generate(request),
-                };
-                self.stopped = matches!(wish, Wish::Stop);
-                answer = to_js(&wish)?;
-            }
-        }
-        reply.call1(&JsValue::NULL, &answer).map_err(thrown)?;
-        Ok(())
-    }
-}
-
-enum Next {
-    Request(JsValue, js_sys::Function),
-    Done(Result<JsValue, JsValue>),
-}
-
-/// The next request, or the end of the training when there is none left.
-async fn next(
-    mut training: std::pin::Pin<&mut impl Future<Output = Result<JsValue, JsValue>>>,
-    requests: &mut UnboundedReceiver<(JsValue, js_sys::Function)>,
-) -> Next {
-    let mut request = pin!(requests.recv());
-    poll_fn(|context| {
-        if let Poll::Ready(Ok((request, reply))) = request.as_mut().poll(context) {
-            return Poll::Ready(Next::Request(request, reply));
-        }
-        training.as_mut().poll(context).map(Next::Done)
-    })
-    .await
-}
-
-/// A metric of JavaScript.
-pub struct ModuleMetric {
-    info: MetricInfo,
-    /// Gives a number, or nothing where the metric has no meaning.
-    measure: js_sys::Function,
-}
-
-impl ModuleMetric {
-    /// `info` is a [`MetricInfo`] or undefined; its name is `name`.
-    pub fn new(name: &str, measure: js_sys::Function, info: JsValue) -> Result<Self, LabError> {
-        let given = match info.is_undefined() || info.is_null() {
-            true => MetricInfo::default(),
-            false => serde_wasm_bindgen::from_value(info).map_err(|error| {
-                LabError::config(
-                    "info",
-                    text!(
-                        "the declaration of the metric {name} cannot be read: {error}",
-                        name = name,
-                        error = error,
-                    ),
-                    "Give direction (more, less or neither), label, unit and help, or some of them.",
-                )
-            })?,
-        };
-        let name = name.to_owned().into();
-        let info = MetricInfo { name, ..given };
-        Ok(Self { info, measure })
-    }
-}
-
-#[derive(Serialize)]
-struct Measured<'a> {
-    result: &'a RunResult,
-    text: &'a str,
-    answers: Vec<&'a lab_strategies::HeldOutAnswer>,
-}
-
-impl Metric for ModuleMetric {
-    fn name(&self) -> &str {
-        &self.info.name
-    }
-
-    fn info(&self) -> MetricInfo {
-        self.info.clone()
-    }
-
-    fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
-        let run = to_js(&Measured {
-            result: run.result,
-            text: &run.data.text,
-            answers: run.answers.iter().collect(),
-        })?;
-        let value = self.measure.call1(&JsValue::NULL, &run).map_err(thrown)?;
-        if value.is_undefined() || value.is_null() {
-            return Ok(None);
-        }
-        let number = value.as_f64();
-        number.map(Some).ok_or_else(|| {
-            LabError::new(
-                ErrorCode::InvalidData,
-                format!("{value:?} is no number"),
-                "Let the metric return a number, or nothing.",
-            )
-        })
-    }
-}
-
-/// The reward of answers, a function of JavaScript.
-pub struct ModuleReward(pub js_sys::Function);
-
-impl RewardFunction for ModuleReward {
-    fn reward(&self, answer: &Answer) -> f64 {
-        #[derive(Serialize)]
-        struct Judged<'a> {
-            prompt: &'a str,
-            response: &'a str,
-            tokens: usize,
-        }
-        let judged = to_js(&Judged {
-            prompt: &answer.prompt,
-            response: &answer.response,
-            tokens: answer.tokens,
-        });
-        // What is no number ends the run with an error that names the answer.
-        let reward = judged.map(|judged| self.0.call1(&JsValue::NULL, &judged));
-        match reward {
-            Ok(Ok(value)) => value.as_f64().unwrap_or(f64::NAN),
-            _ => f64::NAN,
-        }
-    }
-}
-
-/// Maps as objects, bytes as `Uint8Array`.
-fn to_js<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, LabError> {
-    let serializer =
-        serde_wasm_bindgen::Serializer::json_compatible().serialize_bytes_as_arrays(false);
-    let written = value.serialize(&serializer);
-    written.map_err(|error| LabError::internal(error.to_string()))
-}
-
-fn from_js<T: serde::de::DeserializeOwned>(value: JsValue, what: &str) -> Result<T, LabError> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| {
-        LabError::new(
-            ErrorCode::InvalidData,
-            format!("{what} cannot be read: {error}"),
-            "Correct the module that registered it.",
-        )
-    })
-}
-
-/// What JavaScript threw: an error of the lab's shape as it is, anything else with its words.
-fn thrown(error: JsValue) -> LabError {
-    if let Ok(error) = serde_wasm_bindgen::from_value::<LabError>(error.clone()) {
-        return error;
-    }
-    let words = match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => error.as_string().unwrap_or_else(|| format!("{error:?}")),
-    };
+fn must_return(function: &str, what: &str) -> LabError {
     LabError::new(
-        ErrorCode::InvalidConfig,
-        words,
-        "This comes from the module that was loaded into the lab.",
+        ErrorCode::InvalidData,
+        format!("{function} did not return {what}"),
+        "Correct the module that registered the strategy.",
     )
 }

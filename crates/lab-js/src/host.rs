@@ -1,10 +1,10 @@
 //! The worker around a run: messages to and from the page.
 
-use crate::{Exchange, Network};
+use crate::{Exchange, Requests};
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
 use lab_protocol::{Command, Event, LabError, Secret};
-use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Receive};
+use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::{JsCast, JsValue};
@@ -21,9 +21,6 @@ pub struct WorkerHost {
     progress: RefCell<Option<Event>>,
     writing: RefCell<Option<Event>>,
     last_flush: Cell<f64>,
-    network: Network,
-    /// What the user has typed, for the endpoint of this run.
-    key: Option<Secret>,
 }
 
 impl WorkerHost {
@@ -31,8 +28,6 @@ impl WorkerHost {
         post: js_sys::Function,
         pause: js_sys::Function,
         commands: UnboundedReceiver<Command>,
-        network: Network,
-        key: Option<Secret>,
     ) -> Self {
         Self {
             post,
@@ -42,8 +37,6 @@ impl WorkerHost {
             progress: RefCell::new(None),
             writing: RefCell::new(None),
             last_flush: Cell::new(0.0),
-            network,
-            key,
         }
     }
 
@@ -111,7 +104,17 @@ impl Host for WorkerHost {
             }
         }
     }
+}
 
+/// The worker's connections.
+pub struct WorkerNetwork {
+    pub requests: Requests,
+    /// What the user has typed, for the endpoint of this run.
+    pub key: Option<Secret>,
+}
+
+#[async_trait(?Send)]
+impl Network for WorkerNetwork {
     fn key(&self, _variable: &str) -> Result<Option<Secret>, LabError> {
         Ok(self.key.clone())
     }
@@ -123,7 +126,7 @@ impl Host for WorkerHost {
     ) -> Result<HttpResponse, HttpFailure> {
         let key = request.key.map(|key| key.0.as_str());
         let begun = self
-            .network
+            .requests
             .request(request.url, key, request.body, request.timeout);
         let exchange = JsFuture::from(begun).await.map_err(failure)?;
         let exchange: Exchange = exchange.unchecked_into();
@@ -145,7 +148,7 @@ impl Host for WorkerHost {
 
     async fn sleep(&self, milliseconds: f64) {
         // It cannot fail.
-        let _ = JsFuture::from(self.network.sleep(milliseconds)).await;
+        let _ = JsFuture::from(self.requests.sleep(milliseconds)).await;
     }
 }
 

@@ -6,12 +6,15 @@
 mod bench;
 mod extension;
 mod host;
+mod measures;
+mod values;
 
-use extension::{ModuleMetric, ModuleReward, ModuleStrategy};
+use extension::ModuleStrategy;
 use futures_channel::mpsc::{UnboundedSender, unbounded};
-use host::WorkerHost;
-use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError, Secret};
-use lab_strategies::{FinishedRun, Host, Registry, VERSION, device, prepare};
+use host::{WorkerHost, WorkerNetwork};
+use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError};
+use lab_strategies::{FinishedRun, Host, Platform, Registry, VERSION, device, prepare};
+use measures::{ModuleMetric, ModuleReward};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,12 +31,12 @@ const BACKEND: BackendChoice = if cfg!(feature = "webgpu") {
 extern "C" {
     /// Requests and waiting, which are JavaScript's.
     #[derive(Clone)]
-    pub type Network;
+    pub type Requests;
 
     /// Posts `body` as JSON; a promise of the exchange. What is thrown is "timeout", or why there is none.
     #[wasm_bindgen(method)]
     fn request(
-        this: &Network,
+        this: &Requests,
         url: &str,
         key: Option<&str>,
         body: &str,
@@ -42,7 +45,7 @@ extern "C" {
 
     /// A promise that is kept after so many milliseconds.
     #[wasm_bindgen(method)]
-    fn sleep(this: &Network, milliseconds: f64) -> js_sys::Promise;
+    fn sleep(this: &Requests, milliseconds: f64) -> js_sys::Promise;
 
     /// A request whose answer has begun to come.
     pub type Exchange;
@@ -68,7 +71,7 @@ pub struct Lab {
     device: lab_strategies::Device,
     post: js_sys::Function,
     pause: js_sys::Function,
-    network: Network,
+    requests: Requests,
     registry: Registry,
     runs: Runs,
 }
@@ -86,7 +89,7 @@ impl Lab {
         reason: String,
         post: js_sys::Function,
         pause: js_sys::Function,
-        network: Network,
+        network: Requests,
     ) -> Result<Lab, JsValue> {
         console_error_panic_hook::set_once();
         let device = device::open(BACKEND).await.map_err(to_js)?;
@@ -101,13 +104,13 @@ impl Lab {
             device,
             post,
             pause,
-            network,
+            requests: network,
             registry: Registry::default(),
             runs: Runs::default(),
         })
     }
 
-    /// Adds a strategy: `create(config)` gives an object with `validate`, `train` and `answer`, as
+    /// Adds a strategy: `create(config)` gives an object with `validate`, `begin` and `answer`, as
     /// `worker/extension.js` makes it of what a module registers.
     #[wasm_bindgen(js_name = addStrategy)]
     pub fn add_strategy(&mut self, name: &str, create: js_sys::Function) -> Result<(), JsValue> {
@@ -168,10 +171,17 @@ impl Lab {
                 self.is_new(&run)?;
                 let prepared = prepare(&self.registry, &experiment, &strategy, text, base)?;
                 let device = self.device.clone();
-                self.spawn(run, key, async move |run: String, host| {
-                    let result = prepared
-                        .execute(run.clone(), device, host, checkpoint)
-                        .await?;
+                let network = Rc::new(WorkerNetwork {
+                    requests: self.requests.clone(),
+                    key,
+                });
+                self.spawn(run, async move |run: String, host| {
+                    let platform = Platform {
+                        device,
+                        host,
+                        network,
+                    };
+                    let result = prepared.execute(run.clone(), platform, checkpoint).await?;
                     Ok(Event::Finished { run, result })
                 });
             }
@@ -185,8 +195,8 @@ impl Lab {
                 self.is_new(&run)?;
                 let asked = FinishedRun::new(&self.registry, &experiment, &strategy, base)?;
                 let device = self.device.clone();
-                self.spawn(run, Default::default(), async move |run: String, host| {
-                    let text = asked.ask(run.clone(), &prompt, device, host).await?;
+                self.spawn(run, async move |run: String, host| {
+                    let text = asked.ask(&prompt, device, host).await?;
                     Ok(Event::Answer { run, text })
                 });
             }
@@ -201,7 +211,7 @@ impl Lab {
                 self.is_new(&run)?;
                 let asked = FinishedRun::new(&self.registry, &experiment, &strategy, base)?;
                 let device = self.device.clone();
-                self.spawn(run, Default::default(), async move |run: String, _| {
+                self.spawn(run, async move |run: String, _| {
                     let (prompt, answers) = asked.compare(&prompt, seed, device).await?;
                     Ok(Event::Vote {
                         run,
@@ -236,7 +246,6 @@ impl Lab {
     fn spawn(
         &self,
         run: String,
-        key: Option<Secret>,
         work: impl AsyncFnOnce(String, Rc<WorkerHost>) -> Result<Event, LabError> + 'static,
     ) {
         let (sender, receiver) = unbounded();
@@ -245,8 +254,6 @@ impl Lab {
             self.post.clone(),
             self.pause.clone(),
             receiver,
-            self.network.clone(),
-            key,
         ));
         let runs = self.runs.clone();
         wasm_bindgen_futures::spawn_local(async move {

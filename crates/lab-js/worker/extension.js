@@ -1,14 +1,27 @@
 // Strategies, metrics and rewards from a module of the user's. Its default export is called with `lab`:
 //
 //   export default function (lab) {
-//     lab.addStrategy("name", (config) => ({ validate(data) {…}, async train(run) {…}, answer(prompts, files) {…} }));
+//     lab.addStrategy("kind", (config) => ({ validate(data) {…}, begin(run) {…}, answer(prompts, files) {…} }));
 //     lab.addMetric("name_score", ({ result, text, answers }) => number, { direction: "more", label: "Names", unit: "", help: "…" });
 //     lab.setReward(({ prompt, response, tokens }) => number);
 //   }
 //
-// What a metric is may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not
-// ranked. `validate` and `answer` may be left out. `train` returns { metrics: { name: number }, files: [{ path, bytes }] }.
-// What is wrong is thrown: an Error, or { code, message, hint, field } as the lab's own errors have it.
+// `begin` gives a learner, around which the lab's loop hears commands, measures time and keeps checkpoints:
+//
+//   { steps, parameters, vocabulary, …,        // what is known of the run, `steps` at least
+//     checkpointInterval,                      // steps between checkpoints; 0 or none for those that are asked for
+//     step(number) {…},                        // makes a step (from 1): { tokens, metrics: { name: value } }
+//     report(number) {…},                      // follows a step, and comes with 0 before the first: { metrics, samples:
+//                                              //   [{ prompt, text }], warnings: [text], stop: whether further training is useless }
+//     save() {…},                              // the state as a Uint8Array, from which the run can be continued
+//     restore(state) {…},                      // continues from it
+//     generate({ prompt, max_tokens, … }) {…}, // a text of the model as it is
+//     finish(reason) {…} }                     // { metrics: { name: value }, files: [{ path, bytes }] }
+//
+// What a metric is may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not ranked.
+// `validate`, `answer`, `checkpointInterval` and `report` may be left out; each function may be async. Long work asks
+// `await run.stopRequested()` whether to end early. What is wrong is thrown: an Error, or { code, message, hint, field } as the
+// lab's own errors have it.
 
 /** Loads the modules at these addresses, which must be of this site. */
 export async function load(addresses) {
@@ -38,34 +51,41 @@ export async function register(modules, lab) {
 }
 
 /** A user's strategy as the core calls it. */
-function adapt(strategy, name, config) {
+function adapt(strategy, kind, config) {
   return {
     validate: (data) => strategy.validate?.(data),
-    train: async (about, send) => strategy.train(run(about, send, name, config)),
+    begin: async (run) => learner(await strategy.begin(run), kind, config ?? {}),
     answer: async (files, prompts) => strategy.answer?.(prompts, files),
   };
 }
 
-/** A run as a strategy sees it: what it is about, and what can be asked of it. */
-function run(about, send, name, config) {
-  const ask = (request, values) => new Promise((resolve) => send({ request, ...values }, resolve));
-  const unknown = { parameters: 0, vocabulary: 0, training_tokens: 0, validation_tokens: 0, tokens_per_step: 0 };
+/** A user's learner as the core calls it. */
+function learner(own, kind, config) {
+  const needed = ["step", "save", "restore", "generate", "finish"];
+  const missing = needed.filter((name) => typeof own?.[name] !== "function");
+  if (missing.length > 0 || !Number.isInteger(own.steps)) {
+    const what = missing.length > 0 ? `no ${missing.join("(), no ")}()` : "no whole number of steps";
+    throw { code: "invalid_data", message: `the learner of "${kind}" has ${what}`, hint: "See worker/extension.js for what a learner has." };
+  }
+  const known = (name) => own[name] ?? 0;
   return {
-    ...about,
-    /** Says that the run begins, and what is known of it: `steps` at least. */
-    started: (info) => ask("started", { info: { strategy: name, config: config ?? {}, first_step: 0, ...unknown, ...info } }),
-    /** Records values of a step: { name: number }. */
-    recordMetrics: (step, values) => ask("metrics", { step, values }),
-    sample: (step, prompt, text) => ask("sample", { step, prompt, text }),
-    /** Reports a state to go on from, a Uint8Array; it comes back as `run.checkpoint`. */
-    saveCheckpoint: (step, state) => ask("checkpoint", { step, state }),
-    warn: (message) => ask("warn", { message }),
-    stepBegins: () => ask("step_begins"),
-    /** Says that a step of so many tokens ended; gives tokens a second. */
-    stepDone: (step, steps, tokens) => ask("step_done", { step, steps, tokens }),
-    /** Says that the values of the step are recorded. */
-    stepMade: (step) => ask("step_made", { step }),
-    /** To be awaited before each step, until it says "continue" or "stop"; else "checkpoint" or { generate: request }. */
-    control: (step) => ask("control", { step }),
+    info: {
+      strategy: kind,
+      config,
+      steps: own.steps,
+      first_step: 0,
+      parameters: known("parameters"),
+      vocabulary: known("vocabulary"),
+      training_tokens: known("training_tokens"),
+      validation_tokens: known("validation_tokens"),
+      tokens_per_step: known("tokens_per_step"),
+    },
+    checkpointInterval: known("checkpointInterval"),
+    step: async (number) => own.step(number),
+    report: async (number) => own.report?.(number),
+    save: async () => own.save(),
+    restore: async (state) => own.restore(state),
+    generate: async (request) => own.generate(request),
+    finish: async (reason) => own.finish(reason),
   };
 }

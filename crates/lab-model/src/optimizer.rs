@@ -98,6 +98,11 @@ impl AdamW {
         (module, norm)
     }
 
+    /// Updates done so far.
+    pub fn updates(&self) -> usize {
+        self.updates
+    }
+
     /// Bytes of the moments.
     pub fn bytes(&self) -> usize {
         let numbers = |moments: &Moments| 2 * moments.first.dims()[0];

@@ -2,36 +2,30 @@
 
 use crate::Executor;
 use async_trait::async_trait;
-use burn::tensor::Device;
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
-    Secret,
 };
-use lab_strategies::{
-    Host, HttpFailure, HttpRequest, HttpResponse, Receive, Registry, check, prepare,
-};
+use lab_strategies::{Host, Platform, Registry, check, prepare};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Makes runs on one device and keeps what they record in memory, by the strategy's name, which is the
-/// run's id too. Events go to `host`.
+/// Makes runs on one platform and keeps what they record in memory, by the strategy's name, which is the
+/// run's id too. Events go to the platform's host.
 pub struct LocalExecutor {
     registry: Registry,
     text: String,
-    device: Device,
-    host: Rc<dyn Host>,
+    platform: Platform,
     records: RefCell<BTreeMap<String, Vec<MetricRecord>>>,
 }
 
 impl LocalExecutor {
     /// `registry` holds what experiments may name, `text` is what they train on (empty for the village).
-    pub fn new(registry: Registry, text: String, device: Device, host: Rc<dyn Host>) -> Self {
+    pub fn new(registry: Registry, text: String, platform: Platform) -> Self {
         Self {
             registry,
             text,
-            device,
-            host,
+            platform,
             records: RefCell::default(),
         }
     }
@@ -53,13 +47,15 @@ impl Executor for LocalExecutor {
             base,
         )?;
         let recorder = Rc::new(Recorder {
-            host: self.host.clone(),
+            host: self.platform.host.clone(),
             records: RefCell::default(),
         });
+        let platform = Platform {
+            host: recorder.clone(),
+            ..self.platform.clone()
+        };
         let run = strategy.to_owned();
-        let outcome = prepared
-            .execute(run.clone(), self.device.clone(), recorder.clone(), None)
-            .await;
+        let outcome = prepared.execute(run.clone(), platform, None).await;
         let records = recorder.records.take();
         self.records.borrow_mut().insert(run, records);
         outcome
@@ -107,21 +103,5 @@ impl Host for Recorder {
 
     async fn next_command(&self, wait: bool) -> Option<Command> {
         self.host.next_command(wait).await
-    }
-
-    fn key(&self, variable: &str) -> Result<Option<Secret>, LabError> {
-        self.host.key(variable)
-    }
-
-    async fn post(
-        &self,
-        request: &HttpRequest<'_>,
-        receive: Receive<'_>,
-    ) -> Result<HttpResponse, HttpFailure> {
-        self.host.post(request, receive).await
-    }
-
-    async fn sleep(&self, milliseconds: f64) {
-        self.host.sleep(milliseconds).await;
     }
 }

@@ -240,7 +240,7 @@ pub struct DeviceInfo {
 }
 
 /// What is known of a run when it starts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     pub strategy: String,
     /// The strategy's configuration with every default filled in.

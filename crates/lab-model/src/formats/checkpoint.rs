@@ -1,37 +1,88 @@
-//! The state from which a run continues: weights, the best weights so far, the optimiser's moments,
-//! and what the strategy must remember, in one safetensors file.
+//! The state from which a run continues, in one safetensors file: tensors by group, bytes by name, and what
+//! the strategy must remember.
 
 use super::safetensors;
-use crate::parameters::HostTensors;
+use super::tensors::WeightType;
+use crate::parameters::{HostTensor, HostTensors};
+use ::safetensors::View;
+use ::safetensors::tensor::Dtype;
 use lab_protocol::{ErrorCode, LabError, SCHEMA_VERSION};
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
-/// Tensors by group, and what the strategy remembers.
+/// Tensors by group, bytes by name, and what the strategy remembers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckpointState<S> {
     /// Groups such as `model`, `best`, `optimizer`.
     pub groups: HashMap<String, HostTensors>,
+    /// What is not made of tensors, e.g. an index.
+    pub files: BTreeMap<String, Vec<u8>>,
     pub state: S,
+}
+
+/// The group of the files; they are tensors of bytes.
+const FILES: &str = "files";
+
+/// An entry of the file.
+enum Entry {
+    Numbers(HostTensor),
+    Bytes([usize; 1], Vec<u8>),
+}
+
+impl View for Entry {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::Numbers(_) => Dtype::F32,
+            Self::Bytes(..) => Dtype::U8,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Numbers(tensor) => &tensor.shape,
+            Self::Bytes(shape, _) => shape,
+        }
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Numbers(tensor) => Cow::Owned(WeightType::F32.encode(&tensor.values)),
+            Self::Bytes(_, bytes) => Cow::Borrowed(bytes),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match self {
+            Self::Numbers(tensor) => tensor.values.len() * size_of::<f32>(),
+            Self::Bytes(_, bytes) => bytes.len(),
+        }
+    }
 }
 
 /// The checkpoint as bytes.
 pub fn write_checkpoint<S: Serialize>(checkpoint: CheckpointState<S>) -> Result<Vec<u8>, LabError> {
-    let state = serde_json::to_string(&checkpoint.state)
-        .map_err(|error| LabError::internal(format!("the state could not be written: {error}")))?;
-    let mut tensors = HostTensors::new();
+    let unwritable = |error: &dyn std::fmt::Display| {
+        LabError::internal(format!("the state could not be written: {error}"))
+    };
+    let state = serde_json::to_string(&checkpoint.state).map_err(|error| unwritable(&error))?;
+    let mut entries = Vec::new();
     for (group, members) in checkpoint.groups {
-        tensors.extend(
-            members
-                .into_iter()
-                .map(|(name, tensor)| (format!("{group}/{name}"), tensor)),
-        );
+        let named = |(name, tensor)| (format!("{group}/{name}"), Entry::Numbers(tensor));
+        entries.extend(members.into_iter().map(named));
     }
-    let metadata = [
+    let file = |(name, bytes): (String, Vec<u8>)| {
+        (
+            format!("{FILES}/{name}"),
+            Entry::Bytes([bytes.len()], bytes),
+        )
+    };
+    entries.extend(checkpoint.files.into_iter().map(file));
+    let metadata = HashMap::from([
         ("llm-labs-schema".to_owned(), SCHEMA_VERSION.to_string()),
         ("state".to_owned(), state),
-    ];
-    safetensors::write(&tensors, metadata.into())
+    ]);
+    ::safetensors::serialize(entries, Some(metadata)).map_err(|error| unwritable(&error))
 }
 
 /// Reads what [`write_checkpoint`] wrote.
@@ -64,13 +115,25 @@ pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointSt
             .or_default()
             .insert(name.to_owned(), tensor);
     }
-    Ok(CheckpointState { groups, state })
+    let files = safetensors::byte_tensors(bytes)?
+        .into_iter()
+        .filter_map(|(name, bytes)| {
+            Some((
+                name.strip_prefix(FILES)?.strip_prefix('/')?.to_owned(),
+                bytes,
+            ))
+        })
+        .collect();
+    Ok(CheckpointState {
+        groups,
+        files,
+        state,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parameters::HostTensor;
 
     #[test]
     fn a_checkpoint_round_trips_and_a_cut_one_is_refused() {
@@ -81,6 +144,7 @@ mod tests {
         let group = HostTensors::from([("a.b".to_owned(), tensor)]);
         let checkpoint = CheckpointState {
             groups: HashMap::from([("model".to_owned(), group)]),
+            files: BTreeMap::from([("index".to_owned(), b"chunks".to_vec())]),
             state: vec![7u32],
         };
         let bytes = write_checkpoint(checkpoint.clone()).unwrap();

@@ -4,7 +4,7 @@
 use super::tensors::{Encoding, FileTensor, FileTensors, WeightType, unreadable};
 use crate::parameters::{HostTensor, HostTensors};
 use ::safetensors::View;
-use ::safetensors::tensor::{Dtype, SafeTensors};
+use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use lab_protocol::LabError;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -88,6 +88,14 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
         tensors.insert(name.to_owned(), tensor);
     }
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+/// The tensors of bytes, which [`index`] passes over.
+pub fn byte_tensors(bytes: &[u8]) -> Result<HashMap<String, Vec<u8>>, LabError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| unreadable("safetensors", error))?;
+    let of_bytes = |(_, view): &(&str, TensorView<'_>)| view.dtype() == Dtype::U8;
+    let owned = |(name, view): (&str, TensorView<'_>)| (name.to_owned(), view.data().to_vec());
+    Ok(file.iter().filter(of_bytes).map(owned).collect())
 }
 
 fn is_weight(name: &str) -> bool {

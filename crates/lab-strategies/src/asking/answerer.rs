@@ -1,13 +1,16 @@
-//! A strategy with what its run left, to be asked.
+//! What a finished run left, to be asked.
 
+use super::answers::ModelAnswers;
 use crate::examples::prompt;
-use crate::learning::base::Base;
-use crate::run::context::RunContext;
-use crate::run::strategy::Strategy;
+use crate::run::base::Base;
+use crate::run::commands::StopSignal;
+use crate::run::files::RunFiles;
+use crate::run::strategy::{Answers, Strategy};
 use burn::tensor::Device;
 use lab_model::chat::ChatMessage;
 use lab_model::generate::generate_texts;
 use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile};
+use std::rc::Rc;
 
 /// Tokens of an answer that is drawn, at most.
 const LONGEST: usize = 64;
@@ -15,28 +18,26 @@ const LONGEST: usize = 64;
 const ATTEMPTS: u64 = 8;
 
 /// Answers prompts as a finished run of a strategy does.
-pub struct Answerer<'a> {
-    strategy: &'a dyn Strategy,
-    files: &'a [ModelFile],
-    /// The model among the files; none for a strategy that leaves no `model/`.
-    pub base: Option<Base>,
+pub struct Answerer {
+    /// None if the run cannot be asked.
+    answers: Option<Box<dyn Answers>>,
+    /// The model that the run left, if any.
+    pub base: Option<Rc<Base>>,
 }
 
-impl<'a> Answerer<'a> {
-    /// Reads the model among the run's files.
-    pub async fn read(
-        strategy: &'a dyn Strategy,
-        files: &'a [ModelFile],
+impl Answerer {
+    /// Opens the run's files: as the strategy does, else the model among them.
+    pub async fn open(
+        strategy: &dyn Strategy,
+        files: &[ModelFile],
         device: &Device,
     ) -> Result<Self, LabError> {
-        let has_model = files.iter().any(|file| file.path.starts_with("model/"));
-        let base = match has_model {
-            true => Some(Base::read(files, device).await?),
-            false => None,
-        };
+        let files = RunFiles::new(files, device);
+        let own = strategy.open(&files).await?;
+        let base = files.model().await?;
+        let of_model = |base: &Rc<Base>| Box::new(ModelAnswers(base.clone())) as Box<dyn Answers>;
         Ok(Self {
-            strategy,
-            files,
+            answers: own.or_else(|| base.as_ref().map(of_model)),
             base,
         })
     }
@@ -55,15 +56,15 @@ impl<'a> Answerer<'a> {
         }
     }
 
-    /// `None` if the strategy cannot be asked, or the run was told to stop meanwhile.
+    /// `None` if the run cannot be asked, or it was told to stop meanwhile.
     pub async fn answer(
         &self,
         prompts: &[String],
-        run: &mut RunContext,
+        stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        match &self.base {
-            Some(base) => self.strategy.answer(base, prompts, run).await,
-            None => self.strategy.answer_from(self.files, prompts, run).await,
+        match &self.answers {
+            Some(answers) => answers.answer(prompts, stop).await,
+            None => Ok(None),
         }
     }
 
@@ -79,7 +80,7 @@ impl<'a> Answerer<'a> {
             ));
         };
         let prompts = [prompt.to_owned(), prompt.to_owned()];
-        let end: Vec<u32> = base.end().into_iter().collect();
+        let ends = base.ends();
         for attempt in 0..ATTEMPTS {
             let request = GenerateRequest {
                 max_tokens: LONGEST,
@@ -88,7 +89,7 @@ impl<'a> Answerer<'a> {
                 ..Default::default()
             };
             let texts =
-                generate_texts(&base.model, &base.tokenizer, &prompts, &request, &end).await?;
+                generate_texts(&base.model, &base.tokenizer, &prompts, &request, &ends).await?;
             let mut texts = texts.into_iter().map(|text| text.text.trim().to_owned());
             if let (Some(first), Some(second)) = (texts.next(), texts.next())
                 && first != second

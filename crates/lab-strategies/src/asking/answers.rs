@@ -1,26 +1,34 @@
 //! Answers to many prompts at once, the likeliest word by word, and how many of the village's are right.
 
+use crate::run::base::Base;
+use crate::run::commands::StopSignal;
 use crate::run::context::RunContext;
+use crate::run::strategy::Answers;
+use async_trait::async_trait;
+use burn::module::Module;
 use lab_model::burn::tensor::Tensor;
 use lab_model::decoder::Decoder;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::LabError;
 use lab_village::{Question, score};
+use std::rc::Rc;
 
+/// Tokens of the longest answer.
+const ANSWER: usize = 40;
 /// Rows that are answered together.
 const ROWS: usize = 32;
 
-/// The likeliest continuation of each prompt, up to `end`, a full context or `most` tokens; of a prompt that
-/// fills the context, the end is seen. `None` if the run was told to stop meanwhile.
+/// The likeliest continuation of each prompt, up to one of the tokens `ends`, a full context or `most` tokens;
+/// of a prompt that fills the context, the end is seen. `None` if told to stop meanwhile.
 /// `model` is without autodiff.
 pub async fn answers(
     model: &Decoder,
     tokenizer: &Tokenizer,
     prompts: &[String],
-    end: u32,
+    ends: &[u32],
     most: usize,
-    run: &mut RunContext,
+    stop: &StopSignal,
 ) -> Result<Option<Vec<String>>, LabError> {
     let encoded = prompts
         .iter()
@@ -47,7 +55,7 @@ pub async fn answers(
         for _ in 0..most {
             let mut next = Vec::with_capacity(rows.len());
             for (row, &token) in last.iter().enumerate() {
-                open[row] &= token != end && cache.lengths()[row] < model.context();
+                open[row] &= !ends.contains(&token) && cache.lengths()[row] < model.context();
                 if open[row] {
                     written[row].push(token);
                 }
@@ -57,7 +65,7 @@ pub async fn answers(
                 break;
             }
             last = likeliest(model.step(&next, &mut cache)?).await?;
-            if run.breathe().await {
+            if stop.requested().await {
                 return Ok(None);
             }
         }
@@ -91,15 +99,27 @@ pub async fn exact_match(
     model: &Decoder,
     tokenizer: &Tokenizer,
     questions: &[Question],
-    end: u32,
-    run: &mut RunContext,
+    ends: &[u32],
+    run: &RunContext,
 ) -> Result<Option<f64>, LabError> {
     let prompts: Vec<String> = questions.iter().map(Question::prompt).collect();
-    match answers(model, tokenizer, &prompts, end, ANSWER, run).await? {
+    match answers(model, tokenizer, &prompts, ends, ANSWER, &run.stop).await? {
         Some(outputs) => Ok(Some(score(questions, &outputs, run.seed)?.exact.value)),
         None => Ok(None),
     }
 }
 
-/// Tokens that an answer of the village may have.
-const ANSWER: usize = 40;
+/// The answers of a model: the likeliest continuations, up to the end of text.
+pub(crate) struct ModelAnswers(pub Rc<Base>);
+
+#[async_trait(?Send)]
+impl Answers for ModelAnswers {
+    async fn answer(
+        &self,
+        prompts: &[String],
+        stop: &StopSignal,
+    ) -> Result<Option<Vec<String>>, LabError> {
+        let (model, ends) = (self.0.model.valid(), [self.0.end()?]);
+        answers(&model, &self.0.tokenizer, prompts, &ends, ANSWER, stop).await
+    }
+}

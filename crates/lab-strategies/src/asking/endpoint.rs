@@ -6,7 +6,7 @@ use crate::asking::reply::{Fault, Reply};
 use crate::run::context::RunContext;
 use crate::run::network::{HttpFailure, HttpRequest, HttpResponse, retry_after};
 use async_trait::async_trait;
-use lab_protocol::{EndpointConfig, ErrorCode, Event, LabError, Secret};
+use lab_protocol::{EndpointConfig, ErrorCode, LabError, Secret};
 use lab_retrieval::Passage;
 use serde_json::json;
 
@@ -24,8 +24,8 @@ Behind what you take from a passage put its number, e.g. [1]. \
 If the passages do not hold the answer, say that you do not know.";
 
 /// An endpoint that writes answers.
-pub(crate) struct Endpoint<'a> {
-    config: &'a EndpointConfig,
+pub(crate) struct Endpoint {
+    config: EndpointConfig,
     key: Option<Secret>,
     /// The longest answer, in tokens.
     most: usize,
@@ -39,13 +39,9 @@ enum Try {
     Failed(LabError),
 }
 
-impl<'a> Endpoint<'a> {
+impl Endpoint {
     /// `key` is for the endpoint, if it needs one.
-    pub fn new(
-        config: &'a EndpointConfig,
-        key: Option<Secret>,
-        most: usize,
-    ) -> Result<Self, LabError> {
+    pub fn new(config: EndpointConfig, key: Option<Secret>, most: usize) -> Result<Self, LabError> {
         if let Some(key) = &key {
             key.validate()
                 .map_err(|error| error.at("config.endpoint.key_variable"))?;
@@ -54,7 +50,7 @@ impl<'a> Endpoint<'a> {
     }
 
     /// The endpoint's answer. None if the run was told to stop meanwhile.
-    async fn ask(&self, asked: &Asked, run: &mut RunContext) -> Result<Option<String>, LabError> {
+    async fn ask(&self, asked: &Asked, run: &RunContext) -> Result<Option<String>, LabError> {
         let url = format!(
             "{}/chat/completions",
             self.config.base_url.trim_end_matches('/')
@@ -78,21 +74,17 @@ impl<'a> Endpoint<'a> {
         };
         let mut wait = FIRST_WAIT;
         for left in (0..=self.config.retries).rev() {
-            let host = run.host();
             let mut reply = Reply::default();
-            let outcome = host
+            let outcome = run
+                .network
                 .post(&request, &mut |bytes| {
                     if reply.push(bytes) {
-                        host.emit(Event::Writing {
-                            run: run.run.clone(),
-                            prompt: asked.question.clone(),
-                            text: reply.text.clone(),
-                        });
+                        run.writing(&asked.question, &reply.text);
                     }
                     reply.bytes.len() <= LARGEST
                 })
                 .await;
-            let (error, asked_wait) = match self.judge(outcome, reply, host.now()) {
+            let (error, asked_wait) = match self.judge(outcome, reply, run.now()) {
                 Try::Done(text) => return Ok(Some(text)),
                 Try::Failed(error) => return Err(error),
                 Try::Again(error, asked_wait) => (error, asked_wait),
@@ -102,7 +94,7 @@ impl<'a> Endpoint<'a> {
                 return Err(error);
             }
             run.warn(format!("{}; trying again in {seconds:.1} s", error.message));
-            if run.wait(seconds * 1000.0).await {
+            if wait_out(seconds * 1000.0, run).await {
                 return Ok(None);
             }
             wait = (2.0 * wait).min(LONGEST_WAIT);
@@ -260,6 +252,20 @@ fn network(message: String, hint: &str) -> LabError {
     LabError::new(ErrorCode::Network, message, hint).at("config.endpoint")
 }
 
+/// Waits so many milliseconds. Returns whether the run was told to stop meanwhile.
+async fn wait_out(milliseconds: f64, run: &RunContext) -> bool {
+    const SLICE: f64 = 200.0;
+    let mut left = milliseconds;
+    while left > 0.0 {
+        if run.stop.requested().await {
+            return true;
+        }
+        run.network.sleep(left.min(SLICE)).await;
+        left -= SLICE;
+    }
+    run.stop.requested().await
+}
+
 /// The passages with their numbers, and the question.
 fn numbered(asked: &Asked) -> String {
     let mut text = String::new();
@@ -270,7 +276,7 @@ fn numbered(asked: &Asked) -> String {
 }
 
 #[async_trait(?Send)]
-impl Generator for Endpoint<'_> {
+impl Generator for Endpoint {
     /// All of them: what its window holds, only the endpoint knows.
     fn fitting(&self, _question: &str, passages: &[Passage]) -> Result<usize, LabError> {
         Ok(passages.len())
@@ -279,12 +285,12 @@ impl Generator for Endpoint<'_> {
     async fn answer(
         &self,
         asked: &[Asked],
-        run: &mut RunContext,
+        run: &RunContext,
     ) -> Result<Option<Vec<String>>, LabError> {
         let mut answers = Vec::with_capacity(asked.len());
         for asked in asked {
             match self.ask(asked, run).await? {
-                Some(answer) if !run.breathe().await => answers.push(answer),
+                Some(answer) if !run.stop.requested().await => answers.push(answer),
                 _ => return Ok(None),
             }
         }

@@ -1,12 +1,13 @@
 //! Who writes answers from passages: a model of the lab, or an endpoint.
 
 use crate::asking::answers::answers;
-use crate::learning::base::Base;
+use crate::run::base::Base;
 use crate::run::context::RunContext;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_protocol::LabError;
 use lab_retrieval::Passage;
+use std::rc::Rc;
 
 /// A question with what was found for it.
 pub(crate) struct Asked {
@@ -31,13 +32,13 @@ pub(crate) trait Generator {
     async fn answer(
         &self,
         asked: &[Asked],
-        run: &mut RunContext,
+        run: &RunContext,
     ) -> Result<Option<Vec<String>>, LabError>;
 }
 
 /// A model of the lab, which continues passages and question, a line each.
-pub(crate) struct LabModel<'a> {
-    pub base: &'a Base,
+pub(crate) struct LabModel {
+    pub base: Rc<Base>,
     /// The longest answer, in tokens.
     pub most: usize,
 }
@@ -51,7 +52,7 @@ fn prompt(question: &str, passages: &[Passage]) -> String {
 }
 
 #[async_trait(?Send)]
-impl Generator for LabModel<'_> {
+impl Generator for LabModel {
     fn fitting(&self, question: &str, passages: &[Passage]) -> Result<usize, LabError> {
         let room = self.base.shape.context.saturating_sub(self.most);
         for count in (1..=passages.len()).rev() {
@@ -66,11 +67,19 @@ impl Generator for LabModel<'_> {
     async fn answer(
         &self,
         asked: &[Asked],
-        run: &mut RunContext,
+        run: &RunContext,
     ) -> Result<Option<Vec<String>>, LabError> {
         let prompts: Vec<String> = asked.iter().map(Asked::prompt).collect();
         let model = self.base.model.valid();
-        let end = self.base.end()?;
-        answers(&model, &self.base.tokenizer, &prompts, end, self.most, run).await
+        let ends = [self.base.end()?];
+        answers(
+            &model,
+            &self.base.tokenizer,
+            &prompts,
+            &ends,
+            self.most,
+            &run.stop,
+        )
+        .await
     }
 }

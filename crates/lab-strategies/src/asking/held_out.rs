@@ -1,7 +1,8 @@
 //! The fair comparison: every strategy answers the same questions, which no strategy was trained on.
 
-use crate::asking::answerer::Answerer;
-use crate::learning::base::Base;
+use super::answerer::Answerer;
+use super::answers::answers;
+use crate::run::base::Base;
 use crate::run::context::RunContext;
 use crate::run::strategy::Strategy;
 use burn::module::Module;
@@ -44,13 +45,13 @@ pub struct HeldOutAnswer {
 pub async fn held_out(
     strategy: &dyn Strategy,
     files: &[ModelFile],
-    run: &mut RunContext,
+    run: &RunContext,
 ) -> Result<HeldOut, LabError> {
     let mut found = HeldOut::default();
     let Some(village) = run.data.village.clone() else {
         return Ok(found);
     };
-    let answerer = Answerer::read(strategy, files, &run.device).await?;
+    let answerer = Answerer::open(strategy, files, &run.device).await?;
     let metrics = &mut found.metrics;
     let mut put = |name: &str, estimate: Estimate| {
         metrics.insert(format!("held_out/{name}"), estimate.value);
@@ -64,7 +65,7 @@ pub async fn held_out(
     ];
     for (set, questions) in sets {
         let prompts: Vec<String> = questions.iter().map(Question::prompt).collect();
-        let Some(outputs) = answerer.answer(&prompts, run).await? else {
+        let Some(outputs) = answerer.answer(&prompts, &run.stop).await? else {
             return Ok(HeldOut::default());
         };
         let score = score(questions, &outputs, run.seed)?;
@@ -90,10 +91,17 @@ pub async fn held_out(
     let completed = match &answerer.base {
         Some(base) => {
             let model = base.model.valid();
-            crate::asking::answers::answers(&model, &base.tokenizer, &prompts, base.end()?, 8, run)
-                .await?
+            answers(
+                &model,
+                &base.tokenizer,
+                &prompts,
+                &[base.end()?],
+                8,
+                &run.stop,
+            )
+            .await?
         }
-        None => answerer.answer(&prompts, run).await?,
+        None => answerer.answer(&prompts, &run.stop).await?,
     };
     let Some(outputs) = completed else {
         return Ok(HeldOut::default());
@@ -117,7 +125,7 @@ pub async fn held_out(
 async fn loss(
     base: &Base,
     village: &Village,
-    run: &mut RunContext,
+    run: &RunContext,
 ) -> Result<Option<(f64, usize)>, LabError> {
     let ids = base
         .tokenizer
@@ -129,7 +137,7 @@ async fn loss(
     for batch in covering_batches(&ids, ROWS, context, stride, 0) {
         nats += evaluate_batch(&model, &batch, &run.device).await?.0;
         tokens += batch.tokens;
-        if run.breathe().await {
+        if run.stop.requested().await {
             return Ok(None);
         }
     }

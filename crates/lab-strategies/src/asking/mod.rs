@@ -2,6 +2,7 @@
 
 pub(crate) mod answerer;
 pub(crate) mod answers;
+pub(crate) mod continuation;
 pub(crate) mod endpoint;
 pub(crate) mod generator;
 pub(crate) mod held_out;

@@ -6,7 +6,7 @@ mod layouts;
 
 pub use layouts::{Conversation, from_pair, read_conversations};
 
-use crate::learning::base::Base;
+use crate::run::base::Base;
 use crate::run::context::TrainingData;
 use lab_model::chat::ChatMessage;
 use lab_model::examples::{Example, mask};

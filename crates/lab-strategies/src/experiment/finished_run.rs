@@ -3,7 +3,8 @@
 use crate::asking::answerer::Answerer;
 use crate::experiment::prepare::{named, placed};
 use crate::experiment::registry::Registry;
-use crate::run::context::{Host, RunContext, TrainingData};
+use crate::run::commands::StopSignal;
+use crate::run::host::Host;
 use crate::run::strategy::Strategy;
 use burn::tensor::Device;
 use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile};
@@ -12,8 +13,6 @@ use std::rc::Rc;
 /// A run that is done, from its files, to be asked.
 pub struct FinishedRun {
     strategy: Box<dyn Strategy>,
-    name: String,
-    seed: u64,
     /// Whether what is asked is a question, not a text to go on with.
     questions: bool,
     files: Vec<ModelFile>,
@@ -38,35 +37,28 @@ impl FinishedRun {
             .at("base"));
         }
         let place = |error| placed(error, index);
-        let mut created = registry.create(config).map_err(place)?;
-        created.restore(&files)?;
+        let created = registry.create(config).map_err(place)?;
         let pretrains = |config: &lab_protocol::StrategyConfig| config.strategy == "pretraining";
         Ok(Self {
             strategy: created,
-            name: config.name.clone(),
-            seed: experiment.seed,
             questions: experiment.data.source == DataSource::Village
                 || !experiment.strategies.iter().all(pretrains),
             files,
         })
     }
 
-    /// The likeliest answer to `prompt`; `None` if the host said stop meanwhile, under the id `run`. Where
+    /// The likeliest answer to `prompt`; `None` if the host said stop meanwhile. Where
     /// the experiment only pretrains on a text, the prompt is gone on with as it stands; everywhere else it
     /// is put as the questions that the strategies learned from.
     pub async fn ask(
         &self,
-        run: String,
         prompt: &str,
         device: Device,
         host: Rc<dyn Host>,
     ) -> Result<Option<String>, LabError> {
-        let data = TrainingData::default();
-        let (name, seed) = (self.name.clone(), self.seed);
-        let mut context = RunContext::new(run, name, seed, device, data, host);
-        let answerer = Answerer::read(&*self.strategy, &self.files, &context.device).await?;
+        let answerer = Answerer::open(&*self.strategy, &self.files, &device).await?;
         let prompt = self.put(&answerer, prompt)?;
-        let answers = answerer.answer(&[prompt], &mut context).await;
+        let answers = answerer.answer(&[prompt], &StopSignal::of(host)).await;
         let answers = answers.map_err(|error| error.at("prompt"))?;
         Ok(answers.and_then(|answers| answers.into_iter().next()))
     }
@@ -79,13 +71,13 @@ impl FinishedRun {
         seed: u64,
         device: Device,
     ) -> Result<(String, [String; 2]), LabError> {
-        let answerer = Answerer::read(&*self.strategy, &self.files, &device).await?;
+        let answerer = Answerer::open(&*self.strategy, &self.files, &device).await?;
         let prompt = self.put(&answerer, prompt)?;
         let answers = answerer.two_answers(&prompt, seed).await?;
         Ok((prompt, answers))
     }
 
-    fn put(&self, answerer: &Answerer<'_>, prompt: &str) -> Result<String, LabError> {
+    fn put(&self, answerer: &Answerer, prompt: &str) -> Result<String, LabError> {
         match self.questions {
             true => answerer.question(prompt),
             false => Ok(prompt.to_owned()),

@@ -1,9 +1,9 @@
 use crate::asking::held_out::{HeldOut, held_out};
 use crate::experiment::registry::{Finished, Metric, Registry};
-use crate::run::context::{Host, RunContext, TrainingData};
+use crate::run::context::{Platform, RunContext, TrainingData};
 use crate::run::reward::RewardFunction;
 use crate::run::strategy::Strategy;
-use burn::tensor::Device;
+use crate::run::train::train;
 use lab_protocol::{
     BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
     SCHEMA_VERSION, StopReason, StrategyConfig,
@@ -143,26 +143,20 @@ impl PreparedRun {
         self
     }
 
-    /// Executes the run on `device`, under the id `run`, from a checkpoint if one is given.
+    /// Executes the run under the id `run`, from a checkpoint if one is given.
     pub async fn execute(
-        mut self,
+        self,
         run: String,
-        device: Device,
-        host: Rc<dyn Host>,
+        platform: Platform,
         checkpoint: Option<Vec<u8>>,
     ) -> Result<RunResult, LabError> {
-        let mut context = RunContext::new(run, self.name, self.seed, device, self.data, host);
+        let mut context = RunContext::new(run, self.name, self.seed, self.data, platform);
         context.base = self.base;
         context.reward = self.reward;
-        context.checkpoint = checkpoint;
-        let mut result = self.strategy.train(&mut context).await?;
+        let mut result = train(&*self.strategy, &context, checkpoint).await?;
         if result.stop_reason != StopReason::Stopped {
-            let strategy = &*self.strategy;
-            let judged = judge(strategy, &self.metrics, &result, &mut context).await?;
-            let values: Vec<(&str, f64)> = judged.iter().map(|(n, v)| (&n[..], *v)).collect();
-            if !values.is_empty() {
-                context.record_metrics(result.steps, &values);
-            }
+            let judged = judge(&*self.strategy, &self.metrics, &result, &context).await?;
+            context.record(result.steps, judged.clone());
             let outside = self.metrics.iter().map(|metric| metric.info());
             let measured = outside.filter(|info| judged.contains_key(&*info.name));
             result.declared.extend(measured);
@@ -177,7 +171,7 @@ async fn judge(
     strategy: &dyn Strategy,
     metrics: &[Rc<dyn Metric>],
     result: &RunResult,
-    context: &mut RunContext,
+    context: &RunContext,
 ) -> Result<BTreeMap<String, f64>, LabError> {
     // What was trained is not lost because it cannot be judged.
     let found = match result.files.is_empty() {

@@ -1,16 +1,14 @@
-//! A training step, an evaluation, a sample.
+//! A training step and an evaluation.
 
-use crate::run::context::RunContext;
+use crate::learning::trainee::{Trainee, Updated};
+use crate::run::commands::StopSignal;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::evaluate::{MicroBatch, evaluate_batch};
-use lab_model::generate::{Generation, GenerationSettings, Writer};
-use lab_model::optimizer::AdamW;
 use lab_model::parameters;
-use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, GenerateRequest, LabError};
+use lab_protocol::LabError;
 
 /// What a training step measured.
 pub struct StepValues {
@@ -35,23 +33,22 @@ pub struct StepSettings<'a> {
 }
 
 /// One update from the gradients of all micro-batches together, each token weighing the same. The
-/// host waits for the device once, at the end. A loss or gradient that is not finite changes no weight
-/// and is an error.
+/// host waits for the device once, at the end.
 pub async fn train_step<B: MicroBatch>(
-    model: Decoder,
-    optimizer: &mut AdamW,
+    trainee: &mut Trainee<Decoder>,
     batches: &[B],
     settings: &StepSettings<'_>,
-) -> Result<(Decoder, StepValues), LabError> {
+) -> Result<StepValues, LabError> {
     let tokens: usize = batches.iter().map(MicroBatch::tokens).sum();
     let mut sum: Option<Sum> = None;
     for (micro, batch) in batches.iter().enumerate() {
+        let model = trainee.model()?;
         let mut dropout = Dropout::new(settings.dropout, settings.seed, settings.step, micro);
-        let sums = batch.sums(&model, settings.device, &mut dropout);
+        let sums = batch.sums(model, settings.device, &mut dropout);
         let loss = sums.nll / tokens.max(1) as f32;
         let mut gradients = loss.backward();
         let part = Sum {
-            gradients: parameters::gradients(&model, &mut gradients),
+            gradients: parameters::gradients(model, &mut gradients),
             loss: loss.without_autodiff(),
             right: sums.right,
         };
@@ -68,33 +65,21 @@ pub async fn train_step<B: MicroBatch>(
     else {
         return Err(LabError::internal("a step was asked for without a batch"));
     };
-    let (model, norm) = optimizer.update(model, gradients, settings.learning_rate);
-    let tensors = [Some(loss), Some(norm), right];
-    let values = parameters::read(tensors.into_iter().flatten().collect()).await?;
-    let value = |index: usize| {
-        values
-            .get(index)
-            .and_then(|v| v.first())
-            .map_or(f64::NAN, |&v| f64::from(v))
-    };
-    let (loss, gradient_norm) = (value(0), value(1));
-    if !loss.is_finite() || !gradient_norm.is_finite() {
-        return Err(LabError::new(
-            ErrorCode::NonFinite,
-            format!("in step {} the loss became {loss} and the norm of the gradient {gradient_norm}; the weights were left as they were", settings.step),
-            "Lower the learning rate, or lengthen the warm-up; the last checkpoint is good.",
-        )
-        .at("training.learning_rate"));
-    }
-    Ok((
-        model,
-        StepValues {
-            loss,
-            gradient_norm,
-            tokens,
-            accuracy: values.get(2).map(|_| value(2) / tokens.max(1) as f64),
-        },
-    ))
+    let measured = right.into_iter().collect();
+    let Updated {
+        loss,
+        gradient_norm,
+        measured,
+    } = trainee
+        .apply(gradients, loss, settings.learning_rate, measured)
+        .await?;
+    let right = measured.first().and_then(|values| values.first());
+    Ok(StepValues {
+        loss,
+        gradient_norm,
+        tokens,
+        accuracy: right.map(|right| right / tokens.max(1) as f64),
+    })
 }
 
 /// What the micro-batches of a step add up to.
@@ -125,21 +110,22 @@ pub struct Evaluated {
     pub tokens: usize,
 }
 
-/// Loss over batches, each token weighing the same, or `None` if the run was told to stop meanwhile.
+/// Loss over batches, each token weighing the same, or `None` if told to stop meanwhile.
 pub async fn evaluate<B: MicroBatch>(
     model: &Decoder,
     batches: &[B],
-    run: &mut RunContext,
+    device: &Device,
+    stop: &StopSignal,
 ) -> Result<Option<Evaluated>, LabError> {
     let model = model.valid();
     let (mut nll, mut right) = (0.0, Some(0.0));
     let mut tokens = 0;
     for batch in batches {
-        let (nats, rights) = evaluate_batch(&model, batch, &run.device).await?;
+        let (nats, rights) = evaluate_batch(&model, batch, device).await?;
         nll += nats;
         right = right.zip(rights).map(|(a, b)| a + b);
         tokens += batch.tokens();
-        if run.breathe().await {
+        if stop.requested().await {
             return Ok(None);
         }
     }
@@ -149,34 +135,4 @@ pub async fn evaluate<B: MicroBatch>(
         accuracy: right.map(share),
         tokens,
     }))
-}
-
-/// A continuation of the request's prompt up to the token `end`; what was written so far if the run was
-/// told to stop.
-pub async fn write(
-    model: &Decoder,
-    tokenizer: &Tokenizer,
-    end: Option<u32>,
-    request: &GenerateRequest,
-    run: &mut RunContext,
-) -> Result<String, LabError> {
-    request.validate()?;
-    let prompt = tokenizer
-        .encode_prompt(&request.prompt)
-        .map_err(|error| error.at("prompt"))?;
-    let end: Vec<u32> = end.into_iter().collect();
-    let settings = GenerationSettings {
-        stop_tokens: end.clone(),
-        ..request.into()
-    };
-    let mut generation = Generation::one(model, prompt, &settings)?;
-    let mut writer = Writer::new(tokenizer, &request.stop, &end);
-    let mut text = String::new();
-    while let Some(token) = generation.next().await?.first() {
-        text += &writer.push(token.id);
-        if writer.stopped() || run.breathe().await {
-            break;
-        }
-    }
-    Ok(text + &writer.finish())
 }

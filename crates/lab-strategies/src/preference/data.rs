@@ -1,7 +1,7 @@
 //! Preferences and prompts as tokens.
 
 use super::layouts::{read_preferences, read_prompts};
-use crate::learning::base::Base;
+use crate::run::base::Base;
 use crate::run::context::TrainingData;
 use lab_model::rl::Sequence;
 use lab_model::tokenizer::Tokenizer;

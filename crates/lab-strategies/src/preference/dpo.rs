@@ -1,27 +1,31 @@
 //! Direct preference optimisation (Rafailov et al. 2023): the policy learns from pairs of answers at once,
 //! without a reward model and without samples of its own.
 
-use super::{
-    Advance, EncodedPair, Judge, Judgement, Learner, PreferenceData, Sampler, Wanted, compare,
-    drive, fingerprint, pairs_of_step, read_state, record, resolved, write_state,
-};
-use crate::learning::base::Base;
+use super::data::{EncodedPair, PreferenceData, Wanted};
+use super::judge::{Judge, Judgement, compare};
+use super::reward_stage::pairs_of_step;
+use super::rollout::Sampler;
+use crate::asking::continuation::write;
+use crate::learning::trainee::{Trainee, Updated};
+use crate::run::base::Base;
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::strategy::{Strategy, read_config};
+use crate::run::learner::{Learned, Learner, Step, named};
+use crate::run::sample::Sample;
+use crate::run::snapshot::Snapshot;
+use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
-use lab_model::optimizer::{AdamW, learning_rate};
+use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_model::rl::{self, Packed, Sequence};
-use lab_protocol::{
-    DpoConfig, ErrorCode, LabError, RunInfo, RunResult, StopReason, StrategyConfig,
-};
+use lab_protocol::{DpoConfig, GenerateRequest, LabError, RunInfo, StopReason, StrategyConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// Trains a policy on preferences.
 pub struct DpoStrategy {
@@ -39,7 +43,7 @@ impl DpoStrategy {
 
 #[async_trait(?Send)]
 impl Strategy for DpoStrategy {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &str {
         "dpo"
     }
 
@@ -48,51 +52,39 @@ impl Strategy for DpoStrategy {
         PreferenceData::check(data, true, &self.config.preferences)
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let mut learner = PairLearner::new(&self.config, run).await?;
-        run.started(learner.info(self.name()));
-        if let Some(left_out) = learner.data.left_out() {
-            run.warn(left_out);
-        }
-        learner.begin(run).await?;
-        let stop_reason = drive(&mut learner, run).await?;
-        learner.result(stop_reason, run).await
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
+        Ok(Box::new(PairLearner::new(&self.config, run).await?))
     }
 }
 
-struct PairLearner<'c> {
-    config: &'c DpoConfig,
+struct PairLearner {
+    config: DpoConfig,
+    resolved: Value,
     base: Base,
     data: PreferenceData,
-    /// Taken out while it is updated.
-    policy: Option<Decoder>,
+    policy: Trainee<Decoder>,
     /// The base, frozen.
     reference: Decoder,
-    optimizer: AdamW,
     sampler: Sampler,
     judge: Judge,
     state: State,
 }
 
-/// Where a run stands; the pairs of a step follow from seed and step.
+/// What a resume needs beside tensors; the pairs of a step follow from seed and step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
-    step: usize,
-    updates: usize,
     start: Option<Judgement>,
     accuracy: Option<f64>,
     last: BTreeMap<String, f64>,
-    config: Value,
-    seed: u64,
-    data_hash: String,
-    base: String,
 }
 
+/// The group of the policy in a snapshot.
+const POLICY: &str = "policy";
 /// Pairs of an evaluation that are looked at in one pass.
 const PAIRS: usize = 16;
 
-impl<'c> PairLearner<'c> {
-    async fn new(config: &'c DpoConfig, run: &mut RunContext) -> Result<Self, LabError> {
+impl PairLearner {
+    async fn new(config: &DpoConfig, run: &RunContext) -> Result<Self, LabError> {
         let base = Base::load(run).await?;
         let end = base.end_of_answers(&config.rollout.stop)?;
         let wanted = Wanted {
@@ -102,73 +94,47 @@ impl<'c> PairLearner<'c> {
             end,
         };
         let data = PreferenceData::new(&run.data, &base, wanted)?;
+        if let Some(left_out) = data.left_out() {
+            run.warn(left_out);
+        }
         let sampler = Sampler::new(&config.rollout, end, run.seed);
         let most = config.report.evaluation_prompts;
         let settings = config.optimizer.training(config.steps);
         let policy = base.to_train(config.lora.as_ref(), run.seed, &run.device)?;
-        let mut created = Self {
+        Ok(Self {
             judge: Judge::new(&data, &base, sampler.clone(), most, run)?,
-            optimizer: AdamW::new(&settings, &policy, &run.device),
+            policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),
             reference: base.model.valid(),
-            policy: Some(policy),
-            state: State {
-                config: resolved(config)?,
-                seed: run.seed,
-                data_hash: run.data.hash.clone(),
-                base: fingerprint(&run.base),
-                ..Default::default()
-            },
-            config,
+            state: State::default(),
+            resolved: resolved(config)?,
+            config: config.clone(),
             base,
             data,
             sampler,
-        };
-        if let Some(bytes) = run.checkpoint.take() {
-            created.restore(&bytes, run)?;
-        }
-        Ok(created)
+        })
     }
 
-    fn info(&self, name: &str) -> RunInfo {
-        let tokens = |pairs: &[EncodedPair]| -> usize {
-            let lengths = pairs
-                .iter()
-                .map(|pair| pair.chosen.len() + pair.rejected.len());
-            lengths.sum()
-        };
-        let training_tokens = tokens(&self.data.training);
-        let mean = training_tokens / self.data.training.len().max(1);
-        RunInfo {
-            strategy: name.to_owned(),
-            config: self.state.config.clone(),
-            steps: self.config.steps,
-            first_step: self.state.step,
-            parameters: self.base.model.num_params(),
-            vocabulary: self.base.tokenizer.vocabulary(),
-            training_tokens,
-            validation_tokens: tokens(&self.data.held_out),
-            tokens_per_step: mean * self.config.batch_size,
-            examples: Vec::new(),
-        }
+    /// What a model is worth.
+    async fn judge(&self, model: &Decoder, run: &RunContext) -> Result<Judgement, LabError> {
+        let found = self.judge.judge(model, &self.base, None, run).await?;
+        Ok(found.unwrap_or_default())
     }
 
-    /// What the base is worth.
-    async fn begin(&mut self, run: &mut RunContext) -> Result<(), LabError> {
-        if self.state.start.is_none() {
-            let start = self
-                .judge
-                .judge(&self.reference, &self.base, None, run)
-                .await?;
-            let start = start.unwrap_or_default();
-            record(run, self.state.step, &start);
-            self.state.start = Some(start);
+    async fn write_samples(&self, step: usize, run: &RunContext) -> Result<(), LabError> {
+        let policy = self.policy.model()?.valid();
+        let prompts: Vec<_> = self
+            .data
+            .prompts
+            .iter()
+            .take(self.config.report.samples)
+            .collect();
+        let tokens: Vec<&[u32]> = prompts.iter().map(|p| p.tokens.as_slice()).collect();
+        let responses = self.sampler.answer(&policy, &tokens, step as u64).await?;
+        for (prompt, response) in prompts.iter().zip(&responses) {
+            let text = self.base.tokenizer.decode(&response.tokens);
+            run.sample(step, Sample::new(prompt.text.clone(), text));
         }
         Ok(())
-    }
-
-    fn policy_of(&self) -> Result<&Decoder, LabError> {
-        let policy = self.policy.as_ref();
-        policy.ok_or_else(|| LabError::internal("the policy was lost in an update"))
     }
 
     /// Log-probabilities of whole answers, `[rows]`.
@@ -188,7 +154,7 @@ impl<'c> PairLearner<'c> {
 
     /// Share of held-out pairs in which the policy prefers the chosen answer more than the reference does.
     async fn accuracy(&self, device: &Device) -> Result<f64, LabError> {
-        let policy = self.policy_of()?.valid();
+        let policy = self.policy.model()?.valid();
         let mut right = 0;
         for pairs in self.data.held_out.chunks(PAIRS) {
             let packed = self.pack(&pairs.iter().collect::<Vec<_>>());
@@ -200,83 +166,32 @@ impl<'c> PairLearner<'c> {
         }
         Ok(right as f64 / self.data.held_out.len().max(1) as f64)
     }
-
-    fn restore(&mut self, bytes: &[u8], run: &RunContext) -> Result<(), LabError> {
-        let (mut groups, state) = read_state::<State>(bytes)?;
-        let differs = [
-            ("configuration", state.config != self.state.config),
-            ("seed", state.seed != self.state.seed),
-            ("data", state.data_hash != self.state.data_hash),
-            ("model to start from", state.base != self.state.base),
-        ];
-        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-            return Err(LabError::new(
-                ErrorCode::InvalidCheckpoint,
-                format!("the checkpoint was written with another {what}"),
-                "Continue with the same experiment, seed and data, or start a new run.",
-            )
-            .at("checkpoint"));
-        }
-        let mut group = |name: &str| groups.remove(name).unwrap_or_default();
-        let policy = self.policy_of()?.clone();
-        self.policy = Some(parameters::from_host(
-            policy,
-            &group("policy"),
-            &run.device,
-        )?);
-        self.optimizer
-            .load(group("optimizer"), state.updates, &run.device)?;
-        self.state = state;
-        Ok(())
-    }
-
-    async fn result(
-        mut self,
-        stop_reason: StopReason,
-        run: &mut RunContext,
-    ) -> Result<RunResult, LabError> {
-        let policy = self.policy_of()?.valid();
-        let mut metrics = std::mem::take(&mut self.state.last);
-        if stop_reason == StopReason::Completed {
-            let end = self.judge.judge(&policy, &self.base, None, run).await?;
-            let start = self.state.start.clone().unwrap_or_default();
-            let compared = compare(&start, &end.unwrap_or_default());
-            record(run, self.state.step, &compared);
-            metrics.extend(compared);
-        }
-        metrics.extend(
-            self.state
-                .accuracy
-                .map(|value| ("reward_accuracy".into(), value)),
-        );
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason,
-            steps: self.state.step,
-            best_step: self.state.step,
-            seconds: run.seconds(),
-            metrics,
-            files: self
-                .base
-                .trained_files(&policy, self.config.lora.as_ref())
-                .await?,
-        })
-    }
 }
 
 #[async_trait(?Send)]
-impl Learner for PairLearner<'_> {
-    fn progress(&self) -> (usize, usize) {
-        (self.state.step, self.config.steps)
+impl Learner for PairLearner {
+    fn info(&self) -> RunInfo {
+        let tokens = |pairs: &[EncodedPair]| -> usize {
+            let lengths = pairs
+                .iter()
+                .map(|pair| pair.chosen.len() + pair.rejected.len());
+            lengths.sum()
+        };
+        let training_tokens = tokens(&self.data.training);
+        let mean = training_tokens / self.data.training.len().max(1);
+        RunInfo {
+            config: self.resolved.clone(),
+            steps: self.config.steps,
+            parameters: self.base.model.num_params(),
+            vocabulary: self.base.tokenizer.vocabulary(),
+            training_tokens,
+            validation_tokens: tokens(&self.data.held_out),
+            tokens_per_step: mean * self.config.batch_size,
+            ..RunInfo::default()
+        }
     }
 
-    fn checkpoint_interval(&self) -> usize {
-        self.config.report.checkpoint_interval
-    }
-
-    async fn advance(&mut self, run: &mut RunContext) -> Result<Advance, LabError> {
-        let step = self.state.step + 1;
+    async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError> {
         let (count, batch) = (self.data.training.len(), self.config.batch_size);
         let chosen = pairs_of_step(count, batch, run.seed, step);
         let pairs: Vec<&EncodedPair> = chosen
@@ -285,64 +200,36 @@ impl Learner for PairLearner<'_> {
             .collect();
         let packed = self.pack(&pairs);
         let count = pairs.len();
-        let device = run.device.clone();
-        let policy = self.policy.take();
-        let policy =
-            policy.ok_or_else(|| LabError::internal("the policy was lost in an update"))?;
-        let new = self.of_answers(&policy, &packed, &device);
-        let old = self.of_answers(&self.reference, &packed, &device);
+        let new = self.of_answers(self.policy.model()?, &packed, &run.device);
+        let old = self.of_answers(&self.reference, &packed, &run.device);
         let halves = |x: &Tensor<1>| {
             (
                 x.clone().narrow(0, 0, count),
                 x.clone().narrow(0, count, count),
             )
         };
-        let loss = rl::dpo_loss(
-            halves(&new),
-            halves(&old),
-            self.config.beta,
-            self.config.label_smoothing,
-        );
-        let mut gradients = loss.backward();
-        let gradients = parameters::gradients(&policy, &mut gradients);
+        let (beta, smoothing) = (self.config.beta, self.config.label_smoothing);
+        let loss = rl::dpo_loss(halves(&new), halves(&old), beta, smoothing);
         let rate = learning_rate(&self.config.optimizer.training(self.config.steps), step);
-        let (policy, norm) = self.optimizer.update(policy, gradients, rate);
-        self.policy = Some(policy);
-        let read = parameters::read(vec![
-            loss.without_autodiff(),
-            norm,
-            new.without_autodiff(),
-            old,
-        ])
-        .await?;
-        let of = |which: usize| -> Vec<f64> {
-            let values = read.get(which).map(Vec::as_slice).unwrap_or_default();
-            values.iter().map(|&value| f64::from(value)).collect()
-        };
-        let number = |which: usize| of(which).first().copied().unwrap_or(f64::NAN);
-        let (loss, norm) = (number(0), number(1));
-        if !loss.is_finite() || !norm.is_finite() {
-            return Err(LabError::new(
-                ErrorCode::NonFinite,
-                format!("in step {step} the loss became {loss} and the norm of the gradient {norm}; the weights were left as they were"),
-                "Lower the learning rate; the last checkpoint is good.",
-            )
-            .at("optimizer.learning_rate"));
-        }
-        let beta = self.config.beta;
-        let rewards: Vec<f64> = of(2)
+        let measured = vec![new.without_autodiff(), old];
+        let Updated {
+            loss,
+            gradient_norm,
+            measured,
+        } = self.policy.update(loss, rate, measured).await?;
+        let of = |which: usize| measured.get(which).map(Vec::as_slice).unwrap_or_default();
+        let rewards: Vec<f64> = of(0)
             .iter()
-            .zip(of(3))
+            .zip(of(1))
             .map(|(p, q)| beta * (p - q))
             .collect();
         let (chosen, rejected) = rewards.split_at(count.min(rewards.len()));
         let mean = |values: &[f64]| rl::mean_and_deviation(values).0;
         let right = chosen.iter().zip(rejected).filter(|(c, r)| c > r).count();
         let training_accuracy = right as f64 / count.max(1) as f64;
-        self.state.step = step;
         let mut values = vec![
             ("loss", loss),
-            ("gradient_norm", norm),
+            ("gradient_norm", gradient_norm),
             ("learning_rate", rate),
             ("training_reward_accuracy", training_accuracy),
             ("rewards/chosen", mean(chosen)),
@@ -353,66 +240,85 @@ impl Learner for PairLearner<'_> {
             self.state.accuracy = Some(training_accuracy);
             values.push(("reward_accuracy", training_accuracy));
         }
-        let named = values
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), *value));
-        self.state.last = named.collect();
-        Ok(Advance {
-            tokens: packed.batch.tokens,
-            values,
-        })
+        self.state.last = named(values.clone());
+        Ok(Step::new(packed.batch.tokens, values))
     }
 
-    async fn report(&mut self, run: &mut RunContext) -> Result<(), LabError> {
-        let (step, steps) = self.progress();
-        let report = &self.config.report;
+    async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
+        let go_on = Ok(ControlFlow::Continue(()));
+        if step == 0 {
+            if self.state.start.is_none() {
+                let start = self.judge(&self.reference, run).await?;
+                run.record(step, start.clone());
+                self.state.start = Some(start);
+            }
+            return go_on;
+        }
+        let (report, steps) = (&self.config.report, self.config.steps);
         let due =
             |interval: usize| (interval > 0 && step.is_multiple_of(interval)) || step == steps;
+        let samples_due = due(report.sample_interval) && report.samples > 0;
         if due(report.evaluation_interval) {
             if !self.data.held_out.is_empty() {
                 let accuracy = self.accuracy(&run.device).await?;
                 self.state.accuracy = Some(accuracy);
-                run.record_metrics(step, &[("reward_accuracy", accuracy)]);
+                run.record(step, [("reward_accuracy", accuracy)]);
             }
             if step < steps {
-                let policy = self.policy_of()?.valid();
-                let found = self.judge.judge(&policy, &self.base, None, run).await?;
-                record(run, step, &found.unwrap_or_default());
+                let policy = self.policy.model()?.valid();
+                run.record(step, self.judge(&policy, run).await?);
             }
         }
-        if due(report.sample_interval) && report.samples > 0 {
-            let policy = self.policy_of()?.valid();
-            let prompts: Vec<_> = self.data.prompts.iter().take(report.samples).collect();
-            let tokens: Vec<&[u32]> = prompts.iter().map(|p| p.tokens.as_slice()).collect();
-            let number = step as u64;
-            let responses = self.sampler.answer(&policy, &tokens, number).await?;
-            for (prompt, response) in prompts.iter().zip(&responses) {
-                let text = self.base.tokenizer.decode(&response.tokens);
-                run.sample(step, prompt.text.clone(), text);
-            }
+        if samples_due {
+            self.write_samples(step, run).await?;
         }
+        go_on
+    }
+
+    fn checkpoint_due(&self, step: usize) -> bool {
+        let interval = self.config.report.checkpoint_interval;
+        interval > 0 && step.is_multiple_of(interval) && step < self.config.steps
+    }
+
+    async fn save(&self) -> Result<Snapshot, LabError> {
+        let mut snapshot = Snapshot::new(&self.state)?;
+        self.policy.save(POLICY, &mut snapshot).await?;
+        Ok(snapshot)
+    }
+
+    async fn restore(&mut self, mut snapshot: Snapshot, _run: &RunContext) -> Result<(), LabError> {
+        self.policy.restore(POLICY, &mut snapshot)?;
+        self.state = snapshot.state()?;
         Ok(())
     }
 
-    async fn save(&self, _run: &RunContext) -> Result<Vec<u8>, LabError> {
-        let (moments, updates) = self.optimizer.to_host().await?;
-        let policy = parameters::trainable_to_host(self.policy_of()?).await?;
-        let groups = HashMap::from([
-            ("optimizer".to_owned(), moments),
-            ("policy".to_owned(), policy),
-        ]);
-        let state = State {
-            updates,
-            ..self.state.clone()
-        };
-        write_state(groups, &state)
+    async fn generate(
+        &self,
+        request: &GenerateRequest,
+        run: &RunContext,
+    ) -> Result<Option<Sample>, LabError> {
+        let (policy, tokenizer) = (self.policy.model()?, &self.base.tokenizer);
+        let ends = self.base.ends_of_answers(self.sampler.end);
+        let text = write(policy, tokenizer, &ends, request, &run.stop).await?;
+        Ok(Some(Sample::new(request.prompt.clone(), text)))
     }
 
-    fn policy(&self) -> &Decoder {
-        self.policy.as_ref().unwrap_or(&self.base.model)
-    }
-
-    fn base(&self) -> &Base {
-        &self.base
+    async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {
+        let policy = self.policy.model()?.valid();
+        let mut metrics = self.state.last.clone();
+        if reason == StopReason::Completed {
+            let end = self.judge(&policy, run).await?;
+            let compared = compare(&self.state.start.clone().unwrap_or_default(), &end);
+            run.record(self.config.steps, compared.clone());
+            metrics.extend(compared);
+        }
+        let accuracy = self.state.accuracy;
+        metrics.extend(accuracy.map(|value| ("reward_accuracy".to_owned(), value)));
+        let lora = self.config.lora.as_ref();
+        Ok(Learned {
+            best_step: None,
+            metrics,
+            files: self.base.trained_files(&policy, lora).await?,
+        })
     }
 }

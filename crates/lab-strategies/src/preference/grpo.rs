@@ -1,16 +1,19 @@
 //! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared
 //! with each other, and the policy moves towards the better ones. There is no value to learn.
 
-use super::{
-    Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, resolved, run_recipe,
-    sums_of_differences,
-};
+use super::data::PreferenceData;
+use super::experience::Experience;
+use super::policy_run::{PolicyRun, Recipe, Shared};
+use super::report::sums_of_differences;
+use super::reward::expression;
+use super::update::UpdateSettings;
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::strategy::{Strategy, read_config};
+use crate::run::learner::Learner;
+use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use lab_model::rl::{KlEstimator, group_advantages};
 use lab_protocol::{
-    GrpoConfig, KlPlacement, LabError, OptimizerConfig, RewardConfig, RunResult, StrategyConfig,
+    GrpoConfig, KlPlacement, LabError, OptimizerConfig, RewardConfig, StrategyConfig,
 };
 
 /// Improves a policy by comparing its answers.
@@ -29,7 +32,7 @@ impl GrpoStrategy {
 
 #[async_trait(?Send)]
 impl Strategy for GrpoStrategy {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &str {
         "grpo"
     }
 
@@ -42,28 +45,35 @@ impl Strategy for GrpoStrategy {
         PreferenceData::check(data, pairs, &self.config.preferences)
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
         let config = &self.config;
         let shared = Shared {
-            reward: &config.reward,
-            reward_model: &config.reward_model,
-            rollout: &config.rollout,
-            report: &config.report,
-            lora: config.lora.as_ref(),
-            preferences: &config.preferences,
+            reward: config.reward.clone(),
+            reward_model: config.reward_model.clone(),
+            rollout: config.rollout.clone(),
+            report: config.report.clone(),
+            lora: config.lora.clone(),
+            preferences: config.preferences.clone(),
             config: resolved(config)?,
         };
-        let name = self.name();
-        run_recipe(Groups { config }, shared, name, run).await
+        let learner = PolicyRun::new(
+            Groups {
+                config: config.clone(),
+            },
+            shared,
+            run,
+        )
+        .await?;
+        Ok(Box::new(learner))
     }
 }
 
 /// Groups of answers to a prompt each.
-struct Groups<'a> {
-    config: &'a GrpoConfig,
+struct Groups {
+    config: GrpoConfig,
 }
 
-impl Recipe for Groups<'_> {
+impl Recipe for Groups {
     fn steps(&self) -> usize {
         self.config.steps
     }
@@ -85,7 +95,7 @@ impl Recipe for Groups<'_> {
     }
 
     fn estimate(&self, experience: &mut Experience, scores: &[f64]) {
-        let config = self.config;
+        let config = &self.config;
         let penalty = match config.kl {
             KlPlacement::Reward => config.kl_coefficient,
             KlPlacement::LossK2 | KlPlacement::LossK3 => 0.0,
@@ -101,7 +111,7 @@ impl Recipe for Groups<'_> {
     }
 
     fn settings<'s>(&self, given: UpdateSettings<'s>) -> UpdateSettings<'s> {
-        let config = self.config;
+        let config = &self.config;
         let estimator = match config.kl {
             KlPlacement::LossK3 => Some(KlEstimator::K3),
             KlPlacement::LossK2 => Some(KlEstimator::K2),

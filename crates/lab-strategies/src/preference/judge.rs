@@ -4,7 +4,7 @@ use super::data::{PreferenceData, Prompt};
 use super::reward::Scorer;
 use super::reward_stage::answers_of;
 use super::rollout::Sampler;
-use crate::learning::base::Base;
+use crate::run::base::Base;
 use crate::run::context::RunContext;
 use lab_model::corpus::{Batch, covering_batches};
 use lab_model::decoder::Decoder;
@@ -70,7 +70,7 @@ impl Judge {
         model: &Decoder,
         base: &Base,
         scorer: Option<&Scorer>,
-        run: &mut RunContext,
+        run: &RunContext,
     ) -> Result<Option<Judgement>, LabError> {
         let mut found = Judgement::new();
         let mut put = |name: &str, value: f64| {
@@ -103,7 +103,7 @@ impl Judge {
                 put("true_reward_standard_error", score.reward.standard_error);
                 put("exact_match", score.exact.value);
             }
-            if run.breathe().await {
+            if run.stop.requested().await {
                 return Ok(None);
             }
         }
@@ -111,7 +111,7 @@ impl Judge {
         for batch in &self.windows {
             nll += evaluate_batch(model, batch, &run.device).await?.0;
             tokens += batch.tokens;
-            if run.breathe().await {
+            if run.stop.requested().await {
                 return Ok(None);
             }
         }

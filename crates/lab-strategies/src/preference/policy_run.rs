@@ -1,31 +1,33 @@
 //! A run that improves a policy by its own answers: first the reward, then update after update.
 
-use super::base::fingerprint;
-use super::data::{PreferenceData, Prompt, Wanted};
-use super::driver::{Advance, Learner, drive};
+use super::data::{EncodedPair, PreferenceData, Prompt, Wanted};
 use super::experience::{Experience, Pass};
 use super::judge::{Judge, Judgement, compare};
-use super::report::{Measured, metrics, record, sums_of_differences};
+use super::report::{Measured, metrics, sums_of_differences};
 use super::reward_stage::{RewardStage, RewardState, answers_of, pairs_of_step};
 use super::rollout::Sampler;
 use super::update::{UpdateSettings, update};
 use super::watch::{Seen, Watch};
-use super::{read_state, write_state};
-use crate::learning::base::Base;
+use crate::asking::continuation::write;
+use crate::learning::trainee::Trainee;
+use crate::run::base::Base;
 use crate::run::context::RunContext;
+use crate::run::learner::{Learned, Learner, Step, named};
+use crate::run::sample::Sample;
+use crate::run::snapshot::Snapshot;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
-use lab_model::optimizer::{AdamW, learning_rate};
-use lab_model::parameters;
+use lab_model::optimizer::learning_rate;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
 use lab_protocol::{
-    ErrorCode, LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig,
-    RewardConfig, RewardModelConfig, RolloutConfig, RunInfo, RunResult, StopReason,
+    GenerateRequest, LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig,
+    RewardConfig, RewardModelConfig, RolloutConfig, RunInfo, StopReason,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// What one way of improving a policy does differently from another.
 pub(crate) trait Recipe {
@@ -62,58 +64,41 @@ pub(crate) trait Recipe {
 }
 
 /// The parts of a configuration that all recipes share.
-pub(crate) struct Shared<'a> {
-    pub reward: &'a RewardConfig,
-    pub reward_model: &'a RewardModelConfig,
-    pub rollout: &'a RolloutConfig,
-    pub report: &'a ReportConfig,
-    pub lora: Option<&'a LoraConfig>,
-    pub preferences: &'a [PreferenceExample],
+pub(crate) struct Shared {
+    pub reward: RewardConfig,
+    pub reward_model: RewardModelConfig,
+    pub rollout: RolloutConfig,
+    pub report: ReportConfig,
+    pub lora: Option<LoraConfig>,
+    pub preferences: Vec<PreferenceExample>,
     /// The whole of it, with every default filled in.
     pub config: Value,
 }
 
-/// Runs a recipe from the run's base to its result.
-pub(crate) async fn run_recipe<'c, R: Recipe>(
-    recipe: R,
-    shared: Shared<'c>,
-    name: &'c str,
-    run: &mut RunContext,
-) -> Result<RunResult, LabError> {
-    let mut policy_run = PolicyRun::new(recipe, shared, name, run).await?;
-    run.started(policy_run.info());
-    if let Some(left_out) = policy_run.data.left_out() {
-        run.warn(left_out);
-    }
-    let stop_reason = drive(&mut policy_run, run).await?;
-    policy_run.result(stop_reason, run).await
-}
+/// The group of the policy in a snapshot.
+const POLICY: &str = "policy";
 
-struct PolicyRun<'c, R> {
+/// Improves a policy by a recipe.
+pub(crate) struct PolicyRun<R> {
     recipe: R,
-    name: &'c str,
-    shared: Shared<'c>,
+    shared: Shared,
     base: Base,
     data: PreferenceData,
     reward: RewardStage,
-    /// Taken out while it is updated.
-    policy: Option<PolicyWithValue>,
+    policy: Trainee<PolicyWithValue>,
     /// The base, frozen.
     reference: Decoder,
-    optimizer: AdamW,
     sampler: Sampler,
     judge: Judge,
     state: State,
     /// Answers of the last update with their rewards, to be shown.
-    shown: Vec<(String, String, f64)>,
+    shown: Vec<Sample>,
 }
 
-/// Where a run stands; the rest follows from seed and step.
+/// What a resume needs beside tensors; the rest follows from seed and step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
-    step: usize,
     episodes: usize,
-    updates: usize,
     kl_coefficient: f64,
     reward: RewardState,
     watch: Watch,
@@ -121,96 +106,58 @@ struct State {
     start: Option<Judgement>,
     /// Of the last update.
     last: BTreeMap<String, f64>,
-    config: Value,
-    seed: u64,
-    data_hash: String,
-    base: String,
 }
 
-impl<'c, R: Recipe> PolicyRun<'c, R> {
-    async fn new(
-        recipe: R,
-        shared: Shared<'c>,
-        name: &'c str,
-        run: &mut RunContext,
-    ) -> Result<Self, LabError> {
+impl<R: Recipe> PolicyRun<R> {
+    /// With the run's base as policy and reference.
+    pub(crate) async fn new(recipe: R, shared: Shared, run: &RunContext) -> Result<Self, LabError> {
         let base = Base::load(run).await?;
         let end = base.end_of_answers(&shared.rollout.stop)?;
         let wanted = Wanted {
-            pairs: *shared.reward == RewardConfig::Model {},
-            collected: shared.preferences,
+            pairs: shared.reward == RewardConfig::Model {},
+            collected: &shared.preferences,
             response_tokens: shared.rollout.response_tokens,
             end,
         };
         let data = PreferenceData::new(&run.data, &base, wanted)?;
-        let sampler = Sampler::new(shared.rollout, end, run.seed);
+        if let Some(left_out) = data.left_out() {
+            run.warn(left_out);
+        }
+        let sampler = Sampler::new(&shared.rollout, end, run.seed);
         let most = shared.report.evaluation_prompts;
         let judge = Judge::new(&data, &base, sampler.clone(), most, run)?;
         let function = run.reward.clone();
-        let reward = RewardStage::new(shared.reward, shared.reward_model, function, &base, run)?;
+        let reward = RewardStage::new(&shared.reward, &shared.reward_model, function, &base, run)?;
         let policy = PolicyWithValue {
-            decoder: base.to_train(shared.lora, run.seed, &run.device)?,
+            decoder: base.to_train(shared.lora.as_ref(), run.seed, &run.device)?,
             value: ScalarHead::zeros(base.shape.width, &run.device),
         };
         let settings = recipe.optimizer().training(recipe.steps());
-        let mut created = Self {
-            optimizer: AdamW::new(&settings, &policy, &run.device),
+        Ok(Self {
+            policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),
             reference: base.model.valid(),
-            policy: Some(policy),
             state: State {
                 kl_coefficient: recipe.kl_coefficient(),
-                config: shared.config.clone(),
-                seed: run.seed,
-                data_hash: run.data.hash.clone(),
-                base: fingerprint(&run.base),
-                ..Default::default()
+                ..State::default()
             },
             shown: Vec::new(),
             recipe,
-            name,
             shared,
             base,
             data,
             reward,
             sampler,
             judge,
-        };
-        if let Some(bytes) = run.checkpoint.take() {
-            created.restore(&bytes, run)?;
-        }
-        Ok(created)
+        })
     }
 
-    fn policy_of(&self) -> Result<&PolicyWithValue, LabError> {
-        let policy = self.policy.as_ref();
-        policy.ok_or_else(|| LabError::internal("the policy was lost in an update"))
-    }
-
-    fn info(&self) -> RunInfo {
-        let tokens = |pairs: &[super::EncodedPair]| -> usize {
-            let lengths = pairs
-                .iter()
-                .map(|pair| pair.chosen.len() + pair.rejected.len());
-            lengths.sum()
-        };
-        let (prompts, group) = self.recipe.answers();
-        let (_, steps) = self.progress();
-        RunInfo {
-            strategy: self.name.to_owned(),
-            config: self.shared.config.clone(),
-            steps,
-            first_step: self.state.step,
-            parameters: self.base.model.num_params(),
-            vocabulary: self.base.tokenizer.vocabulary(),
-            training_tokens: tokens(&self.data.training),
-            validation_tokens: tokens(&self.data.held_out),
-            tokens_per_step: prompts * group * self.shared.rollout.response_tokens,
-            examples: Vec::new(),
-        }
+    /// Steps of the reward model and of the policy.
+    fn steps(&self) -> usize {
+        self.reward.steps() + self.recipe.steps()
     }
 
     /// Before the first update: the reward's scale, and what the base is worth.
-    async fn begin(&mut self, run: &mut RunContext) -> Result<(), LabError> {
+    async fn judge_start(&mut self, run: &RunContext) -> Result<(), LabError> {
         if self.state.start.is_some() {
             return Ok(());
         }
@@ -224,13 +171,13 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             .judge(&self.reference, &self.base, Some(scorer), run)
             .await?;
         let start = start.unwrap_or_default();
-        record(run, self.state.step, &start);
+        run.record(self.reward.steps(), start.clone());
         self.state.start = Some(start);
         Ok(())
     }
 
     /// One update on fresh answers; `number` counts them from 1.
-    async fn improve(&mut self, number: usize, run: &mut RunContext) -> Result<Advance, LabError> {
+    async fn improve(&mut self, number: usize, run: &RunContext) -> Result<Step, LabError> {
         let (count, group) = self.recipe.answers();
         let chosen = pairs_of_step(self.data.prompts.len(), count, run.seed, number);
         let asked: Vec<&Prompt> = chosen
@@ -239,7 +186,7 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             .flat_map(|prompt| std::iter::repeat_n(prompt, group))
             .collect();
         let prompts: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
-        let policy = self.policy_of()?.valid();
+        let policy = self.policy.model()?.valid();
         let device = run.device.clone();
         let responses = self
             .sampler
@@ -284,17 +231,13 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             kl_loss: None,
             maximum_kl: 0.0,
         });
-        let policy = self.policy.take();
-        let policy =
-            policy.ok_or_else(|| LabError::internal("the policy was lost in an update"))?;
-        let (policy, values) = update(policy, &mut self.optimizer, &experience, &settings).await?;
-        self.policy = Some(policy);
+        let values = update(&mut self.policy, &experience, &settings).await?;
         self.state.episodes += sequences.len();
 
         let kl: Vec<f64> = sums_of_differences(&experience);
         let lengths: Vec<f64> = answers.iter().map(|answer| answer.tokens as f64).collect();
         let warnings = self.state.watch.see(&Seen {
-            step: self.state.step + 1,
+            step: self.reward.steps() + number,
             kl: &kl,
             sampling_error: experience.sampling_error,
             entropy: experience.entropy,
@@ -327,158 +270,144 @@ impl<'c, R: Recipe> PolicyRun<'c, R> {
             .into_iter()
             .zip(&rewards)
             .take(self.shared.report.samples)
-            .map(|(answer, reward)| (answer.prompt, answer.response, *reward))
+            .map(|(answer, reward)| Sample {
+                reward: Some(*reward),
+                ..Sample::new(answer.prompt, answer.response)
+            })
             .collect();
-        self.state.last = found
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), *value))
-            .collect();
+        self.state.last = named(found.clone());
         let tokens = sequences.iter().map(|sequence| sequence.len()).sum();
-        Ok(Advance {
-            tokens,
-            values: found,
-        })
+        Ok(Step::new(tokens, found))
     }
 
-    fn restore(&mut self, bytes: &[u8], run: &RunContext) -> Result<(), LabError> {
-        let (mut groups, state) = read_state::<State>(bytes)?;
-        let differs = [
-            ("configuration", state.config != self.state.config),
-            ("seed", state.seed != self.state.seed),
-            ("data", state.data_hash != self.state.data_hash),
-            ("model to start from", state.base != self.state.base),
-        ];
-        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-            return Err(LabError::new(
-                ErrorCode::InvalidCheckpoint,
-                format!("the checkpoint was written with another {what}"),
-                "Continue with the same experiment, seed and data, or start a new run.",
-            )
-            .at("checkpoint"));
-        }
-        self.reward
-            .restore(&mut groups, state.reward.clone(), &run.device)?;
-        if let Some(tensors) = groups.remove("policy") {
-            let policy = self.policy_of()?.clone();
-            self.policy = Some(parameters::trainable_from_host(
-                policy,
-                &tensors,
-                &run.device,
-            )?);
-            let moments = groups.remove("policy_optimizer").unwrap_or_default();
-            self.optimizer.load(moments, state.updates, &run.device)?;
-        }
-        self.recipe.restore_kl(state.kl_coefficient);
-        self.state = state;
-        Ok(())
-    }
-
-    async fn result(
-        mut self,
-        stop_reason: StopReason,
-        run: &mut RunContext,
-    ) -> Result<RunResult, LabError> {
-        let policy = self.policy_of()?.decoder.valid();
-        let mut metrics = std::mem::take(&mut self.state.last);
-        let state = &self.reward.state;
-        metrics.extend(
-            state
-                .accuracy
-                .map(|value| ("reward_accuracy".to_owned(), value)),
-        );
-        let training = state.training_accuracy;
-        metrics.extend(training.map(|value| ("training_reward_accuracy".to_owned(), value)));
-        // Who stopped the run does not want to wait.
-        if stop_reason == StopReason::Completed {
-            let scorer = self.reward.scorer()?;
-            let end = self
-                .judge
-                .judge(&policy, &self.base, Some(scorer), run)
-                .await?;
-            let start = self.state.start.clone().unwrap_or_default();
-            let compared = compare(&start, &end.unwrap_or_default());
-            record(run, self.state.step, &compared);
-            metrics.extend(compared);
-        }
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason,
-            steps: self.state.step,
-            best_step: self.state.step,
-            seconds: run.seconds(),
-            metrics,
-            files: self.base.trained_files(&policy, self.shared.lora).await?,
-        })
+    /// What the policy is worth now.
+    async fn judge(&self, run: &RunContext) -> Result<Judgement, LabError> {
+        let policy = self.policy.model()?.decoder.valid();
+        let scorer = self.reward.scorer()?;
+        let found = self.judge.judge(&policy, &self.base, Some(scorer), run);
+        Ok(found.await?.unwrap_or_default())
     }
 }
 
 #[async_trait(?Send)]
-impl<R: Recipe> Learner for PolicyRun<'_, R> {
-    fn progress(&self) -> (usize, usize) {
-        (self.state.step, self.reward.steps() + self.recipe.steps())
-    }
-
-    fn checkpoint_interval(&self) -> usize {
-        self.shared.report.checkpoint_interval
-    }
-
-    async fn advance(&mut self, run: &mut RunContext) -> Result<Advance, LabError> {
-        let (next, first) = (self.state.step + 1, self.reward.steps());
-        let advance = if next <= first {
-            self.reward.advance(next, &self.data, run).await?
-        } else {
-            self.begin(run).await?;
-            self.improve(next - first, run).await?
+impl<R: Recipe> Learner for PolicyRun<R> {
+    fn info(&self) -> RunInfo {
+        let tokens = |pairs: &[EncodedPair]| -> usize {
+            let lengths = pairs
+                .iter()
+                .map(|pair| pair.chosen.len() + pair.rejected.len());
+            lengths.sum()
         };
-        self.state.step = next;
-        Ok(advance)
+        let (prompts, group) = self.recipe.answers();
+        RunInfo {
+            config: self.shared.config.clone(),
+            steps: self.steps(),
+            parameters: self.base.model.num_params(),
+            vocabulary: self.base.tokenizer.vocabulary(),
+            training_tokens: tokens(&self.data.training),
+            validation_tokens: tokens(&self.data.held_out),
+            tokens_per_step: prompts * group * self.shared.rollout.response_tokens,
+            ..RunInfo::default()
+        }
     }
 
-    async fn report(&mut self, run: &mut RunContext) -> Result<(), LabError> {
-        let (step, steps) = self.progress();
-        let Some(number) = step.checked_sub(self.reward.steps()).filter(|n| *n > 0) else {
-            return Ok(());
-        };
-        let due = |interval: usize| interval > 0 && number.is_multiple_of(interval);
-        if due(self.shared.report.sample_interval) || step == steps {
-            for (prompt, text, reward) in self.shown.drain(..) {
-                run.rewarded_sample(step, prompt, text, reward);
+    async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError> {
+        match step.checked_sub(self.reward.steps()) {
+            None | Some(0) => self.reward.advance(step, &self.data, run).await,
+            Some(number) => {
+                self.judge_start(run).await?;
+                self.improve(number, run).await
             }
         }
-        if due(self.shared.report.evaluation_interval) && step < steps {
-            let policy = self.policy_of()?.decoder.valid();
-            let scorer = self.reward.scorer()?;
-            let found = self
-                .judge
-                .judge(&policy, &self.base, Some(scorer), run)
-                .await?;
-            record(run, step, &found.unwrap_or_default());
+    }
+
+    async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
+        let go_on = Ok(ControlFlow::Continue(()));
+        let Some(number) = step.checked_sub(self.reward.steps()).filter(|n| *n > 0) else {
+            return go_on;
+        };
+        let due = |interval: usize| interval > 0 && number.is_multiple_of(interval);
+        if due(self.shared.report.sample_interval) || step == self.steps() {
+            for sample in self.shown.drain(..) {
+                run.sample(step, sample);
+            }
         }
+        if due(self.shared.report.evaluation_interval) && step < self.steps() {
+            run.record(step, self.judge(run).await?);
+        }
+        go_on
+    }
+
+    fn checkpoint_due(&self, step: usize) -> bool {
+        let interval = self.shared.report.checkpoint_interval;
+        interval > 0 && step.is_multiple_of(interval) && step < self.steps()
+    }
+
+    async fn save(&self) -> Result<Snapshot, LabError> {
+        let mut snapshot = Snapshot::new(&State {
+            reward: self.reward.state.clone(),
+            ..self.state.clone()
+        })?;
+        self.reward.save(&mut snapshot).await?;
+        // Before the first update the policy is the base.
+        if self.state.episodes > 0 {
+            self.policy.save(POLICY, &mut snapshot).await?;
+        }
+        Ok(snapshot)
+    }
+
+    async fn restore(&mut self, mut snapshot: Snapshot, run: &RunContext) -> Result<(), LabError> {
+        self.state = snapshot.state()?;
+        let reward = self.state.reward.clone();
+        self.reward.restore(&mut snapshot, reward, &run.device)?;
+        if self.state.episodes > 0 {
+            self.policy.restore(POLICY, &mut snapshot)?;
+        }
+        self.recipe.restore_kl(self.state.kl_coefficient);
         Ok(())
     }
 
-    async fn save(&self, _run: &RunContext) -> Result<Vec<u8>, LabError> {
-        let mut groups = HashMap::new();
-        let mut state = self.state.clone();
-        state.reward = self.reward.save(&mut groups).await?;
-        if state.step > self.reward.steps() {
-            let (moments, updates) = self.optimizer.to_host().await?;
-            state.updates = updates;
-            groups.insert("policy_optimizer".into(), moments);
-            let policy = parameters::trainable_to_host(self.policy_of()?).await?;
-            groups.insert("policy".into(), policy);
+    async fn generate(
+        &self,
+        request: &GenerateRequest,
+        run: &RunContext,
+    ) -> Result<Option<Sample>, LabError> {
+        let (policy, tokenizer) = (&self.policy.model()?.decoder, &self.base.tokenizer);
+        let ends = self.base.ends_of_answers(self.sampler.end);
+        let text = write(policy, tokenizer, &ends, request, &run.stop).await?;
+        Ok(Some(Sample::new(request.prompt.clone(), text)))
+    }
+
+    async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {
+        let mut metrics = self.state.last.clone();
+        let RewardState {
+            accuracy,
+            training_accuracy,
+            ..
+        } = self.reward.state;
+        let accuracies = [
+            ("reward_accuracy", accuracy),
+            ("training_reward_accuracy", training_accuracy),
+        ];
+        let known = accuracies
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        metrics.extend(named(known));
+        // Who stopped the run does not want to wait.
+        if reason == StopReason::Completed {
+            let start = self.state.start.clone().unwrap_or_default();
+            let compared = compare(&start, &self.judge(run).await?);
+            run.record(self.steps(), compared.clone());
+            metrics.extend(compared);
         }
-        write_state(groups, &state)
-    }
-
-    fn policy(&self) -> &Decoder {
-        self.policy
-            .as_ref()
-            .map_or(&self.base.model, |policy| &policy.decoder)
-    }
-
-    fn base(&self) -> &Base {
-        &self.base
+        let (policy, lora) = (
+            self.policy.model()?.decoder.valid(),
+            self.shared.lora.as_ref(),
+        );
+        Ok(Learned {
+            best_step: None,
+            metrics,
+            files: self.base.trained_files(&policy, lora).await?,
+        })
     }
 }

@@ -1,9 +1,7 @@
 //! What is reported of an update.
 
 use super::experience::Experience;
-use super::judge::Judgement;
 use super::update::UpdateValues;
-use crate::run::context::RunContext;
 use lab_model::rl::{correlation, explained_variance, mean_and_deviation};
 
 /// What an update measured beside its losses.
@@ -85,15 +83,4 @@ pub(crate) fn sums_of_differences(experience: &Experience) -> Vec<f64> {
         .zip(experience.per_sequence(&experience.reference));
     rows.map(|(old, reference)| old.iter().zip(reference).map(|(p, q)| p - q).sum())
         .collect()
-}
-
-/// Reports an evaluation.
-pub(crate) fn record(run: &RunContext, step: usize, found: &Judgement) {
-    let values: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
-    if !values.is_empty() {
-        run.record_metrics(step, &values);
-    }
 }

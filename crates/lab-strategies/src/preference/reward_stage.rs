@@ -1,18 +1,20 @@
 //! The reward: a rule that is there from the beginning, or a model that first learns it from preferences.
 
 use super::data::{EncodedPair, PreferenceData, Prompt};
-use super::driver::Advance;
 use super::experience::{shuffled, upload};
 use super::reward::{ModelScorer, Scorer, model_rewards};
 use super::rollout::{Response, Sampler};
-use crate::learning::base::Base;
+use crate::learning::trainee::{Trainee, Updated};
+use crate::run::base::Base;
 use crate::run::context::RunContext;
+use crate::run::learner::Step;
 use crate::run::reward::{Answer, RewardFunction};
+use crate::run::snapshot::Snapshot;
 use burn::module::Module;
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
-use lab_model::optimizer::{AdamW, learning_rate};
-use lab_model::parameters::{self, HostTensors};
+use lab_model::optimizer::learning_rate;
+use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
 use lab_model::rl::{self, Packed, RewardModel, ScalarHead, Sequence};
 use lab_model::tokenizer::Tokenizer;
@@ -21,11 +23,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// The group of the model in a snapshot.
+const MODEL: &str = "reward";
+
 /// What a checkpoint remembers of the reward beside tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RewardState {
-    /// Updates of the optimiser.
-    updates: usize,
     /// Share of the pairs in which the chosen answer has the higher reward: held out, and of the last step.
     pub accuracy: Option<f64>,
     pub training_accuracy: Option<f64>,
@@ -36,17 +39,12 @@ pub(crate) struct RewardState {
 /// The reward of a run.
 pub(crate) struct RewardStage {
     config: RewardModelConfig,
-    training: Option<Training>,
+    training: Option<Trainee<RewardModel>>,
     /// The model once it is trained.
     trained: Option<RewardModel>,
     scorer: Option<Scorer>,
     pub state: RewardState,
     context: usize,
-}
-
-struct Training {
-    model: RewardModel,
-    optimizer: AdamW,
 }
 
 impl RewardStage {
@@ -67,8 +65,8 @@ impl RewardStage {
                     head: ScalarHead::random(base.shape.width, run.seed, &run.device),
                 };
                 let settings = config.optimizer.training(config.steps);
-                let optimizer = AdamW::new(&settings, &model, &run.device);
-                Some(Training { model, optimizer })
+                let field = "reward_model.optimizer.learning_rate";
+                Some(Trainee::new(model, &settings, field, &run.device))
             }
         };
         Ok(Self {
@@ -100,13 +98,9 @@ impl RewardStage {
         &mut self,
         step: usize,
         data: &PreferenceData,
-        run: &mut RunContext,
-    ) -> Result<Advance, LabError> {
-        let Some(Training {
-            model,
-            mut optimizer,
-        }) = self.training.take()
-        else {
+        run: &RunContext,
+    ) -> Result<Step, LabError> {
+        let Some(training) = &mut self.training else {
             return Err(LabError::internal("there is no reward model to train"));
         };
         let settings = self.config.optimizer.training(self.config.steps);
@@ -121,7 +115,9 @@ impl RewardStage {
             .collect();
         let packed = Packed::whole(&rows).within(self.context);
         let mut dropout = Dropout::new(0.0, run.seed, step, 0);
-        let rewards = model.forward(&packed, &run.device, &mut dropout);
+        let rewards = training
+            .model()?
+            .forward(&packed, &run.device, &mut dropout);
         let count = pairs.len();
         let margin = pairs.iter().any(|pair| pair.margin.is_some()).then(|| {
             let margins: Vec<f64> = pairs.iter().map(|p| p.margin.unwrap_or(0.0)).collect();
@@ -133,36 +129,19 @@ impl RewardStage {
             margin,
             self.config.centre,
         );
-        let mut gradients = loss.backward();
-        let gradients = parameters::gradients(&model, &mut gradients);
-        let (model, norm) = optimizer.update(model, gradients, rate);
-        let read = parameters::read(vec![
-            loss.without_autodiff(),
-            norm,
-            rewards.without_autodiff(),
-        ])
-        .await?;
-        self.training = Some(Training { model, optimizer });
-        let number = |which: usize| {
-            let first = read.get(which).and_then(|values| values.first());
-            first.map_or(f64::NAN, |&value| f64::from(value))
-        };
-        let (loss, norm) = (number(0), number(1));
-        if !loss.is_finite() || !norm.is_finite() {
-            return Err(LabError::new(
-                ErrorCode::NonFinite,
-                format!("in step {step} the reward model's loss became {loss} and the norm of its gradient {norm}; the weights were left as they were"),
-                "Lower the learning rate; the last checkpoint is good.",
-            )
-            .at("reward_model.optimizer.learning_rate"));
-        }
-        let rewards = read.get(2).map(Vec::as_slice).unwrap_or_default();
+        let measured = vec![rewards.without_autodiff()];
+        let Updated {
+            loss,
+            gradient_norm,
+            measured,
+        } = training.update(loss, rate, measured).await?;
+        let rewards = measured.first().map(Vec::as_slice).unwrap_or_default();
         let accuracy = share_right(&rewards[..count], &rewards[count..]);
         self.state.training_accuracy = Some(accuracy);
         let mut values = vec![
             ("reward_loss", loss),
             ("training_reward_accuracy", accuracy),
-            ("gradient_norm", norm),
+            ("gradient_norm", gradient_norm),
             ("learning_rate", rate),
         ];
         let interval = self.config.evaluation_interval;
@@ -174,10 +153,8 @@ impl RewardStage {
             self.state.accuracy = Some(accuracy);
             values.push(("reward_accuracy", accuracy));
         }
-        Ok(Advance {
-            tokens: rows.iter().map(|row| row.len()).sum(),
-            values,
-        })
+        let tokens = rows.iter().map(|row| row.len()).sum();
+        Ok(Step::new(tokens, values))
     }
 
     /// Share of the pairs that the model ranks as people did.
@@ -185,7 +162,7 @@ impl RewardStage {
         let Some(training) = &self.training else {
             return Err(LabError::internal("there is no reward model to judge"));
         };
-        let model = training.model.valid();
+        let model = training.model()?.valid();
         let answers = |of: fn(&EncodedPair) -> &Sequence| pairs.iter().map(of).cloned().collect();
         let chosen: Vec<Sequence> = answers(|pair| &pair.chosen);
         let rejected: Vec<Sequence> = answers(|pair| &pair.rejected);
@@ -207,8 +184,9 @@ impl RewardStage {
         let Some(training) = self.training.take() else {
             return Ok(());
         };
+        let model = training.into_model()?;
         let mut scorer = ModelScorer {
-            model: training.model.valid(),
+            model: model.valid(),
             mean: 0.0,
             deviation: 1.0,
             context: self.context,
@@ -238,59 +216,49 @@ impl RewardStage {
             }
         }
         self.state.normalisation = Some((scorer.mean, scorer.deviation));
-        self.trained = Some(training.model);
+        self.trained = Some(model);
         self.scorer = Some(Scorer::Model(Box::new(scorer)));
         Ok(())
     }
 
-    /// Tensors of a checkpoint, by group.
-    pub async fn save(
-        &self,
-        groups: &mut HashMap<String, HostTensors>,
-    ) -> Result<RewardState, LabError> {
-        let mut state = self.state.clone();
+    /// Adds the model to a snapshot, with its moments while it is trained.
+    pub async fn save(&self, snapshot: &mut Snapshot) -> Result<(), LabError> {
         if let Some(training) = &self.training {
-            let (moments, updates) = training.optimizer.to_host().await?;
-            state.updates = updates;
-            groups.insert("reward_optimizer".into(), moments);
-        }
-        let trained = self.trained.as_ref();
-        if let Some(model) = self.training.as_ref().map(|t| &t.model).or(trained) {
+            training.save(MODEL, snapshot).await?;
+        } else if let Some(model) = &self.trained {
             let weights = parameters::trainable_to_host(model).await?;
-            groups.insert("reward".into(), weights);
+            snapshot.tensors.insert(MODEL.to_owned(), weights);
         }
-        Ok(state)
+        Ok(())
     }
 
-    /// Continues from what [`RewardStage::save`] gave.
+    /// Continues from what [`RewardStage::save`] added.
     pub fn restore(
         &mut self,
-        groups: &mut HashMap<String, HostTensors>,
+        snapshot: &mut Snapshot,
         state: RewardState,
         device: &Device,
     ) -> Result<(), LabError> {
-        if let Some(training) = &mut self.training {
-            let tensors = groups.remove("reward").unwrap_or_default();
-            training.model =
-                parameters::trainable_from_host(training.model.clone(), &tensors, device)?;
-            match state.normalisation {
-                Some((mean, deviation)) => {
-                    self.scorer = Some(Scorer::Model(Box::new(ModelScorer {
-                        model: training.model.valid(),
-                        mean,
-                        deviation,
-                        context: self.context,
-                    })));
-                    self.trained = Some(training.model.clone());
-                    self.training = None;
-                }
-                None => {
-                    let moments = groups.remove("reward_optimizer").unwrap_or_default();
-                    training.optimizer.load(moments, state.updates, device)?;
-                }
-            }
-        }
         self.state = state;
+        match (self.state.normalisation, self.training.take()) {
+            (Some((mean, deviation)), Some(training)) => {
+                let weights = snapshot.take_tensors(MODEL);
+                let model =
+                    parameters::trainable_from_host(training.into_model()?, &weights, device)?;
+                self.scorer = Some(Scorer::Model(Box::new(ModelScorer {
+                    model: model.valid(),
+                    mean,
+                    deviation,
+                    context: self.context,
+                })));
+                self.trained = Some(model);
+            }
+            (None, Some(mut training)) => {
+                training.restore(MODEL, snapshot)?;
+                self.training = Some(training);
+            }
+            (_, None) => {}
+        }
         Ok(())
     }
 }

@@ -2,16 +2,18 @@
 //! policy optimisation brings a policy to write what it rewards, near to where it came from (Ziegler et
 //! al. 2019, Stiennon et al. 2020).
 
-use super::{
-    Estimation, Experience, PreferenceData, Recipe, Shared, UpdateSettings, expression, resolved,
-    run_recipe,
-};
+use super::data::PreferenceData;
+use super::experience::{Estimation, Experience};
+use super::policy_run::{PolicyRun, Recipe, Shared};
+use super::reward::expression;
+use super::update::UpdateSettings;
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::strategy::{Strategy, read_config};
+use crate::run::learner::Learner;
+use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use lab_model::rl::KlController;
 use lab_protocol::{
-    LabError, OptimizerConfig, PpoConfig, RewardConfig, RlhfConfig, RunResult, StrategyConfig,
+    LabError, OptimizerConfig, PpoConfig, RewardConfig, RlhfConfig, StrategyConfig,
 };
 
 /// Trains a reward model, then a policy by it.
@@ -30,7 +32,7 @@ impl RlhfStrategy {
 
 #[async_trait(?Send)]
 impl Strategy for RlhfStrategy {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &str {
         "rlhf"
     }
 
@@ -43,32 +45,32 @@ impl Strategy for RlhfStrategy {
         PreferenceData::check(data, pairs, &self.config.preferences)
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
         let config = &self.config;
         let shared = Shared {
-            reward: &config.reward,
-            reward_model: &config.reward_model,
-            rollout: &config.rollout,
-            report: &config.report,
-            lora: config.lora.as_ref(),
-            preferences: &config.preferences,
+            reward: config.reward.clone(),
+            reward_model: config.reward_model.clone(),
+            rollout: config.rollout.clone(),
+            report: config.report.clone(),
+            lora: config.lora.clone(),
+            preferences: config.preferences.clone(),
             config: resolved(config)?,
         };
-        let name = self.name();
-        run_recipe(Ppo::new(&config.ppo), shared, name, run).await
+        let learner = PolicyRun::new(Ppo::new(&config.ppo), shared, run).await?;
+        Ok(Box::new(learner))
     }
 }
 
 /// Proximal policy optimisation of one answer to each prompt.
-struct Ppo<'a> {
-    config: &'a PpoConfig,
+struct Ppo {
+    config: PpoConfig,
     kl: KlController,
 }
 
-impl<'a> Ppo<'a> {
-    fn new(config: &'a PpoConfig) -> Self {
+impl Ppo {
+    fn new(config: &PpoConfig) -> Self {
         Self {
-            config,
+            config: config.clone(),
             kl: KlController {
                 coefficient: config.kl_coefficient,
                 target: config.kl_target.map(|target| (target, config.kl_horizon)),
@@ -77,7 +79,7 @@ impl<'a> Ppo<'a> {
     }
 }
 
-impl Recipe for Ppo<'_> {
+impl Recipe for Ppo {
     fn steps(&self) -> usize {
         self.config.steps
     }
@@ -116,7 +118,7 @@ impl Recipe for Ppo<'_> {
     }
 
     fn settings<'s>(&self, given: UpdateSettings<'s>) -> UpdateSettings<'s> {
-        let config = self.config;
+        let config = &self.config;
         UpdateSettings {
             epochs: config.epochs,
             clip: config.clip,

@@ -1,12 +1,11 @@
 //! Learning from a batch of answers: several epochs over minibatches, by the clipped loss.
 
 use super::experience::{Experience, Part, upload, upload_mask};
+use crate::learning::trainee::{Trainee, Updated};
 use lab_model::burn::tensor::{Device, Tensor};
 use lab_model::dropout::Dropout;
-use lab_model::optimizer::AdamW;
-use lab_model::parameters;
 use lab_model::rl::{self, KlEstimator, PolicyWithValue};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::LabError;
 
 /// How an update is made.
 pub(crate) struct UpdateSettings<'a> {
@@ -52,11 +51,10 @@ pub(crate) struct UpdateValues {
 
 /// One update of the policy. A loss or gradient that is not finite changes no weight and is an error.
 pub(crate) async fn update(
-    mut policy: PolicyWithValue,
-    optimizer: &mut AdamW,
+    trainee: &mut Trainee<PolicyWithValue>,
     experience: &Experience,
     settings: &UpdateSettings<'_>,
-) -> Result<(PolicyWithValue, UpdateValues), LabError> {
+) -> Result<UpdateValues, LabError> {
     let mut all: Vec<Measured> = Vec::new();
     let size = experience.sequences.len() / settings.minibatches.max(1);
     let mut cut_short = false;
@@ -64,8 +62,7 @@ pub(crate) async fn update(
         let order = experience.order(settings.seed, settings.step, epoch);
         for chosen in order.chunks(size.max(1)) {
             let part = experience.part(chosen, settings.context);
-            let (updated, measured) = minibatch(policy, optimizer, &part, settings).await?;
-            policy = updated;
+            let measured = minibatch(trainee, &part, settings).await?;
             let kl = measured.approximate_kl;
             all.push(measured);
             if settings.maximum_kl > 0.0 && kl > settings.maximum_kl {
@@ -74,7 +71,7 @@ pub(crate) async fn update(
             }
         }
     }
-    Ok((policy, mean(&all, cut_short)))
+    Ok(mean(&all, cut_short))
 }
 
 /// What one minibatch measured.
@@ -91,12 +88,12 @@ struct Measured {
 }
 
 async fn minibatch(
-    policy: PolicyWithValue,
-    optimizer: &mut AdamW,
+    trainee: &mut Trainee<PolicyWithValue>,
     part: &Part,
     settings: &UpdateSettings<'_>,
-) -> Result<(PolicyWithValue, Measured), LabError> {
+) -> Result<Measured, LabError> {
     let device = settings.device;
+    let policy = trainee.model()?;
     let mask = upload_mask(&part.mask, device);
     let hidden = policy
         .decoder
@@ -134,34 +131,23 @@ async fn minibatch(
         let entropies = rl::entropies(logits.without_autodiff(), settings.temperature);
         rl::masked_mean_of(entropies, mask)
     };
-    let mut gradients = loss.backward();
-    let gradients = parameters::gradients(&policy, &mut gradients);
-    let (policy, norm) = optimizer.update(policy, gradients, settings.learning_rate);
-    let read = parameters::read(vec![
-        loss.without_autodiff(),
+    let measured = vec![
         policy_loss.without_autodiff(),
         value_loss,
         entropy,
-        norm,
         new.without_autodiff(),
         values,
-    ])
-    .await?;
-    let of = |which: usize| -> Vec<f64> {
-        let values = read.get(which).map(Vec::as_slice).unwrap_or_default();
-        values.iter().map(|&value| f64::from(value)).collect()
-    };
+    ];
+    let Updated {
+        loss,
+        gradient_norm,
+        measured,
+    } = trainee
+        .update(loss, settings.learning_rate, measured)
+        .await?;
+    let of = |which: usize| measured.get(which).map(Vec::as_slice).unwrap_or_default();
     let number = |which: usize| of(which).first().copied().unwrap_or(f64::NAN);
-    let (loss, gradient_norm) = (number(0), number(4));
-    if !loss.is_finite() || !gradient_norm.is_finite() {
-        return Err(LabError::new(
-            ErrorCode::NonFinite,
-            format!("in update {} the loss became {loss} and the norm of the gradient {gradient_norm}; the weights were left as they were", settings.step),
-            "Lower the learning rate, raise the KL coefficient, or train for fewer epochs; the last checkpoint is good.",
-        )
-        .at("optimizer.learning_rate"));
-    }
-    let (new, values) = (of(5), of(6));
+    let (new, values) = (of(3), of(4));
     let ratios: Vec<f64> = new
         .iter()
         .zip(&part.old)
@@ -175,16 +161,16 @@ async fn minibatch(
         .collect();
     let measured = Measured {
         loss,
-        policy_loss: number(1),
-        value_loss: number(2),
-        entropy: number(3),
-        approximate_kl: rl::approximate_kl(&new, &part.old, &part.mask),
-        clip_fraction: rl::clip_fraction(&new, &part.old, &part.mask, settings.clip),
+        policy_loss: number(0),
+        value_loss: number(1),
+        entropy: number(2),
+        approximate_kl: rl::approximate_kl(new, &part.old, &part.mask),
+        clip_fraction: rl::clip_fraction(new, &part.old, &part.mask, settings.clip),
         value_clip_fraction: rl::masked_mean(&value_moves, &part.mask),
         ratio: rl::masked_mean(&ratios, &part.mask),
         gradient_norm,
     };
-    Ok((policy, measured))
+    Ok(measured)
 }
 
 fn mean(all: &[Measured], cut_short: bool) -> UpdateValues {

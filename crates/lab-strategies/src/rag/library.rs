@@ -139,7 +139,7 @@ impl Library {
         &self,
         question: &str,
         generator: &dyn Generator,
-        run: &mut RunContext,
+        run: &RunContext,
     ) -> Result<Option<GroundedAnswer>, LabError> {
         let (answer, grounds) = match self.ground(question.trim(), generator).await? {
             None => (

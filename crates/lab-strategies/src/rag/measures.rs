@@ -85,7 +85,7 @@ impl Library {
         &self,
         questions: &[Question],
         generator: &dyn Generator,
-        run: &mut RunContext,
+        run: &RunContext,
     ) -> Result<Option<BTreeMap<String, f64>>, LabError> {
         let mut with = Vec::with_capacity(questions.len());
         let mut without = Vec::with_capacity(questions.len());

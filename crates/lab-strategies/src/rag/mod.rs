@@ -1,6 +1,7 @@
 //! Retrieval: documents are indexed and searched, and questions are answered from the passages found.
 
 pub(crate) mod embedders;
+mod indexing;
 pub(crate) mod library;
 mod measures;
 pub(crate) mod rag_strategy;

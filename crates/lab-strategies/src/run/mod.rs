@@ -1,6 +1,15 @@
-//! One run: the contract of a strategy, and what a run is given and reports.
+//! One run: the contract of a strategy, what a run is given and reports, and the one loop around it.
 
+pub(crate) mod base;
+mod clock;
+pub(crate) mod commands;
 pub(crate) mod context;
+pub(crate) mod files;
+pub(crate) mod host;
+pub(crate) mod learner;
 pub(crate) mod network;
 pub(crate) mod reward;
+pub(crate) mod sample;
+pub(crate) mod snapshot;
 pub(crate) mod strategy;
+pub(crate) mod train;

@@ -1,7 +1,46 @@
-//! Requests to addresses that the user named, as every platform's host makes them.
+//! Requests to addresses that the user named.
 
-use lab_protocol::Secret;
+use async_trait::async_trait;
+use lab_protocol::{LabError, Secret};
 use std::time::UNIX_EPOCH;
+
+/// The platform's connections. The core builds requests, retries them and parses answers.
+#[async_trait(?Send)]
+pub trait Network {
+    /// The key for an endpoint: what the environment variable of that name holds, or what the user has
+    /// typed. None where there is none; an error where the variable is named and not set.
+    fn key(&self, variable: &str) -> Result<Option<Secret>, LabError>;
+
+    /// Makes a request; pieces of the answer's body go to `receive` as they come, until it wants no more.
+    async fn post(
+        &self,
+        request: &HttpRequest<'_>,
+        receive: Receive<'_>,
+    ) -> Result<HttpResponse, HttpFailure>;
+
+    /// Waits so many milliseconds before a request is tried again.
+    async fn sleep(&self, milliseconds: f64);
+}
+
+/// The network of a program that makes no requests.
+pub struct Offline;
+
+#[async_trait(?Send)]
+impl Network for Offline {
+    fn key(&self, _variable: &str) -> Result<Option<Secret>, LabError> {
+        Ok(None)
+    }
+
+    async fn post(
+        &self,
+        _request: &HttpRequest<'_>,
+        _receive: Receive<'_>,
+    ) -> Result<HttpResponse, HttpFailure> {
+        Err(HttpFailure::Unreachable("there is no network here".into()))
+    }
+
+    async fn sleep(&self, _milliseconds: f64) {}
+}
 
 /// A POST of JSON. Redirections are not followed: the key is for this address.
 pub struct HttpRequest<'a> {

@@ -1,63 +1,40 @@
 //! The contract of a strategy.
 
-use crate::asking::answers::answers;
-use crate::learning::base::Base;
-use crate::run::context::{RunContext, TrainingData};
+use super::commands::StopSignal;
+use super::context::{RunContext, TrainingData};
+use super::files::RunFiles;
+use super::learner::Learner;
 use async_trait::async_trait;
-use burn::module::Module;
-use lab_protocol::{LabError, ModelFile, RunResult, StrategyConfig, from_value};
-
-/// Tokens of the longest answer.
-const ANSWER: usize = 40;
+use lab_protocol::{LabError, StrategyConfig, from_value};
 
 /// A way of making a model better, from its configuration to its result.
 #[async_trait(?Send)]
 pub trait Strategy {
-    /// Its name in experiments, e.g. `pretraining`.
-    fn name(&self) -> &str;
+    /// The strategy's kind, which experiments name it by, e.g. `pretraining`.
+    fn kind(&self) -> &str;
 
     /// Checks the configuration and the data, before anything is allocated.
     fn validate(&self, data: &TrainingData) -> Result<(), LabError>;
 
-    /// Trains, reporting through `run`, and ends with the result or the reason why there is none.
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError>;
+    /// Reads the base and the data and allocates what is trained, before its first step.
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError>;
 
-    /// Answers prompts with the model that `train` made, for the comparison on held-out questions: the
-    /// likeliest continuation, up to the end of text. `None` if the run was told to stop meanwhile.
-    async fn answer(
-        &self,
-        model: &Base,
-        prompts: &[String],
-        run: &mut RunContext,
-    ) -> Result<Option<Vec<String>>, LabError> {
-        let decoder = model.model.valid();
-        answers(
-            &decoder,
-            &model.tokenizer,
-            prompts,
-            model.end()?,
-            ANSWER,
-            run,
-        )
-        .await
-    }
-
-    /// The same for a strategy that leaves no `model/`: it answers from what it left in `files`. `None` if
-    /// it cannot, or the run was told to stop meanwhile.
-    async fn answer_from(
-        &self,
-        _files: &[ModelFile],
-        _prompts: &[String],
-        _run: &mut RunContext,
-    ) -> Result<Option<Vec<String>>, LabError> {
+    /// Opens what a finished run left, to answer prompts in a way of its own. `None` where the model in
+    /// `model/` is asked, if there is one.
+    async fn open(&self, _files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
         Ok(None)
     }
+}
 
-    /// Takes up what `train` left in `files` beside the model, so that a run that is done can be asked
-    /// by another program than the one that made it.
-    fn restore(&mut self, _files: &[ModelFile]) -> Result<(), LabError> {
-        Ok(())
-    }
+/// Answers prompts as a finished run does.
+#[async_trait(?Send)]
+pub trait Answers {
+    /// The likeliest answer to each prompt. `None` if told to stop meanwhile.
+    async fn answer(
+        &self,
+        prompts: &[String],
+        stop: &StopSignal,
+    ) -> Result<Option<Vec<String>>, LabError>;
 }
 
 /// A strategy's settings as it reads them; what is not given takes its default.
@@ -68,4 +45,9 @@ pub fn read_config<T: serde::de::DeserializeOwned>(config: &StrategyConfig) -> R
         config.config.clone()
     };
     from_value(value).map_err(|error| error.at("config"))
+}
+
+/// A configuration as JSON, with every default filled in.
+pub fn resolved<T: serde::Serialize>(config: &T) -> Result<serde_json::Value, LabError> {
+    serde_json::to_value(config).map_err(|error| LabError::internal(error.to_string()))
 }

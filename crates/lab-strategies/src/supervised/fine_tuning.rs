@@ -1,22 +1,23 @@
 //! Fine-tuning: a pretrained decoder learns to answer, from prompts and responses.
 
+use super::learner::SupervisedLearner;
+use super::task::{Evaluation, Task};
 use crate::asking::answers::exact_match;
 use crate::examples::{Examples, conversations, documents, preview};
-use crate::learning::base::Base;
-use crate::learning::base::in_folder;
-use crate::learning::{self, Evaluated, Evaluation, Plan, Task, Trained};
+use crate::learning::step::Evaluated;
+use crate::run::base::Base;
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::strategy::{Strategy, read_config};
+use crate::run::learner::Learner;
+use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::examples::{Example, ExampleBatch, examples_of_batch};
-use lab_model::formats::adapter_folder;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
-    FineTuningConfig, FineTuningMethod, GenerateRequest, LabError, ModelFile, RunInfo, RunResult,
-    StopReason, StrategyConfig,
+    FineTuningConfig, FineTuningMethod, GenerateRequest, LabError, ModelFile, RunInfo,
+    StrategyConfig,
 };
 
 /// Trains a model further on prompts and responses: all its weights, or an adapter.
@@ -44,23 +45,11 @@ impl FineTuningStrategy {
             .with_new_adapter(&base.shape, lora, run.seed, &run.device)
             .map_err(place)
     }
-
-    /// The result as folders: `model/`, and `adapter/` where only that was trained.
-    async fn files(&self, base: Base, trained: &Decoder) -> Result<Vec<ModelFile>, LabError> {
-        if self.config.method == FineTuningMethod::Full {
-            return Ok(in_folder("model", base.folder(trained).await?));
-        }
-        let adapter = trained.adapter(&self.config.lora).await?;
-        let adapter_files = adapter_folder(&base.shape, &adapter)?;
-        let mut files = in_folder("model", base.files);
-        files.extend(in_folder("adapter", adapter_files));
-        Ok(files)
-    }
 }
 
 #[async_trait(?Send)]
 impl Strategy for FineTuningStrategy {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &str {
         "fine_tuning"
     }
 
@@ -76,75 +65,40 @@ impl Strategy for FineTuningStrategy {
         conversations(data).map(|_| ())
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
+        let config = &self.config;
         let base = Base::load(run).await?;
-        let examples = Examples::new(&run.data, &base, self.config.too_long)?;
+        let examples = Examples::new(&run.data, &base, config.too_long)?;
         if let Some(warning) = examples.too_long.warning(base.shape.context) {
             run.warn(warning);
         }
-        let replayed = if self.config.replay > 0.0 {
+        let replayed = if config.replay > 0.0 {
             documents(&run.data, &base)?
         } else {
             Vec::new()
         };
         let model = self.model(&base, run).await?;
-        let config = serde_json::to_value(&self.config)
-            .map_err(|error| LabError::internal(error.to_string()))?;
+        let (training, dropout) = (&config.training, base.shape.dropout);
         let task = FineTuning {
-            config: &self.config,
-            settings: config.clone(),
-            tokenizer: &base.tokenizer,
-            context: base.shape.context,
-            end: base.end()?,
+            resolved: resolved(config)?,
+            config: config.clone(),
+            ends: vec![base.end()?],
+            base,
             examples,
             replayed,
         };
-        let plan = Plan {
-            training: &self.config.training,
-            dropout: base.shape.dropout,
-            config,
-        };
-        let sizes = [
-            ("parameters", model.parameter_count()),
-            ("trainable_parameters", trainable_parameters(&model)),
-            ("weight_bytes", model.weight_bytes()),
-        ];
-        let Trained {
-            model,
-            stop_reason,
-            steps,
-            best_step,
-            mut metrics,
-        } = learning::train(&task, &plan, model, run).await?;
-        let named = |(name, size): (&str, usize)| (name.to_owned(), size as f64);
-        metrics.extend(sizes.map(named));
-        let end = task.end;
-        let village = run.data.village.clone();
-        if let Some(village) = village.filter(|_| stop_reason != StopReason::Stopped) {
-            let (model, questions) = (model.valid(), &village.questions);
-            let found = exact_match(&model, &base.tokenizer, questions, end, run).await?;
-            metrics.extend(found.map(|share| ("exact_match".to_owned(), share)));
-        }
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason,
-            steps,
-            best_step,
-            seconds: run.seconds(),
-            metrics,
-            files: self.files(base, &model).await?,
-        })
+        let learner = SupervisedLearner::new(task, training, dropout, model, run);
+        Ok(Box::new(learner))
     }
 }
 
 /// The examples as tokens, and what is made of them.
-struct FineTuning<'a> {
-    config: &'a FineTuningConfig,
-    settings: serde_json::Value,
-    tokenizer: &'a Tokenizer,
-    context: usize,
-    end: u32,
+struct FineTuning {
+    config: FineTuningConfig,
+    resolved: serde_json::Value,
+    base: Base,
+    /// The tokens that end an answer.
+    ends: Vec<u32>,
     examples: Examples,
     /// What the base was trained on.
     replayed: Vec<Example>,
@@ -155,17 +109,18 @@ const SHOWN: usize = 3;
 /// Held-out prompts that samples answer.
 const SAMPLES: usize = 3;
 
-impl FineTuning<'_> {
+impl FineTuning {
     fn batch(&self, examples: &[&Example]) -> ExampleBatch {
         if self.config.packing {
             ExampleBatch::packed(examples)
         } else {
-            ExampleBatch::rows(examples, self.context)
+            ExampleBatch::rows(examples, self.base.shape.context)
         }
     }
 }
 
-impl Task for FineTuning<'_> {
+#[async_trait(?Send)]
+impl Task for FineTuning {
     type Batch = ExampleBatch;
 
     fn batches(&self, seed: u64, step: usize) -> Vec<ExampleBatch> {
@@ -247,30 +202,57 @@ impl Task for FineTuning<'_> {
     }
 
     fn tokenizer(&self) -> &Tokenizer {
-        self.tokenizer
+        &self.base.tokenizer
     }
 
-    fn end(&self) -> Option<u32> {
-        Some(self.end)
+    fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
-    fn info(&self, model: &Decoder, first_step: usize) -> RunInfo {
+    fn info(&self, model: &Decoder) -> RunInfo {
         let tokens = |examples: &[Example]| examples.iter().map(Example::learned).sum();
         let training = &self.config.training;
         let all: usize = tokens(&self.examples.training);
         let batch = training.batch_size * training.gradient_accumulation;
         RunInfo {
-            strategy: "fine_tuning".to_owned(),
-            config: self.settings.clone(),
+            config: self.resolved.clone(),
             steps: training.steps,
-            first_step,
             parameters: model.parameter_count(),
-            vocabulary: self.tokenizer.vocabulary(),
+            vocabulary: self.base.tokenizer.vocabulary(),
             training_tokens: all,
             validation_tokens: tokens(&self.examples.held_out),
             tokens_per_step: all * batch / self.examples.training.len().max(1),
-            examples: preview(&self.examples.training, self.tokenizer, SHOWN),
+            examples: preview(&self.examples.training, &self.base.tokenizer, SHOWN),
+            ..RunInfo::default()
         }
+    }
+
+    /// Sizes, and the share of the village's questions that are answered right.
+    async fn final_metrics(
+        &self,
+        model: &Decoder,
+        stopped: bool,
+        run: &RunContext,
+    ) -> Result<Vec<(&'static str, f64)>, LabError> {
+        let mut metrics = vec![
+            ("parameters", model.parameter_count() as f64),
+            ("trainable_parameters", trainable_parameters(model) as f64),
+            ("weight_bytes", model.weight_bytes() as f64),
+        ];
+        if let Some(village) = run.data.village.clone().filter(|_| !stopped) {
+            let (tokenizer, questions) = (&self.base.tokenizer, &village.questions);
+            let found = exact_match(&model.valid(), tokenizer, questions, &self.ends, run).await?;
+            metrics.extend(found.map(|share| ("exact_match", share)));
+        }
+        Ok(metrics)
+    }
+
+    async fn files(&self, model: &Decoder) -> Result<Vec<ModelFile>, LabError> {
+        let lora = match self.config.method {
+            FineTuningMethod::Full => None,
+            FineTuningMethod::Lora | FineTuningMethod::Qlora => Some(&self.config.lora),
+        };
+        self.base.trained_files(model, lora).await
     }
 }
 

@@ -1,9 +1,12 @@
 //! Pretraining: a decoder learns to predict the next token of a text.
 
-use crate::learning::base::in_folder;
-use crate::learning::{self, Evaluated, Evaluation, Plan, Task};
+use super::learner::SupervisedLearner;
+use super::task::{Evaluation, Task};
+use crate::learning::step::Evaluated;
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::strategy::{Strategy, read_config};
+use crate::run::files::in_folder;
+use crate::run::learner::Learner;
+use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
@@ -13,7 +16,8 @@ use lab_model::memory::{Workload, memory_needed};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
-    GenerateRequest, LabError, PretrainingConfig, RunInfo, RunResult, StrategyConfig, TokenizerKind,
+    GenerateRequest, LabError, ModelFile, PretrainingConfig, RunInfo, StrategyConfig,
+    TokenizerKind, TrainingConfig,
 };
 use std::cell::RefCell;
 
@@ -63,7 +67,8 @@ impl PretrainingStrategy {
         };
         corpus.must_fill(context, data.validation_fraction > 0.0)?;
         if self.config.training.sample_tokens > 0 {
-            let prompt = self.sample_request(&tokenizer, &corpus, 0).prompt;
+            let training = &self.config.training;
+            let prompt = sample_request(training, &tokenizer, &corpus).prompt;
             tokenizer
                 .encode(&prompt)
                 .map_err(|error| error.at("config.training.sample_prompt"))?;
@@ -77,31 +82,11 @@ impl PretrainingStrategy {
     ) -> Result<Tokenizer, LabError> {
         Tokenizer::train(self.config.tokenizer, self.config.vocabulary, texts)
     }
-
-    fn sample_request(&self, tokenizer: &Tokenizer, corpus: &Corpus, seed: u64) -> GenerateRequest {
-        let training = &self.config.training;
-        let has_lines = || {
-            let line = tokenizer.encode("\n").unwrap_or_default();
-            !line.is_empty() && corpus.training.windows(line.len()).any(|ids| ids == line)
-        };
-        let prompt = match training.sample_prompt.as_str() {
-            "" if has_lines() => "\n".to_owned(),
-            "" => tokenizer.decode(&corpus.training[..1]),
-            given => given.to_owned(),
-        };
-        GenerateRequest {
-            prompt,
-            max_tokens: training.sample_tokens,
-            temperature: training.sample_temperature,
-            seed,
-            ..Default::default()
-        }
-    }
 }
 
 #[async_trait(?Send)]
 impl Strategy for PretrainingStrategy {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &str {
         "pretraining"
     }
 
@@ -119,58 +104,45 @@ impl Strategy for PretrainingStrategy {
         Ok(())
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
+    async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
         let (tokenizer, corpus) = match self.prepared.take() {
             Some((hash, tokenizer, corpus)) if hash == run.data.hash => (tokenizer, corpus),
             _ => self.prepare(&run.data)?,
         };
-        let shape = self.config.model.clone();
-        let model = Decoder::new(&shape, tokenizer.vocabulary(), run.seed, &run.device);
-        let config = serde_json::to_value(&self.config)
-            .map_err(|error| LabError::internal(error.to_string()))?;
+        let config = &self.config;
         let task = Pretraining {
-            strategy: self,
+            sample: sample_request(&config.training, &tokenizer, &corpus),
+            resolved: resolved(config)?,
+            config: config.clone(),
             tokenizer,
             corpus,
-            config: config.clone(),
         };
-        let plan = Plan {
-            training: &self.config.training,
-            dropout: shape.dropout,
-            config,
-        };
-        let trained = learning::train(&task, &plan, model, run).await?;
-        let weights = parameters::to_host(&trained.model).await?;
-        let files = model_folder(&shape, &task.tokenizer, &weights)?;
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason: trained.stop_reason,
-            steps: trained.steps,
-            best_step: trained.best_step,
-            seconds: run.seconds(),
-            metrics: trained.metrics,
-            files: in_folder("model", files),
-        })
+        let vocabulary = task.tokenizer.vocabulary();
+        let model = Decoder::new(&config.model, vocabulary, run.seed, &run.device);
+        let (training, dropout) = (&config.training, config.model.dropout);
+        let learner = SupervisedLearner::new(task, training, dropout, model, run);
+        Ok(Box::new(learner))
     }
 }
 
 /// The text as tokens, and what is made of it.
-struct Pretraining<'a> {
-    strategy: &'a PretrainingStrategy,
+struct Pretraining {
+    config: PretrainingConfig,
+    resolved: serde_json::Value,
     tokenizer: Tokenizer,
     corpus: Corpus,
-    config: serde_json::Value,
+    sample: GenerateRequest,
 }
 
-impl Task for Pretraining<'_> {
+#[async_trait(?Send)]
+impl Task for Pretraining {
     type Batch = Batch;
 
     /// Windows at random places.
     fn batches(&self, seed: u64, step: usize) -> Vec<Batch> {
         let PretrainingConfig {
             model, training, ..
-        } = &self.strategy.config;
+        } = &self.config;
         (0..training.gradient_accumulation)
             .map(|micro| {
                 self.corpus
@@ -182,7 +154,7 @@ impl Task for Pretraining<'_> {
     fn held_out(&self, evaluation: Evaluation) -> Vec<Batch> {
         let PretrainingConfig {
             model, training, ..
-        } = &self.strategy.config;
+        } = &self.config;
         let (stride, most) = match evaluation {
             Evaluation::Watched => (0, training.evaluation_windows),
             Evaluation::Final => (
@@ -209,34 +181,61 @@ impl Task for Pretraining<'_> {
     }
 
     fn samples(&self, seed: u64) -> Vec<GenerateRequest> {
-        let Self {
-            tokenizer, corpus, ..
-        } = self;
-        vec![self.strategy.sample_request(tokenizer, corpus, seed)]
+        vec![GenerateRequest {
+            seed,
+            ..self.sample.clone()
+        }]
     }
 
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    fn info(&self, model: &Decoder, first_step: usize) -> RunInfo {
+    fn info(&self, model: &Decoder) -> RunInfo {
         let PretrainingConfig {
             model: shape,
             training,
             ..
-        } = &self.strategy.config;
+        } = &self.config;
         RunInfo {
-            strategy: self.strategy.name().to_owned(),
-            config: self.config.clone(),
+            config: self.resolved.clone(),
             steps: training.steps,
-            first_step,
             parameters: model.num_params(),
             vocabulary: self.tokenizer.vocabulary(),
             training_tokens: self.corpus.training.len(),
             validation_tokens: self.corpus.validation.len(),
             tokens_per_step: training.batch_size * training.gradient_accumulation * shape.context,
-            examples: Vec::new(),
+            ..RunInfo::default()
         }
+    }
+
+    async fn files(&self, model: &Decoder) -> Result<Vec<ModelFile>, LabError> {
+        let weights = parameters::to_host(model).await?;
+        let files = model_folder(&self.config.model, &self.tokenizer, &weights)?;
+        Ok(in_folder("model", files))
+    }
+}
+
+/// What samples are asked for.
+fn sample_request(
+    training: &TrainingConfig,
+    tokenizer: &Tokenizer,
+    corpus: &Corpus,
+) -> GenerateRequest {
+    let has_lines = || {
+        let line = tokenizer.encode("\n").unwrap_or_default();
+        !line.is_empty() && corpus.training.windows(line.len()).any(|ids| ids == line)
+    };
+    let prompt = match training.sample_prompt.as_str() {
+        "" if has_lines() => "\n".to_owned(),
+        "" => tokenizer.decode(&corpus.training[..1]),
+        given => given.to_owned(),
+    };
+    GenerateRequest {
+        prompt,
+        max_tokens: training.sample_tokens,
+        temperature: training.sample_temperature,
+        ..Default::default()
     }
 }
 

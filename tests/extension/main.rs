@@ -1,148 +1,24 @@
 //! A strategy and metrics from outside the crates: run, compared and exported like the lab's own.
 
+mod bigrams;
+
 use async_trait::async_trait;
+use bigrams::Bigrams;
 use lab_orchestrator::export::{ExportFormat, from_csv, from_jsonl};
 use lab_orchestrator::{LabOrchestrator, LocalExecutor};
 use lab_protocol::{
-    BackendChoice, Direction, ErrorCode, ExperimentConfig, LabError, MetricInfo, MetricRecord,
-    ModelFile, Outcome, RunInfo, RunResult, Standing, StopReason, StrategyConfig, from_value,
+    BackendChoice, Command, Direction, ErrorCode, Event, ExperimentConfig, GenerateRequest,
+    LabError, MetricInfo, MetricRecord, ModelFile, Outcome, RunInfo, RunResult, Standing,
+    StopReason, StrategyConfig, from_value,
 };
 use lab_strategies::{
-    Control, Finished, Metric, Registry, RunContext, Strategy, TrainingData, device, read_config,
+    Answers, Finished, Learned, Learner, Metric, Platform, Registry, RunContext, RunFiles, Sample,
+    Snapshot, Step, StopSignal, Strategy, TrainingData, device, prepare, read_config,
 };
 use lab_tests::TestHost;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// Counts which character follows which, and predicts from that: the simplest language model.
-struct Bigrams {
-    config: BigramConfig,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct BigramConfig {
-    /// Added to every count.
-    smoothing: f64,
-    /// Parts in which the text is counted; a step each.
-    parts: usize,
-}
-
-impl Default for BigramConfig {
-    fn default() -> Self {
-        Self {
-            smoothing: 1.0,
-            parts: 4,
-        }
-    }
-}
-
-/// The text as numbers of its alphabet, what is held out apart.
-struct Counted {
-    training: Vec<usize>,
-    held_out: Vec<usize>,
-    size: usize,
-}
-
-impl Counted {
-    fn new(data: &TrainingData) -> Self {
-        let mut alphabet: Vec<char> = data.text.chars().collect();
-        alphabet.sort_unstable();
-        alphabet.dedup();
-        let ids = data.text.chars().flat_map(|c| alphabet.binary_search(&c));
-        let mut training: Vec<usize> = ids.collect();
-        let kept = training.len() as f64 * (1.0 - data.validation_fraction);
-        let held_out = training.split_off(kept as usize);
-        Self {
-            training,
-            held_out,
-            size: alphabet.len(),
-        }
-    }
-}
-
-#[async_trait(?Send)]
-impl Strategy for Bigrams {
-    fn name(&self) -> &str {
-        "bigrams"
-    }
-
-    fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
-        if self.config.smoothing.is_nan() || self.config.smoothing <= 0.0 {
-            return Err(LabError::config(
-                "config.smoothing",
-                format!("smoothing is {}", self.config.smoothing),
-                "Use a number above 0.",
-            ));
-        }
-        if data.text.chars().count() < 100 {
-            let message = "the text is too short to count";
-            let hint = "Give at least 100 characters.";
-            return Err(LabError::new(ErrorCode::InvalidData, message, hint).at("data"));
-        }
-        Ok(())
-    }
-
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        let text = Counted::new(&run.data);
-        let parts = self.config.parts.max(1);
-        run.started(RunInfo {
-            strategy: self.name().to_owned(),
-            config: json!(self.config),
-            steps: parts,
-            first_step: 0,
-            parameters: text.size * text.size,
-            vocabulary: text.size,
-            training_tokens: text.training.len(),
-            validation_tokens: text.held_out.len(),
-            tokens_per_step: text.training.len() / parts,
-            examples: Vec::new(),
-        });
-        let mut counts = vec![self.config.smoothing; text.size * text.size];
-        let mut stop_reason = StopReason::Completed;
-        let (mut step, mut loss) = (0, f64::NAN);
-        while step < parts {
-            match run.control(step).await {
-                Control::Continue => {}
-                Control::Stop => {
-                    stop_reason = StopReason::Stopped;
-                    break;
-                }
-                Control::Checkpoint | Control::Generate(_) => continue,
-            }
-            run.step_begins();
-            let from = text.training.len() * step / parts;
-            step += 1;
-            let to = text.training.len() * step / parts;
-            let part = &text.training[from.saturating_sub(1)..to];
-            part.windows(2)
-                .for_each(|pair| counts[pair[0] * text.size + pair[1]] += 1.0);
-            let nats = |pair: &[usize]| {
-                let row = &counts[pair[0] * text.size..][..text.size];
-                -(row[pair[1]] / row.iter().sum::<f64>()).ln()
-            };
-            let pairs = text.held_out.windows(2);
-            loss = pairs.map(nats).sum::<f64>() / (text.held_out.len() - 1) as f64;
-            run.step_done(step, parts, part.len());
-            run.record_metrics(step, &[("validation_loss", loss)]);
-            run.step_made(step);
-        }
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason,
-            steps: step,
-            best_step: step,
-            seconds: run.seconds(),
-            metrics: BTreeMap::from([("validation_loss".to_owned(), loss)]),
-            files: vec![ModelFile {
-                path: "counts/counts.json".to_owned(),
-                bytes: json!(counts).to_string().into_bytes(),
-            }],
-        })
-    }
-}
 
 /// How many times fewer characters a run hesitates between than guessing does.
 struct Sharpness;
@@ -211,10 +87,14 @@ fn experiment(bigrams: serde_json::Value) -> ExperimentConfig {
     .unwrap()
 }
 
-fn orchestrator(registry: Registry, host: Rc<TestHost>) -> LabOrchestrator<LocalExecutor> {
+fn platform(host: Rc<TestHost>) -> Platform {
     let device = pollster::block_on(device::open(BackendChoice::Cpu)).unwrap();
+    Platform::offline(device, host)
+}
+
+fn orchestrator(registry: Registry, host: Rc<TestHost>) -> LabOrchestrator<LocalExecutor> {
     let text = lab_village::text("first-names").unwrap().to_owned();
-    LabOrchestrator::new(LocalExecutor::new(registry, text, device, host), 2)
+    LabOrchestrator::new(LocalExecutor::new(registry, text, platform(host)), 2)
 }
 
 #[test]
@@ -320,12 +200,78 @@ fn orchestrator_without() -> LabOrchestrator<LocalExecutor> {
     orchestrator(Registry::default(), Rc::new(TestHost::default()))
 }
 
-/// Says that it does not know, whatever it is asked: a baseline that leaves no model.
+/// One run of the strategy from outside.
+fn count(host: &Rc<TestHost>, checkpoint: Option<Vec<u8>>) -> RunResult {
+    let text = lab_village::text("first-names").unwrap().to_owned();
+    let experiment = experiment(json!({"parts": 6}));
+    let prepared = prepare(&registry(), &experiment, "count", text, Vec::new()).unwrap();
+    let run = prepared.execute("run".into(), platform(host.clone()), checkpoint);
+    pollster::block_on(run).unwrap()
+}
+
+#[test]
+fn it_pauses_steps_writes_and_resumes_like_the_built_in_ones() {
+    let whole: Rc<TestHost> = Rc::default();
+    let expected = count(&whole, None);
+    let id = || "run".to_owned();
+    let request = GenerateRequest {
+        prompt: "J".into(),
+        max_tokens: 3,
+        ..Default::default()
+    };
+    let first: Rc<TestHost> = Rc::default();
+    first.commands.borrow_mut().extend([
+        (2, Command::Pause { run: id() }),
+        (2, Command::Step { run: id() }),
+        (3, Command::Generate { run: id(), request }),
+        (3, Command::Checkpoint { run: id() }),
+        (3, Command::Resume { run: id() }),
+        (4, Command::Stop { run: id() }),
+    ]);
+    let stopped = count(&first, None);
+    assert_eq!(
+        (stopped.steps, stopped.stop_reason),
+        (4, StopReason::Stopped)
+    );
+    let events = first.events.borrow();
+    let paused = events.iter().filter_map(|event| match event {
+        Event::Paused { step, .. } => Some(*step),
+        _ => None,
+    });
+    assert_eq!(paused.collect::<Vec<_>>(), [2, 3]);
+    let kept = events.iter().filter_map(|event| match event {
+        Event::Checkpoint { step, state, .. } => Some((*step, state.clone())),
+        _ => None,
+    });
+    let kept: Vec<(usize, Vec<u8>)> = kept.collect();
+    assert_eq!(
+        kept.iter().map(|(step, _)| *step).collect::<Vec<_>>(),
+        [3, 4]
+    );
+    let written = events.iter().find_map(|event| match event {
+        Event::Sample { step: 3, text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(written.map(|text| text.chars().count()), Some(3));
+
+    let losses = |host: &TestHost| lab_tests::series(&host.metrics(), "validation_loss");
+    for (step, state) in kept {
+        let second: Rc<TestHost> = Rc::default();
+        let resumed = count(&second, Some(state));
+        assert_eq!(
+            (&resumed.metrics, &resumed.files),
+            (&expected.metrics, &expected.files)
+        );
+        assert_eq!(losses(&second), losses(&whole)[step..]);
+    }
+}
+
+/// Says that it does not know, whatever it is asked: a baseline that learns nothing and leaves no model.
 struct Modest;
 
 #[async_trait(?Send)]
 impl Strategy for Modest {
-    fn name(&self) -> &str {
+    fn kind(&self) -> &str {
         "modest"
     }
 
@@ -333,30 +279,66 @@ impl Strategy for Modest {
         Ok(())
     }
 
-    async fn train(&mut self, run: &mut RunContext) -> Result<RunResult, LabError> {
-        Ok(RunResult {
-            declared: Vec::new(),
-            strategy: run.strategy.clone(),
-            stop_reason: StopReason::Completed,
-            steps: 0,
-            best_step: 0,
-            seconds: 0.0,
-            metrics: BTreeMap::new(),
+    async fn begin(&self, _run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
+        Ok(Box::new(Self))
+    }
+
+    async fn open(&self, files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
+        let answer = String::from_utf8_lossy(files.bytes("words/answer.txt")?).into_owned();
+        Ok(Some(Box::new(Always(answer))))
+    }
+}
+
+#[async_trait(?Send)]
+impl Learner for Modest {
+    fn info(&self) -> RunInfo {
+        RunInfo::default()
+    }
+
+    async fn step(&mut self, _step: usize, _run: &RunContext) -> Result<Step, LabError> {
+        Err(LabError::internal("there is no step to be made"))
+    }
+
+    async fn save(&self) -> Result<Snapshot, LabError> {
+        Ok(Snapshot::default())
+    }
+
+    async fn restore(&mut self, _: Snapshot, _run: &RunContext) -> Result<(), LabError> {
+        Ok(())
+    }
+
+    async fn generate(
+        &self,
+        request: &GenerateRequest,
+        _run: &RunContext,
+    ) -> Result<Option<Sample>, LabError> {
+        Ok(Some(Sample::new(
+            &request.prompt,
+            lab_village::I_DO_NOT_KNOW,
+        )))
+    }
+
+    async fn finish(&mut self, _: StopReason, _run: &RunContext) -> Result<Learned, LabError> {
+        Ok(Learned {
             files: vec![ModelFile {
                 path: "words/answer.txt".to_owned(),
                 bytes: lab_village::I_DO_NOT_KNOW.into(),
             }],
+            ..Learned::default()
         })
     }
+}
 
-    async fn answer_from(
+struct Always(String);
+
+#[async_trait(?Send)]
+impl Answers for Always {
+    async fn answer(
         &self,
-        files: &[ModelFile],
         prompts: &[String],
-        _run: &mut RunContext,
+        _stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let answer = String::from_utf8_lossy(&files[0].bytes).into_owned();
-        Ok(Some(vec![answer; prompts.len()]))
+        Ok(Some(vec![self.0.clone(); prompts.len()]))
     }
 }
 

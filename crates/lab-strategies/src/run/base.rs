@@ -1,13 +1,14 @@
-//! The model that a strategy starts from: what the run before it left, an adapter included.
+//! The model that a run starts from: what the run before it left, an adapter included.
 
-use crate::run::context::RunContext;
+use super::context::RunContext;
+use super::files::{in_folder, inside};
 use lab_model::burn::tensor::Device;
 use lab_model::chat::ChatTemplate;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{BaseModel, WeightType, read_adapter};
+use lab_model::formats::{BaseModel, WeightType, adapter_folder, read_adapter};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError, ModelConfig, ModelFile};
+use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
 
 /// A model, its tokenizer and its shape.
 pub struct Base {
@@ -24,13 +25,6 @@ pub struct Base {
 impl Base {
     /// Reads the model of the run's base; an adapter beside it becomes part of its weights.
     pub async fn load(run: &RunContext) -> Result<Self, LabError> {
-        Self::check(run)?;
-        Self::read(&run.base, &run.device)
-            .await
-            .map_err(|error| error.at("from"))
-    }
-
-    fn check(run: &RunContext) -> Result<(), LabError> {
         if run.base.is_empty() {
             return Err(LabError::config(
                 "from",
@@ -38,16 +32,18 @@ impl Base {
                 "Name the strategy whose model is to be trained further, e.g. \"from\": \"pretrain\".",
             ));
         }
-        Ok(())
+        Self::read(&run.base, &run.device)
+            .await
+            .map_err(|error| error.at("from"))
     }
 
     /// Reads the model among a run's files; an adapter beside it becomes part of its weights.
     pub async fn read(made: &[ModelFile], device: &Device) -> Result<Self, LabError> {
-        let mut files = folder(made, "model/");
+        let mut files = inside("model", made);
         let mut base = BaseModel::read(&files[..])?;
         let tokenizer = base.tokenizer()?.clone();
         let mut model = base.decoder(device)?;
-        let adapter = folder(made, "adapter/");
+        let adapter = inside("adapter", made);
         if !adapter.is_empty() {
             let adapter = read_adapter(&base.shape, &adapter)?;
             if adapter.quantized_base {
@@ -69,11 +65,43 @@ impl Base {
         })
     }
 
+    /// The model to be trained: all of it, or frozen with a new adapter.
+    pub fn to_train(
+        &self,
+        lora: Option<&LoraConfig>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Decoder, LabError> {
+        let model = self.model.clone();
+        match lora {
+            None => Ok(model),
+            Some(config) => model
+                .with_new_adapter(&self.shape, config, seed, device)
+                .map_err(|error| error.at("config.lora")),
+        }
+    }
+
     /// The folder of this model with other weights.
     pub async fn folder(&self, model: &Decoder) -> Result<Vec<ModelFile>, LabError> {
         let mut base = self.rest.clone();
         base.weights = parameters::to_host(model).await?;
         base.folder(WeightType::F32)
+    }
+
+    /// The files of a model that was trained from this one: `model/`, and where only an adapter was
+    /// trained, that in `adapter/` beside the base.
+    pub async fn trained_files(
+        &self,
+        trained: &Decoder,
+        lora: Option<&LoraConfig>,
+    ) -> Result<Vec<ModelFile>, LabError> {
+        let Some(config) = lora else {
+            return Ok(in_folder("model", self.folder(trained).await?));
+        };
+        let adapter = adapter_folder(&self.shape, &trained.adapter(config).await?)?;
+        let mut files = in_folder("model", self.files.clone());
+        files.extend(in_folder("adapter", adapter));
+        Ok(files)
     }
 
     /// The token that ends an answer.
@@ -87,24 +115,31 @@ impl Base {
             .at("from")
         })
     }
-}
 
-/// The files of a folder, under their names in it.
-fn folder(files: &[ModelFile], path: &str) -> Vec<ModelFile> {
-    let inside = |file: &ModelFile| {
-        file.path.strip_prefix(path).map(|name| ModelFile {
-            path: name.to_owned(),
-            bytes: file.bytes.clone(),
-        })
-    };
-    files.iter().filter_map(inside).collect()
-}
+    /// The tokens at which the model's texts end; none where it has no end.
+    pub fn ends(&self) -> Vec<u32> {
+        self.end().into_iter().collect()
+    }
 
-/// Files of a folder of the run.
-pub(crate) fn in_folder(folder: &str, files: Vec<ModelFile>) -> Vec<ModelFile> {
-    let moved = |file: ModelFile| ModelFile {
-        path: format!("{folder}/{}", file.path),
-        ..file
-    };
-    files.into_iter().map(moved).collect()
+    /// The tokens at which an answer ends that was learned to end with `end`: the model's own too.
+    pub fn ends_of_answers(&self, end: Option<u32>) -> Vec<u32> {
+        self.ends().into_iter().chain(end).collect()
+    }
+
+    /// The token that ends an answer: the text `stop`, which must be one token, or the base's own, if it
+    /// has one.
+    pub fn end_of_answers(&self, stop: &str) -> Result<Option<u32>, LabError> {
+        if stop.is_empty() {
+            return Ok(self.end().ok());
+        }
+        let place = |error: LabError| error.at("config.rollout.stop");
+        match self.tokenizer.encode(stop).map_err(place)?[..] {
+            [id] => Ok(Some(id)),
+            ref ids => Err(LabError::config(
+                "config.rollout.stop",
+                format!("{stop:?} is {} tokens", ids.len()),
+                "Give a text of one token, e.g. \"\\n\".",
+            )),
+        }
+    }
 }

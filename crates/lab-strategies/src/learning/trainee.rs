@@ -1,0 +1,140 @@
+//! A model that is trained, with its optimiser.
+
+use crate::run::snapshot::Snapshot;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use lab_model::optimizer::AdamW;
+use lab_model::parameters;
+use lab_protocol::{ErrorCode, LabError, TrainingConfig};
+
+/// Changes a model's weights by gradients. Weights that are frozen stay as they are, and are in no snapshot.
+pub struct Trainee<M> {
+    /// Taken out only while it is updated.
+    model: Option<M>,
+    optimizer: AdamW,
+    device: Device,
+    /// The setting of the learning rate, which errors name.
+    field: &'static str,
+}
+
+/// What an update measured.
+pub struct Updated {
+    /// Before the update.
+    pub loss: f64,
+    /// The global norm before clipping.
+    pub gradient_norm: f64,
+    /// Values of the tensors that were given to be read along.
+    pub measured: Vec<Vec<f64>>,
+}
+
+impl<M: Module> Trainee<M> {
+    /// With moments of zero; `field` is where the learning rate is set, e.g. `training.learning_rate`.
+    pub fn new(model: M, config: &TrainingConfig, field: &'static str, device: &Device) -> Self {
+        Self {
+            optimizer: AdamW::new(config, &model, device),
+            model: Some(model),
+            device: device.clone(),
+            field,
+        }
+    }
+
+    pub fn model(&self) -> Result<&M, LabError> {
+        self.model.as_ref().ok_or_else(lost)
+    }
+
+    /// The model without its optimiser, once it is trained.
+    pub fn into_model(self) -> Result<M, LabError> {
+        self.model.ok_or_else(lost)
+    }
+
+    /// Bytes of the optimiser's moments.
+    pub fn optimizer_bytes(&self) -> usize {
+        self.optimizer.bytes()
+    }
+
+    /// One update by the gradients of `loss`, which is a mean in nats, `[1]`. See [`Trainee::apply`].
+    pub async fn update(
+        &mut self,
+        loss: Tensor<1>,
+        learning_rate: f64,
+        measured: Vec<Tensor<1>>,
+    ) -> Result<Updated, LabError> {
+        let mut gradients = loss.backward();
+        let gradients = parameters::gradients(self.model()?, &mut gradients);
+        let loss = loss.without_autodiff();
+        self.apply(gradients, loss, learning_rate, measured).await
+    }
+
+    /// One update by gradients that were added up, as [`parameters::gradients`] gives them. `loss` and
+    /// `measured` record no gradients; they are read with the norm, for which the host waits once. A loss
+    /// or a norm that is not finite changes no weight and is an error.
+    pub async fn apply(
+        &mut self,
+        gradients: Vec<Tensor<1>>,
+        loss: Tensor<1>,
+        learning_rate: f64,
+        measured: Vec<Tensor<1>>,
+    ) -> Result<Updated, LabError> {
+        let model = self.model.take().ok_or_else(lost)?;
+        let (model, norm) = self.optimizer.update(model, gradients, learning_rate);
+        self.model = Some(model);
+        let tensors = [loss, norm].into_iter().chain(measured).collect();
+        let read = parameters::read(tensors).await?;
+        let mut values = read
+            .into_iter()
+            .map(|values| values.into_iter().map(f64::from).collect::<Vec<_>>());
+        let mut number = || {
+            let first = values.next().and_then(|values| values.first().copied());
+            first.unwrap_or(f64::NAN)
+        };
+        let (loss, gradient_norm) = (number(), number());
+        if !loss.is_finite() || !gradient_norm.is_finite() {
+            return Err(LabError::new(
+                ErrorCode::NonFinite,
+                format!(
+                    "in update {} the loss became {loss} and the norm of the gradient {gradient_norm}; the weights were left as they were",
+                    self.optimizer.updates()
+                ),
+                "Lower the learning rate, or lengthen the warm-up; the last checkpoint is good.",
+            )
+            .at(self.field));
+        }
+        Ok(Updated {
+            loss,
+            gradient_norm,
+            measured: values.collect(),
+        })
+    }
+
+    /// Adds the trained weights and the moments to a snapshot, as the groups `name` and `name_optimizer`.
+    pub async fn save(&self, name: &str, snapshot: &mut Snapshot) -> Result<(), LabError> {
+        let weights = parameters::trainable_to_host(self.model()?).await?;
+        let (moments, updates) = self.optimizer.to_host().await?;
+        snapshot.tensors.insert(name.to_owned(), weights);
+        snapshot.tensors.insert(optimizer(name), moments);
+        snapshot.updates.insert(name.to_owned(), updates);
+        Ok(())
+    }
+
+    /// Continues from what [`Trainee::save`] added.
+    pub fn restore(&mut self, name: &str, snapshot: &mut Snapshot) -> Result<(), LabError> {
+        let weights = snapshot.take_tensors(name);
+        let model = self.model()?.clone();
+        self.model = Some(parameters::trainable_from_host(
+            model,
+            &weights,
+            &self.device,
+        )?);
+        let updates = snapshot.updates.remove(name).unwrap_or_default();
+        let moments = snapshot.take_tensors(&optimizer(name));
+        self.optimizer.load(moments, updates, &self.device)
+    }
+}
+
+fn lost() -> LabError {
+    LabError::internal("the model was lost in an update")
+}
+
+fn optimizer(name: &str) -> String {
+    format!("{name}_optimizer")
+}

@@ -1,0 +1,241 @@
+//! How retrieval learns: documents come into the index group by group, then questions are answered.
+
+use super::library::Library;
+use crate::asking::generator::Generator;
+use crate::run::base::Base;
+use crate::run::context::{RunContext, TrainingData};
+use crate::run::files::in_folder;
+use crate::run::learner::{Learned, Learner, Step, named};
+use crate::run::sample::Sample;
+use crate::run::snapshot::Snapshot;
+use crate::run::strategy::resolved;
+use async_trait::async_trait;
+use burn::module::Module;
+use lab_protocol::{
+    ErrorCode, GenerateRequest, GroundedAnswer, LabError, ModelFile, RagConfig, RagDocument,
+    RunInfo, StopReason,
+};
+use lab_retrieval::count_words;
+use lab_retrieval::read::Format;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// Documents that are indexed between two looks at what the user wants.
+const GROUP: usize = 32;
+/// Where the index is among the run's files.
+pub(super) const INDEX: &str = "index/index.bin";
+/// Questions of the village whose answers are shown.
+const SHOWN: usize = 3;
+
+/// Indexes documents; a step is a document.
+pub(super) struct RagLearner {
+    config: RagConfig,
+    /// The model that answers; none where an endpoint does.
+    base: Option<Rc<Base>>,
+    generator: Box<dyn Generator>,
+    documents: Vec<RagDocument>,
+    library: Library,
+    /// Spent on indexing.
+    milliseconds: f64,
+    info: RunInfo,
+}
+
+impl RagLearner {
+    /// With an empty index; `base` is the generator's model, if it has one.
+    pub(super) fn new(
+        config: &RagConfig,
+        base: Option<Rc<Base>>,
+        generator: Box<dyn Generator>,
+        data: &TrainingData,
+    ) -> Result<Self, LabError> {
+        let documents = documents(data)?;
+        let words: usize = documents.iter().map(|d| count_words(&d.content)).sum();
+        Ok(Self {
+            info: RunInfo {
+                config: resolved(config)?,
+                steps: documents.len(),
+                parameters: base.as_ref().map_or(0, |base| base.model.num_params()),
+                vocabulary: base.as_ref().map_or(0, |base| base.tokenizer.vocabulary()),
+                training_tokens: words,
+                tokens_per_step: words / documents.len().max(1),
+                ..RunInfo::default()
+            },
+            library: Library::new(config, None)?,
+            config: config.clone(),
+            base,
+            generator,
+            documents,
+            milliseconds: 0.0,
+        })
+    }
+
+    fn size(&self) -> [(&'static str, f64); 3] {
+        let index = &self.library.index;
+        [
+            ("documents_indexed", index.documents().len() as f64),
+            ("chunks_indexed", index.chunks() as f64),
+            ("index_ms", self.milliseconds),
+        ]
+    }
+
+    /// Answers the questions of the configuration and some of the village's, until told to stop.
+    async fn answer_questions(&self, run: &RunContext) -> Result<Vec<GroundedAnswer>, LabError> {
+        let mut questions = self.config.questions.clone();
+        if let Some(village) = &run.data.village {
+            let shown = village.library.questions.iter().take(SHOWN);
+            questions.extend(shown.map(|question| question.text.clone()));
+        }
+        let mut answered = Vec::new();
+        for question in &questions {
+            let answer = self.library.answer(question, &*self.generator, run).await?;
+            let Some(answer) = answer else { break };
+            run.sample(self.documents.len(), answer.clone().into());
+            answered.push(answer);
+        }
+        Ok(answered)
+    }
+}
+
+#[async_trait(?Send)]
+impl Learner for RagLearner {
+    fn info(&self) -> RunInfo {
+        self.info.clone()
+    }
+
+    async fn step(&mut self, _step: usize, run: &RunContext) -> Result<Step, LabError> {
+        let done = self.library.index.documents().len();
+        let left = self.documents.get(done..).unwrap_or_default();
+        let group = left.get(..GROUP).unwrap_or(left);
+        let base = self.base.as_ref();
+        let count = |text: &str| match base {
+            Some(base) => base
+                .tokenizer
+                .encode(text)
+                .map_or(usize::MAX, |ids| ids.len()),
+            None => count_words(text),
+        };
+        let begun = run.now();
+        self.library.add(group, &count).await?;
+        self.milliseconds += run.now() - begun;
+        let words = group.iter().map(|d| count_words(&d.content)).sum();
+        Ok(Step {
+            count: group.len(),
+            ..Step::new(words, self.size())
+        })
+    }
+
+    /// What is not answered can be asked again without indexing again.
+    fn checkpoint_due(&self, step: usize) -> bool {
+        step == self.documents.len() && !self.config.questions.is_empty()
+    }
+
+    async fn save(&self) -> Result<Snapshot, LabError> {
+        let mut snapshot = Snapshot::new(&self.milliseconds)?;
+        let index = self.library.index.to_bytes()?;
+        snapshot.files.insert("index".to_owned(), index);
+        Ok(snapshot)
+    }
+
+    async fn restore(&mut self, mut snapshot: Snapshot, _run: &RunContext) -> Result<(), LabError> {
+        let index = snapshot.take_file("index")?;
+        self.library = Library::new(&self.config, Some(&index))?;
+        self.milliseconds = snapshot.state()?;
+        Ok(())
+    }
+
+    /// What is asked in the midst is answered from what is there.
+    async fn generate(
+        &self,
+        request: &GenerateRequest,
+        run: &RunContext,
+    ) -> Result<Option<Sample>, LabError> {
+        let generator = &*self.generator;
+        let answer = self.library.answer(&request.prompt, generator, run).await?;
+        Ok(answer.map(Sample::from))
+    }
+
+    async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {
+        let bytes = self.library.index.to_bytes()?;
+        let mut metrics = named(self.size());
+        metrics.insert("index_bytes".to_owned(), bytes.len() as f64);
+        let mut answered = Vec::new();
+        if reason == StopReason::Completed {
+            if let Some(map) = self.library.map() {
+                run.map(map);
+            }
+            if let Some(village) = &run.data.village {
+                metrics.extend(self.library.measure(village, run).await?);
+                let (asked, generator) = (&village.library.questions, &*self.generator);
+                // An endpoint's answers cost time and money: it is asked what the user asks.
+                if self.base.is_some()
+                    && let Some(found) = self.library.measure_answers(asked, generator, run).await?
+                {
+                    metrics.extend(found);
+                }
+                run.record(self.documents.len(), metrics.clone());
+            }
+            answered = self.answer_questions(run).await?;
+        }
+        let mut files = vec![ModelFile {
+            path: INDEX.to_owned(),
+            bytes,
+        }];
+        if !answered.is_empty() {
+            files.push(ModelFile {
+                path: "answers/answers.json".to_owned(),
+                bytes: serde_json::to_vec_pretty(&answered)
+                    .map_err(|error| LabError::internal(error.to_string()))?,
+            });
+        }
+        if let Some(base) = &self.base {
+            files.extend(in_folder("model", base.files.clone()));
+        }
+        Ok(Learned {
+            best_step: None,
+            metrics,
+            files,
+        })
+    }
+}
+
+/// The documents of the data: the village's library, or the user's as JSON Lines.
+pub(super) fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabError> {
+    let documents = match &data.village {
+        Some(village) => village
+            .library
+            .documents
+            .iter()
+            .map(|document| RagDocument {
+                id: document.id.clone(),
+                content: document.text.clone(),
+                metadata: Default::default(),
+            })
+            .collect(),
+        None => {
+            let read = lab_retrieval::read::read("data", data.text.as_bytes(), Format::Jsonl);
+            // The text is one field, whatever in it is wrong.
+            read.map_err(|error| LabError {
+                field: Some("data".to_owned()),
+                ..error
+            })?
+        }
+    };
+    if documents.is_empty() {
+        return Err(LabError::new(
+            ErrorCode::InvalidData,
+            "there is no document to search in",
+            "Give documents as JSON Lines: {\"id\": \"…\", \"content\": \"…\"}.",
+        )
+        .at("data"));
+    }
+    let mut ids = HashSet::new();
+    if let Some(twice) = documents.iter().find(|d| !ids.insert(d.id.as_str())) {
+        return Err(LabError::new(
+            ErrorCode::InvalidData,
+            format!("two documents have the id \"{}\"", twice.id),
+            "Give every document an id of its own.",
+        )
+        .at("data"));
+    }
+    Ok(documents)
+}

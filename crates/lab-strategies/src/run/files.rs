@@ -1,0 +1,82 @@
+//! The files of runs: what a finished one left, and the folders of a new one.
+
+use super::base::Base;
+use burn::tensor::Device;
+use lab_protocol::{ErrorCode, LabError, ModelFile};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What a finished run left, as it is opened to be asked.
+pub struct RunFiles<'a> {
+    files: &'a [ModelFile],
+    device: &'a Device,
+    /// The model, once it was read.
+    model: RefCell<Option<Rc<Base>>>,
+}
+
+impl<'a> RunFiles<'a> {
+    pub fn new(files: &'a [ModelFile], device: &'a Device) -> Self {
+        Self {
+            files,
+            device,
+            model: RefCell::default(),
+        }
+    }
+
+    /// All files, e.g. `model/config.json`.
+    pub fn all(&self) -> &'a [ModelFile] {
+        self.files
+    }
+
+    /// The bytes of a file of the run's own, e.g. `index/index.bin`.
+    pub fn bytes(&self, path: &str) -> Result<&'a [u8], LabError> {
+        let file = self.files.iter().find(|file| file.path == path);
+        let file = file.ok_or_else(|| {
+            LabError::new(
+                ErrorCode::InvalidData,
+                format!("the run has no {path}"),
+                "Run the strategy again.",
+            )
+        })?;
+        Ok(&file.bytes)
+    }
+
+    /// The model in `model/`, with the adapter in `adapter/`, read once; none if the run left no model.
+    pub async fn model(&self) -> Result<Option<Rc<Base>>, LabError> {
+        if !self
+            .files
+            .iter()
+            .any(|file| file.path.starts_with("model/"))
+        {
+            return Ok(None);
+        }
+        let known = self.model.borrow().clone();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let model = Rc::new(Base::read(self.files, self.device).await?);
+        *self.model.borrow_mut() = Some(model.clone());
+        Ok(Some(model))
+    }
+}
+
+/// The files of a folder, under their names in it.
+pub(crate) fn inside(folder: &str, files: &[ModelFile]) -> Vec<ModelFile> {
+    let named = |file: &ModelFile| {
+        let name = file.path.strip_prefix(folder)?.strip_prefix('/')?;
+        Some(ModelFile {
+            path: name.to_owned(),
+            bytes: file.bytes.clone(),
+        })
+    };
+    files.iter().filter_map(named).collect()
+}
+
+/// Files put into a folder of the run.
+pub(crate) fn in_folder(folder: &str, files: Vec<ModelFile>) -> Vec<ModelFile> {
+    let moved = |file: ModelFile| ModelFile {
+        path: format!("{folder}/{}", file.path),
+        ..file
+    };
+    files.into_iter().map(moved).collect()
+}

@@ -1,0 +1,94 @@
+//! What a strategy becomes when its run begins: something that learns step by step.
+
+use super::context::RunContext;
+use super::sample::Sample;
+use super::snapshot::Snapshot;
+use async_trait::async_trait;
+use lab_protocol::{GenerateRequest, LabError, ModelFile, RunInfo, StopReason};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// Learns step by step. The loop around it hears commands, measures time, keeps checkpoints and yields to
+/// the host between steps.
+#[async_trait(?Send)]
+pub trait Learner {
+    /// What is known of the run: its configuration and how many steps it has, at least. The loop fills in
+    /// the strategy's kind and the first step.
+    fn info(&self) -> RunInfo;
+
+    /// Makes step `step` (from 1), and says what it measured.
+    async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError>;
+
+    /// Reports what follows step `step` and is not part of it: evaluations, samples. Called with 0 before
+    /// the first step. To break means that further training is useless (early stopping).
+    async fn report(
+        &mut self,
+        _step: usize,
+        _run: &RunContext,
+    ) -> Result<ControlFlow<()>, LabError> {
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether a checkpoint is due after step `step`; the loop adds those that are asked for.
+    fn checkpoint_due(&self, _step: usize) -> bool {
+        false
+    }
+
+    /// The state from which the run can be continued as if it had never stopped.
+    async fn save(&self) -> Result<Snapshot, LabError>;
+
+    /// Continues from a state that [`Learner::save`] gave in a run of the same configuration, seed and data.
+    async fn restore(&mut self, snapshot: Snapshot, run: &RunContext) -> Result<(), LabError>;
+
+    /// Writes with the model as it is. `None` if the run was told to stop meanwhile.
+    async fn generate(
+        &self,
+        request: &GenerateRequest,
+        run: &RunContext,
+    ) -> Result<Option<Sample>, LabError>;
+
+    /// Measures what was learned and gives it as files. May be called again after [`Learner::restore`] of
+    /// the last step, if the run was told to stop meanwhile.
+    async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError>;
+}
+
+/// What a step did.
+pub struct Step {
+    /// How many steps it counts as: 1, except where several items are worked off at once.
+    pub count: usize,
+    pub tokens: usize,
+    /// Values by the name of the metric.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl Step {
+    pub fn new<N: Into<String>>(
+        tokens: usize,
+        metrics: impl IntoIterator<Item = (N, f64)>,
+    ) -> Self {
+        Self {
+            count: 1,
+            tokens,
+            metrics: named(metrics),
+        }
+    }
+}
+
+/// What a run made.
+#[derive(Default)]
+pub struct Learned {
+    /// The step whose weights are in the files, where it is not the last.
+    pub best_step: Option<usize>,
+    /// Final values by the name of the metric.
+    pub metrics: BTreeMap<String, f64>,
+    /// `model/`, `adapter/`, or files of the strategy's own.
+    pub files: Vec<ModelFile>,
+}
+
+/// Values by name.
+pub(crate) fn named<N: Into<String>>(
+    values: impl IntoIterator<Item = (N, f64)>,
+) -> BTreeMap<String, f64> {
+    let values = values.into_iter().map(|(name, value)| (name.into(), value));
+    values.collect()
+}

@@ -1,0 +1,155 @@
+//! The state of a learner, and the checkpoint around it that says which run it belongs to.
+
+use super::context::RunContext;
+use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
+use lab_model::parameters::HostTensors;
+use lab_protocol::{ErrorCode, LabError, ModelFile, from_value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// All that a learner needs to go on as if it had never stopped: tensors by group, bytes by name, and a
+/// small state. What follows from seed and step need not be in it.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    state: Value,
+    /// E.g. `policy` and `policy_optimizer`.
+    pub tensors: HashMap<String, HostTensors>,
+    /// Updates that the optimiser of a group has made.
+    pub updates: BTreeMap<String, usize>,
+    /// E.g. an index.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Of a small state, to which tensors and files may be added.
+    pub fn new<S: Serialize>(state: &S) -> Result<Self, LabError> {
+        Ok(Self {
+            state: serde_json::to_value(state)
+                .map_err(|error| LabError::internal(error.to_string()))?,
+            ..Self::default()
+        })
+    }
+
+    /// The small state.
+    pub fn state<S: DeserializeOwned>(&self) -> Result<S, LabError> {
+        from_value(self.state.clone()).map_err(|error| invalid(error.message.to_string()))
+    }
+
+    /// The tensors of a group; none if it is not there, which their reader says.
+    pub fn take_tensors(&mut self, group: &str) -> HostTensors {
+        self.tensors.remove(group).unwrap_or_default()
+    }
+
+    /// The bytes of a file.
+    pub fn take_file(&mut self, name: &str) -> Result<Vec<u8>, LabError> {
+        let file = self.files.remove(name);
+        file.ok_or_else(|| invalid(format!("the checkpoint has no {name}")))
+    }
+}
+
+fn invalid(message: String) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidCheckpoint,
+        message,
+        "Continue with the experiment that wrote the checkpoint, or start a new run.",
+    )
+    .at("checkpoint")
+}
+
+/// What must be the same for a run to be continued.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Origin {
+    kind: String,
+    config: Value,
+    seed: u64,
+    /// Hashes of the data and of the files that the run starts from.
+    data: String,
+    base: String,
+}
+
+impl Origin {
+    pub(super) fn new(kind: &str, config: &Value, run: &RunContext) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            config: config.clone(),
+            seed: run.seed,
+            data: run.data.hash.clone(),
+            base: fingerprint(&run.base),
+        }
+    }
+
+    /// An error that names what is not the same.
+    fn must_be(&self, other: &Self) -> Result<(), LabError> {
+        let differs = [
+            ("strategy", self.kind != other.kind),
+            ("configuration", self.config != other.config),
+            ("seed", self.seed != other.seed),
+            ("text or data", self.data != other.data),
+            ("model to start from", self.base != other.base),
+        ];
+        match differs.iter().find(|(_, differs)| *differs) {
+            None => Ok(()),
+            Some((what, _)) => Err(invalid(format!(
+                "the checkpoint was written with another {what}"
+            ))),
+        }
+    }
+}
+
+/// What a checkpoint remembers beside tensors and files.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    origin: Origin,
+    step: usize,
+    updates: BTreeMap<String, usize>,
+    state: Value,
+}
+
+/// The checkpoint of a run after a step.
+pub(super) fn write(origin: &Origin, step: usize, snapshot: Snapshot) -> Result<Vec<u8>, LabError> {
+    let Snapshot {
+        state,
+        tensors,
+        updates,
+        files,
+    } = snapshot;
+    let state = Header {
+        origin: origin.clone(),
+        step,
+        updates,
+        state,
+    };
+    write_checkpoint(CheckpointState {
+        groups: tensors,
+        files,
+        state,
+    })
+}
+
+/// The step and the state of a checkpoint that a run with the same origin wrote.
+pub(super) fn read(bytes: &[u8], origin: &Origin) -> Result<(usize, Snapshot), LabError> {
+    let CheckpointState {
+        groups,
+        files,
+        state,
+    } = read_checkpoint::<Header>(bytes)?;
+    state.origin.must_be(origin)?;
+    let snapshot = Snapshot {
+        state: state.state,
+        tensors: groups,
+        updates: state.updates,
+        files,
+    };
+    Ok((state.step, snapshot))
+}
+
+/// Tells the files of one base from those of another: the hash of Fowler, Noll and Vo, with 64 bits.
+fn fingerprint(files: &[ModelFile]) -> String {
+    let bytes = files.iter().flat_map(|file| &file.bytes);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

@@ -1,0 +1,68 @@
+//! What one supervised strategy does differently from another.
+
+use crate::learning::step::Evaluated;
+use crate::run::context::RunContext;
+use async_trait::async_trait;
+use lab_model::decoder::Decoder;
+use lab_model::evaluate::MicroBatch;
+use lab_model::tokenizer::Tokenizer;
+use lab_protocol::{GenerateRequest, LabError, ModelFile, RunInfo};
+
+/// Which batches of the held-out part are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evaluation {
+    /// While training: the same few every time.
+    Watched,
+    /// At the end: those that give the result.
+    Final,
+}
+
+/// What a strategy trains on, and how it reports that.
+#[async_trait(?Send)]
+pub(crate) trait Task {
+    type Batch: MicroBatch;
+
+    /// The micro-batches of a step (from 1), which `seed` and `step` decide.
+    fn batches(&self, seed: u64, step: usize) -> Vec<Self::Batch>;
+
+    /// The held-out part; empty if there is none.
+    fn held_out(&self, evaluation: Evaluation) -> Vec<Self::Batch>;
+
+    /// A loss's own metrics, by name.
+    fn loss_metrics(&self, loss: f64, accuracy: Option<f64>) -> Vec<(&'static str, f64)>;
+
+    /// The metrics of an evaluation on the held-out part.
+    fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)>;
+
+    /// What samples are to be written when one is due.
+    fn samples(&self, seed: u64) -> Vec<GenerateRequest>;
+
+    /// Whether samples are written before the first step too.
+    fn samples_before(&self) -> bool {
+        false
+    }
+
+    fn tokenizer(&self) -> &Tokenizer;
+
+    /// The tokens that end a text.
+    fn ends(&self) -> &[u32] {
+        &[]
+    }
+
+    /// What is known of the run of this model.
+    fn info(&self, model: &Decoder) -> RunInfo;
+
+    /// What is measured of the finished model beside the held-out part; `stopped` if the user does not want
+    /// to wait.
+    async fn final_metrics(
+        &self,
+        _model: &Decoder,
+        _stopped: bool,
+        _run: &RunContext,
+    ) -> Result<Vec<(&'static str, f64)>, LabError> {
+        Ok(Vec::new())
+    }
+
+    /// The finished model as folders.
+    async fn files(&self, model: &Decoder) -> Result<Vec<ModelFile>, LabError>;
+}
