@@ -10,7 +10,8 @@ use std::ops::Deref;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     english: String,
-    template: Option<Template>,
+    /// Boxed, so that an error stays small to return.
+    template: Option<Box<Template>>,
 }
 
 /// `the learning rate is {value}`, and the value. A text without arguments has none: it is its own key.
@@ -55,13 +56,13 @@ impl Text {
         };
         Self {
             english,
-            template: Some(template),
+            template: Some(Box::new(template)),
         }
     }
 
     /// None where the text is its own key.
     pub fn template(&self) -> Option<&Template> {
-        self.template.as_ref()
+        self.template.as_deref()
     }
 
     /// The text in the words of a language table, from keys to templates; in English where it has no entry.
@@ -76,7 +77,10 @@ impl Text {
 
     /// The text as it came over a wire.
     pub(crate) fn received(english: String, template: Option<Template>) -> Self {
-        Self { english, template }
+        Self {
+            english,
+            template: template.map(Box::new),
+        }
     }
 }
 
