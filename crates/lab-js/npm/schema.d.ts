@@ -468,7 +468,7 @@ export type TrainingConfig = {
 
 /** Everything that decides what a village is. The same settings give the same bytes everywhere. */
 export type VillageSettings = {
-  /** How often each trained question is answered, in another manner each time. 1 to 100. Default: 4. */
+  /** Number of answers to each trained question, each in another manner. 1 to 100. Default: 4. */
   answers_per_question?: number;
   /** Share of the passages beside the right one that are about a person of the same first name or surname: the higher, the harder. 0 to 1. Default: 0.25. */
   confusable?: number;
@@ -496,7 +496,7 @@ export type VillageSettings = {
   preference_noise?: number;
   /** Pairs of answers, one better than the other. 0 to 200000. Default: 600. */
   preference_pairs?: number;
-  /** Where the other settings start from. Default: "hamlet". */
+  /** The preset of the settings that are left out. Default: "hamlet". */
   preset?: Preset;
   /** Questions about each of them, one for each fact at most. 1 to 7. Default: 5. */
   questions_per_new_person?: number;

@@ -2106,7 +2106,7 @@ export default {
       "properties": {
         "answers_per_question": {
           "default": 4,
-          "description": "How often each trained question is answered, in another manner each time.",
+          "description": "Number of answers to each trained question, each in another manner.",
           "maximum": 100,
           "minimum": 1,
           "title": "Answers per question",
@@ -2219,7 +2219,7 @@ export default {
         "preset": {
           "$ref": "#/$defs/Preset",
           "default": "hamlet",
-          "description": "Where the other settings start from.",
+          "description": "The preset of the settings that are left out.",
           "title": "Preset"
         },
         "questions_per_new_person": {
