@@ -12,8 +12,8 @@ use lab_protocol::{
     StopReason, StrategyConfig, from_value,
 };
 use lab_strategies::{
-    Answers, Finished, Learned, Learner, Metric, Platform, Registry, RunContext, RunFiles, Sample,
-    Snapshot, Step, StopSignal, Strategy, TrainingData, device, prepare, read_config,
+    Answers, Finished, Learned, Learner, Metric, Platform, Prompt, Registry, RunContext, RunFiles,
+    Sample, Snapshot, Step, StopSignal, Strategy, TrainingData, device, prepare, read_config,
 };
 use lab_tests::TestHost;
 use serde_json::json;
@@ -335,7 +335,7 @@ struct Always(String);
 impl Answers for Always {
     async fn answer(
         &self,
-        prompts: &[String],
+        prompts: &[Prompt],
         _stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
         Ok(Some(vec![self.0.clone(); prompts.len()]))

@@ -10,11 +10,11 @@ use leptos::prelude::*;
 #[component]
 fn ExamplesLearned() -> impl IntoView {
     let lab = use_lab();
-    let examples = Memo::new(move |_| {
-        let info = lab.shown().and_then(|form| form.run.info.get());
-        info.map(|info| info.examples).unwrap_or_default()
-    });
+    let info = move || lab.shown().and_then(|form| form.run.info.get());
+    let examples = Memo::new(move |_| info().map(|info| info.examples).unwrap_or_default());
+    let skipped = move || info().and_then(|info| info.skipped_rows);
     view! {
+        {move || skipped().map(|rows| view! { <p class="muted">{format!("Left out: {rows}.")}</p> })}
         <Show when=move || examples.with(|examples| !examples.is_empty())>
             <details class="examples">
                 <summary>"What is learned"</summary>

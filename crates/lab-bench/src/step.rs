@@ -6,7 +6,7 @@ use lab_model::corpus::{Batch, IGNORED};
 use lab_model::decoder::Decoder;
 use lab_model::parameters::{self, HostTensor, HostTensors};
 use lab_protocol::{Activation, LabError, ModelConfig, TrainingConfig};
-use lab_strategies::{StepSettings, Trainee, train_step};
+use lab_strategies::{Portion, StepSettings, Trainee, train_step};
 use serde::Deserialize;
 
 /// Shape of the benchmark's decoder: pre-LayerNorm without biases, learned positions, GELU in the tanh
@@ -111,8 +111,9 @@ impl StepBench {
             seed: 0,
             step: self.step,
         };
-        let values = train_step(&mut self.trainee, &[batch], &settings).await?;
-        Ok(values.loss)
+        let portions = Portion::whole(vec![batch]);
+        let values = train_step(&mut self.trainee, &portions, &settings).await?;
+        Ok(values.portions.first().map_or(f64::NAN, |all| all.loss))
     }
 }
 

@@ -42,6 +42,8 @@ export type DpoConfig = {
   label_smoothing?: number;
   /** Trains low-rank matrices on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
+  /** What becomes of a row of the data that cannot be used. Default: "stop". */
+  on_error?: OnError;
   /** How the policy's weights are updated. */
   optimizer?: OptimizerConfig;
   /** Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a line. Compare answers of a model below to collect some. */
@@ -74,9 +76,11 @@ export type FineTuningConfig = {
   lora?: LoraConfig;
   /** Which weights are trained, and how the base is kept. Default: "lora". */
   method?: FineTuningMethod;
+  /** What becomes of a row of the data that cannot be used. Default: "stop". */
+  on_error?: OnError;
   /** Puts examples of a batch one behind the other, so that nothing is computed for padding. No example sees another. Default: false. */
   packing?: boolean;
-  /** Share of each batch that is text the base was pretrained on, so that it is not forgotten. Rehearsal, where the data have such text: in the village. 0 to 0.9. Default: 0. */
+  /** Weight in the loss of text the base was pretrained on, so that it is not forgotten. Rehearsal, where the data have such text: in the village. The loss of a step is `1 - replay` times the mean loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. Of the `batch_size` examples `batch_size · replay`, rounded and at least one, are such text. 0 to 0.9. Default: 0. */
   replay?: number;
   /** What becomes of an example that does not fit the context. Default: "drop". */
   too_long?: TooLong;
@@ -127,6 +131,8 @@ export type GrpoConfig = {
   maximum_kl?: number;
   /** Parts of the answers that are learned from one after the other; a divisor of prompts · group. 1 or more. Default: 4. */
   minibatches?: number;
+  /** What becomes of a row of the data that cannot be used. Default: "stop". */
+  on_error?: OnError;
   /** How the policy's weights are updated. */
   optimizer?: OptimizerConfig;
   /** Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a line. Compare answers of a model below to collect some. */
@@ -205,6 +211,9 @@ export type ModelConfig = {
 };
 
 export type Norm = "layer_norm" | "rms_norm";
+
+/** What becomes of a row of the data that cannot be used. */
+export type OnError = "stop" | "skip";
 
 /** AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate. */
 export type OptimizerConfig = {
@@ -371,6 +380,8 @@ export type RewardModelConfig = {
 export type RlhfConfig = {
   /** Trains low-rank matrices on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
+  /** What becomes of a row of the data that cannot be used. Default: "stop". */
+  on_error?: OnError;
   /** How the policy is improved. */
   ppo?: PpoConfig;
   /** Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a line. Compare answers of a model below to collect some. */

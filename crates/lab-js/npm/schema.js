@@ -188,6 +188,12 @@ export default {
           "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
           "title": "Adapter only"
         },
+        "on_error": {
+          "$ref": "#/$defs/OnError",
+          "default": "stop",
+          "description": "What becomes of a row of the data that cannot be used.",
+          "title": "Bad rows"
+        },
         "optimizer": {
           "$ref": "#/$defs/OptimizerConfig",
           "default": {
@@ -311,6 +317,12 @@ export default {
           "description": "Which weights are trained, and how the base is kept.",
           "title": "Method"
         },
+        "on_error": {
+          "$ref": "#/$defs/OnError",
+          "default": "stop",
+          "description": "What becomes of a row of the data that cannot be used.",
+          "title": "Bad rows"
+        },
         "packing": {
           "default": false,
           "description": "Puts examples of a batch one behind the other, so that nothing is computed for padding.\n\nNo example sees another.",
@@ -319,7 +331,7 @@ export default {
         },
         "replay": {
           "default": 0.0,
-          "description": "Share of each batch that is text the base was pretrained on, so that it is not forgotten.\n\nRehearsal, where the data have such text: in the village.",
+          "description": "Weight in the loss of text the base was pretrained on, so that it is not forgotten.\n\nRehearsal, where the data have such text: in the village. The loss of a step is `1 - replay` times the mean loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. Of the `batch_size` examples `batch_size · replay`, rounded and at least one, are such text.",
           "maximum": 0.9,
           "minimum": 0,
           "title": "Replay",
@@ -529,6 +541,12 @@ export default {
           "minimum": 1,
           "title": "Minibatches",
           "type": "integer"
+        },
+        "on_error": {
+          "$ref": "#/$defs/OnError",
+          "default": "stop",
+          "description": "What becomes of a row of the data that cannot be used.",
+          "title": "Bad rows"
         },
         "optimizer": {
           "$ref": "#/$defs/OptimizerConfig",
@@ -848,6 +866,21 @@ export default {
         {
           "const": "rms_norm",
           "title": "RMSNorm"
+        }
+      ]
+    },
+    "OnError": {
+      "description": "What becomes of a row of the data that cannot be used.",
+      "oneOf": [
+        {
+          "const": "stop",
+          "description": "The run is refused and the rows are named, as by `datasets` and TRL: a row that is left out unseen changes what is learned.",
+          "title": "Refuse"
+        },
+        {
+          "const": "skip",
+          "description": "It is left out, and counted.",
+          "title": "Leave out"
         }
       ]
     },
@@ -1534,6 +1567,12 @@ export default {
           ],
           "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
           "title": "Adapter only"
+        },
+        "on_error": {
+          "$ref": "#/$defs/OnError",
+          "default": "stop",
+          "description": "What becomes of a row of the data that cannot be used.",
+          "title": "Bad rows"
         },
         "ppo": {
           "$ref": "#/$defs/PpoConfig",

@@ -6,8 +6,8 @@ use lab_protocol::{
     ErrorCode, GenerateRequest, LabError, ModelFile, RunInfo, StopReason, StrategyConfig,
 };
 use lab_strategies::{
-    Answers, Learned, Learner, RunContext, RunFiles, Sample, Snapshot, Step, StopSignal, Strategy,
-    TrainingData,
+    Answers, Learned, Learner, Prompt, RunContext, RunFiles, Sample, Snapshot, Step, StopSignal,
+    Strategy, TrainingData,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -302,10 +302,11 @@ struct ModuleAnswers {
 impl Answers for ModuleAnswers {
     async fn answer(
         &self,
-        prompts: &[String],
+        prompts: &[Prompt],
         _stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let answers = self.module.answer(self.files.clone(), to_js(prompts)?);
+        let texts: Vec<String> = prompts.iter().map(Prompt::text).collect();
+        let answers = self.module.answer(self.files.clone(), to_js(&texts)?);
         let answers = answers.await.map_err(thrown)?;
         if answers.is_undefined() {
             return Ok(None);

@@ -13,10 +13,29 @@ const NAME: &str = "chat_template";
 const FUEL: u64 = 4_000_000;
 
 /// One turn of a conversation; roles are the template's, mostly `system`, `user`, `assistant`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChatMessage {
     pub role: String,
     pub content: String,
+}
+
+impl ChatMessage {
+    pub fn new(role: &str, content: &str) -> Self {
+        Self {
+            role: role.to_owned(),
+            content: content.to_owned(),
+        }
+    }
+
+    /// A message of the user.
+    pub fn user(content: &str) -> Self {
+        Self::new("user", content)
+    }
+
+    /// Whether the model writes such messages.
+    pub fn is_assistant(&self) -> bool {
+        self.role == "assistant"
+    }
 }
 
 /// A template that has been parsed.
@@ -71,7 +90,7 @@ impl ChatTemplate {
         environment.add_function("strftime_now", strftime_now);
         environment.add_filter("tojson", tojson);
         environment
-            .add_template_owned(NAME, source.to_owned())
+            .add_template_owned(NAME, without_generation_tags(source))
             .map_err(|error| {
                 LabError::new(
                     ErrorCode::InvalidCheckpoint,
@@ -116,6 +135,30 @@ impl ChatTemplate {
             .at("messages")
         })
     }
+}
+
+/// The template with transformers' `{% generation %}` blocks, which mark the assistant's words and write nothing
+/// themselves, as blocks that the engine knows. Their signs for white space stay.
+fn without_generation_tags(source: &str) -> String {
+    let mut found = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = rest[start..].find("%}") else {
+            break;
+        };
+        let tag = &rest[start..start + length];
+        let name = tag
+            .trim_start_matches("{%")
+            .trim_matches(['-', '+', ' ', '\n', '\t']);
+        found.push_str(&rest[..start]);
+        found.push_str(&match name {
+            "generation" => tag.replacen("generation", "if true", 1),
+            "endgeneration" => tag.replacen("endgeneration", "endif", 1),
+            _ => tag.to_owned(),
+        });
+        rest = &rest[start + length..];
+    }
+    found + rest
 }
 
 /// An error with what it goes back to.
@@ -199,13 +242,8 @@ mod tests {
     use serde_json::json;
 
     fn conversation(turns: &[(&str, &str)]) -> Vec<ChatMessage> {
-        turns
-            .iter()
-            .map(|&(role, content)| ChatMessage {
-                role: role.into(),
-                content: content.into(),
-            })
-            .collect()
+        let message = |&(role, content): &(&str, &str)| ChatMessage::new(role, content);
+        turns.iter().map(message).collect()
     }
 
     /// ChatML as SmolLM2-Instruct has it.
@@ -251,6 +289,22 @@ mod tests {
             .render(&conversation(&[("assistant", "x")]), false)
             .unwrap_err();
         assert!(error.message.contains("roles must alternate"), "{error}");
+    }
+
+    /// Templates for training mark the assistant's words; the engine does not know these tags.
+    #[test]
+    fn generation_tags_write_nothing() {
+        let marked = "{% for m in messages %}\n<{{ m.role }}>{%- generation -%} {{ m.content }}{%- endgeneration %}\n{% endfor %}";
+        let plain = "{% for m in messages %}\n<{{ m.role }}>{%- if true -%} {{ m.content }}{%- endif %}\n{% endfor %}";
+        let turns = conversation(&[("user", "a"), ("assistant", "b")]);
+        let rendered = |source| {
+            ChatTemplate::new(source, "", "")
+                .unwrap()
+                .render(&turns, false)
+                .unwrap()
+        };
+        assert_eq!(rendered(marked), rendered(plain));
+        assert!(rendered(marked).contains("<assistant>b"));
     }
 
     #[test]

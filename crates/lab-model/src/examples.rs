@@ -1,4 +1,4 @@
-//! Examples to learn from: a prompt, which is only read, and a completion, which is learned.
+//! Examples to learn from: tokens, of which some are only read and others are learned.
 
 use crate::decoder::{Decoder, Packing};
 use crate::dropout::Dropout;
@@ -6,13 +6,14 @@ use crate::evaluate::{MicroBatch, Sums};
 use crate::kernels;
 use crate::random::{Purpose, Random};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
 
-/// A prompt and its completion as tokens, one after the other.
+/// A prompt and its completion, or a whole conversation, as tokens one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     pub tokens: Vec<u32>,
-    /// Tokens of the prompt: those after it are learned. At least 1, and fewer than there are.
-    pub prompt: usize,
+    /// Places of the tokens that are learned: in order, apart from each other, none empty, none at 0.
+    pub learned: Vec<Range<usize>>,
 }
 
 impl Example {
@@ -25,30 +26,44 @@ impl Example {
             tokens.push(end);
         }
         Self {
+            learned: vec![length.max(1)..tokens.len()],
             tokens,
-            prompt: length,
         }
     }
 
-    /// Tokens that the model reads: all but the last, which only has to be foretold.
+    /// Tokens that the model reads: all but the last, which it only has to predict.
     pub fn length(&self) -> usize {
         self.tokens.len() - 1
     }
 
-    /// Tokens that are learned.
-    pub fn learned(&self) -> usize {
-        self.tokens.len() - self.prompt
+    /// How many tokens are learned.
+    pub fn learned_tokens(&self) -> usize {
+        self.learned.iter().map(Range::len).sum()
     }
 
-    /// The example cut to `most` tokens read: the prompt loses its beginning, and the completion its end
-    /// where one token of the prompt is not little enough.
-    pub fn truncated(&self, most: usize) -> Self {
-        let surplus = self.length().saturating_sub(most.max(1));
-        let from_prompt = surplus.min(self.prompt.saturating_sub(1));
-        let end = self.tokens.len() - (surplus - from_prompt);
+    /// Each token, and whether it is learned.
+    pub fn mask(&self) -> Vec<(u32, bool)> {
+        let is_learned = |index| self.learned.iter().any(|span| span.contains(&index));
+        let tokens = self.tokens.iter().enumerate();
+        tokens
+            .map(|(index, &token)| (token, is_learned(index)))
+            .collect()
+    }
+
+    /// The example cut to at most `limit` tokens read: it loses its beginning as far as that is not learned, all
+    /// but one token, and then its end.
+    pub fn truncated(&self, limit: usize) -> Self {
+        let surplus = self.length().saturating_sub(limit.max(1));
+        let first = self.learned.first().map_or(0, |span| span.start);
+        let cut = surplus.min(first.saturating_sub(1));
+        let end = self.tokens.len() - (surplus - cut);
+        let learned = self.learned.iter();
         Self {
-            tokens: self.tokens[from_prompt..end].to_vec(),
-            prompt: self.prompt - from_prompt,
+            tokens: self.tokens[cut..end].to_vec(),
+            learned: learned
+                .map(|span| span.start - cut..span.end.min(end) - cut)
+                .filter(|span| !span.is_empty())
+                .collect(),
         }
     }
 }
@@ -107,14 +122,9 @@ impl ExampleBatch {
             batch.inputs.resize(start, 0);
             let read = &example.tokens[..example.length()];
             batch.inputs.extend(read.iter().map(|&id| id as i32));
-            for (index, &target) in example
-                .tokens
-                .iter()
-                .enumerate()
-                .skip(example.prompt.max(1))
-            {
+            for index in example.learned.iter().cloned().flatten() {
                 batch.places.push((start + index - 1) as i32);
-                batch.targets.push(target as i32);
+                batch.targets.push(example.tokens[index] as i32);
             }
         }
         if let Layout::Rows { rows, columns } = batch.layout {
@@ -175,49 +185,68 @@ impl MicroBatch for ExampleBatch {
     }
 }
 
-/// The examples of a micro-batch, counted from 0 through all of training: an epoch goes through all
-/// examples in an order of its own, those of like length together, so that little is padded.
-pub fn examples_of_batch(
-    examples: &[Example],
+/// Which examples each micro-batch has. An epoch goes through all examples in an order of its own, those of like
+/// length together, so that little is padded. The order follows from seed and epoch, and is made once for each.
+pub struct BatchOrder {
     size: usize,
     seed: u64,
-    index: usize,
-) -> Vec<&Example> {
-    let batches = examples.len().div_ceil(size.max(1));
-    if batches == 0 {
-        return Vec::new();
+    /// The epoch of the last micro-batch, and the places of its examples, batch by batch.
+    epoch: Option<(usize, Vec<Vec<usize>>)>,
+}
+
+impl BatchOrder {
+    /// Micro-batches of `size` examples, at least one.
+    pub fn new(size: usize, seed: u64) -> Self {
+        Self {
+            size: size.max(1),
+            seed,
+            epoch: None,
+        }
     }
-    let (epoch, number) = (index / batches, index % batches);
-    let mut random = Random::new(seed, Purpose::Batches, epoch as u64);
-    let mut order: Vec<usize> = (0..examples.len()).collect();
-    shuffle(&mut order, &mut random);
-    // Only within stretches: batches of the same few lengths over and over would not be random.
-    for stretch in order.chunks_mut(size.max(1) * STRETCH) {
-        stretch.sort_by_key(|&example| examples[example].length());
+
+    /// The examples of a micro-batch, counted from 0 through all of training. `examples` are the same at every
+    /// call.
+    pub fn batch<'e>(&mut self, examples: &'e [Example], index: usize) -> Vec<&'e Example> {
+        let batches = examples.len().div_ceil(self.size);
+        if batches == 0 {
+            return Vec::new();
+        }
+        let (epoch, number) = (index / batches, index % batches);
+        if self.epoch.as_ref().is_none_or(|(made, _)| *made != epoch) {
+            self.epoch = Some((epoch, self.order(examples, epoch)));
+        }
+        let order = self.epoch.as_ref().map(|(_, order)| order);
+        let chosen = order.and_then(|order| order.get(number));
+        chosen
+            .into_iter()
+            .flatten()
+            .map(|&place| &examples[place])
+            .collect()
     }
-    let mut places: Vec<usize> = (0..batches).collect();
-    shuffle(&mut places, &mut random);
-    let chosen = order.chunks(size.max(1)).nth(places[number]);
-    chosen
-        .unwrap_or_default()
-        .iter()
-        .map(|&example| &examples[example])
-        .collect()
+
+    fn order(&self, examples: &[Example], epoch: usize) -> Vec<Vec<usize>> {
+        let mut random = Random::new(self.seed, Purpose::Batches, epoch as u64);
+        let mut order: Vec<usize> = (0..examples.len()).collect();
+        shuffle(&mut order, &mut random);
+        // Only within stretches: batches of the same few lengths over and over would not be random.
+        for stretch in order.chunks_mut(self.size * STRETCH) {
+            stretch.sort_by_key(|&place| examples[place].length());
+        }
+        let sorted: Vec<&[usize]> = order.chunks(self.size).collect();
+        let mut places: Vec<usize> = (0..sorted.len()).collect();
+        shuffle(&mut places, &mut random);
+        places.iter().map(|&place| sorted[place].to_vec()).collect()
+    }
 }
 
 /// Batches among which examples are sorted by length.
 const STRETCH: usize = 16;
 
-fn shuffle(items: &mut [usize], random: &mut Random) {
+/// Puts items into random order (Fisher and Yates).
+pub fn shuffle<T>(items: &mut [T], random: &mut Random) {
     for last in (1..items.len()).rev() {
         items.swap(last, random.below(last as u64 + 1) as usize);
     }
-}
-
-/// Each token of an example, and whether it is learned; for a look at what is trained.
-pub fn mask(example: &Example) -> Vec<(u32, bool)> {
-    let learned = |(index, &id): (usize, &u32)| (id, index >= example.prompt);
-    example.tokens.iter().enumerate().map(learned).collect()
 }
 
 #[cfg(test)]
@@ -242,18 +271,95 @@ mod tests {
         // Token 0 pads and ends here; it counts where it ends, and nowhere else.
         assert_eq!((batch.places, batch.targets), (vec![1], vec![0]));
         assert_eq!(batch.inputs.len(), 8);
-        assert_eq!(mask(&example), [(0, false), (0, false), (0, true)]);
+        assert_eq!(example.mask(), [(0, false), (0, false), (0, true)]);
     }
 
     #[test]
     fn truncation_takes_from_the_prompt_first() {
         let whole = example(6, 3);
         let cut = whole.truncated(5);
-        assert_eq!((cut.tokens.len(), cut.prompt), (6, 2));
+        assert_eq!((cut.tokens.len(), &cut.learned[..]), (6, &[2..6][..]));
         assert_eq!(cut.tokens[2..], whole.tokens[6..]);
         let hard = whole.truncated(2);
-        assert_eq!((hard.tokens, hard.prompt), (vec![6, 100, 101], 1));
+        assert_eq!(
+            (&hard.tokens[..], &hard.learned[..]),
+            (&[6, 100, 101][..], &[1..3][..])
+        );
         assert_eq!(whole.truncated(50), whole);
+        // Of a conversation the later turns go where the beginning is not enough.
+        let turns = Example {
+            tokens: (0..10).collect(),
+            learned: vec![2..4, 6..8, 9..10],
+        };
+        let cut = turns.truncated(7);
+        assert_eq!(
+            (&cut.tokens[..], &cut.learned[..]),
+            (&[1, 2, 3, 4, 5, 6, 7, 8][..], &[1..3, 5..7][..])
+        );
+        assert_eq!(turns.learned_tokens(), 5);
+    }
+
+    #[test]
+    fn the_turns_of_a_conversation_are_learned_and_nothing_else() {
+        let turns = Example {
+            tokens: (10..20).collect(),
+            learned: vec![2..4, 6..7],
+        };
+        let batch = ExampleBatch::rows(&[&example(1, 1), &turns], 64);
+        assert_eq!(batch.targets, [100, 7, 12, 13, 16]);
+        let read: Vec<i32> = batch
+            .places
+            .iter()
+            .map(|&place| batch.inputs[place as usize])
+            .collect();
+        assert_eq!(read, [1, 100, 11, 12, 15]);
+    }
+
+    /// The order of before it was kept for an epoch, micro-batch by micro-batch.
+    fn reference(examples: &[Example], size: usize, seed: u64, index: usize) -> Vec<&Example> {
+        let batches = examples.len().div_ceil(size);
+        let mut random = Random::new(seed, Purpose::Batches, (index / batches) as u64);
+        let mut order: Vec<usize> = (0..examples.len()).collect();
+        shuffle(&mut order, &mut random);
+        for stretch in order.chunks_mut(size * STRETCH) {
+            stretch.sort_by_key(|&place| examples[place].length());
+        }
+        let mut places: Vec<usize> = (0..batches).collect();
+        shuffle(&mut places, &mut random);
+        let chosen = order.chunks(size).nth(places[index % batches]);
+        chosen
+            .unwrap()
+            .iter()
+            .map(|&place| &examples[place])
+            .collect()
+    }
+
+    #[test]
+    fn an_order_is_made_once_an_epoch_and_is_the_one_of_before() {
+        let examples: Vec<Example> = (0..70)
+            .map(|n| example(1 + n * 7 % 11, n * 5 % 13))
+            .collect();
+        let (size, batches) = (4, 18);
+        let mut whole = BatchOrder::new(size, 9);
+        let mut made = None;
+        for index in 0..3 * batches {
+            assert_eq!(
+                whole.batch(&examples, index),
+                reference(&examples, size, 9, index)
+            );
+            let order = whole.epoch.as_ref().map(|(_, order)| order.as_ptr());
+            assert!(
+                index % batches == 0 || order == made,
+                "made again for {index}"
+            );
+            made = order;
+            // A run that is resumed here has the same batch.
+            assert_eq!(
+                BatchOrder::new(size, 9).batch(&examples, index),
+                whole.batch(&examples, index)
+            );
+        }
+        assert!(BatchOrder::new(size, 9).batch(&[], 3).is_empty());
     }
 
     proptest! {
@@ -262,13 +368,14 @@ mod tests {
             let examples: Vec<Example> = lengths.iter().map(|&(p, c)| example(p, c)).collect();
             let batches = examples.len().div_ceil(size);
             for epoch in 0..2 {
+                let mut order = BatchOrder::new(size, seed);
                 let mut seen: Vec<&Example> = (0..batches)
-                    .flat_map(|batch| examples_of_batch(&examples, size, seed, epoch * batches + batch))
+                    .flat_map(|batch| order.batch(&examples, epoch * batches + batch))
                     .collect();
                 prop_assert_eq!(seen.len(), examples.len());
                 let mut all: Vec<&Example> = examples.iter().collect();
-                seen.sort_by_key(|e| (e.prompt, e.tokens.len()));
-                all.sort_by_key(|e| (e.prompt, e.tokens.len()));
+                seen.sort_by_key(|e| e.tokens.clone());
+                all.sort_by_key(|e| e.tokens.clone());
                 prop_assert_eq!(seen, all);
             }
         }
@@ -278,7 +385,7 @@ mod tests {
             let examples: Vec<Example> = lengths.iter().map(|&(p, c)| example(p, c)).collect();
             let refs: Vec<&Example> = examples.iter().collect();
             let (rows, packed) = (ExampleBatch::rows(&refs, 64), ExampleBatch::packed(&refs));
-            let learned: usize = examples.iter().map(Example::learned).sum();
+            let learned: usize = examples.iter().map(Example::learned_tokens).sum();
             prop_assert_eq!(rows.tokens(), learned);
             prop_assert_eq!(&rows.targets, &packed.targets);
             for batch in [&rows, &packed] {
@@ -286,7 +393,7 @@ mod tests {
                 // What stands before a target is the token before it.
                 let before: Vec<i32> = examples
                     .iter()
-                    .flat_map(|e| e.tokens[e.prompt - 1..e.tokens.len() - 1].iter().map(|&id| id as i32))
+                    .flat_map(|e| e.tokens[e.learned[0].start - 1..e.tokens.len() - 1].iter().map(|&id| id as i32))
                     .collect();
                 let found: Vec<i32> = batch.places.iter().map(|&place| batch.inputs[place as usize]).collect();
                 prop_assert_eq!(found, before);

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod nf4;
 pub mod optimizer;
 pub mod parameters;
+pub mod prompts;
 pub mod random;
 pub mod rl;
 pub mod tokenizer;

@@ -20,6 +20,8 @@ pub enum Purpose {
     Rollouts = 21,
     /// In which order samples and pairs are learned from.
     Order = 22,
+    /// Which rows of the data are held out.
+    Split = 23,
 }
 
 /// A seeded stream of numbers (ChaCha with 8 rounds).

@@ -32,6 +32,38 @@ pub struct PreferenceExample {
     pub margin: Option<f64>,
 }
 
+/// What becomes of a row of the data that cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The run is refused and the rows are named, as by `datasets` and TRL: a row that is left out unseen changes
+    /// what is learned.
+    #[default]
+    #[setting(label = "Refuse")]
+    Stop,
+    /// It is left out, and counted.
+    #[setting(label = "Leave out")]
+    Skip,
+}
+
+/// Rows of the data that were left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedRows {
+    pub count: usize,
+    /// The number of the first of them, and what is wrong with it.
+    pub first: String,
+}
+
+impl std::fmt::Display for SkippedRows {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { count, first } = self;
+        write!(
+            formatter,
+            "{count} rows that cannot be used, the first of them {first}"
+        )
+    }
+}
+
 /// Facts about a document that filters can ask for: title, source, date.
 pub type Metadata = BTreeMap<String, serde_json::Value>;
 

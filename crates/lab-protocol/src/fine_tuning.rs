@@ -1,6 +1,6 @@
 //! `FineTuningStrategy`'s configuration.
 
-use crate::{LabError, Settings, TrainingConfig};
+use crate::{LabError, OnError, Settings, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
 /// Which weights are trained, and how the base is kept.
@@ -92,14 +92,19 @@ pub struct FineTuningConfig {
     /// What becomes of an example that does not fit the context.
     #[setting(group = Data)]
     pub too_long: TooLong,
+    /// What becomes of a row of the data that cannot be used.
+    #[setting(label = "Bad rows", group = Data)]
+    pub on_error: OnError,
     /// Puts examples of a batch one behind the other, so that nothing is computed for padding.
     ///
     /// No example sees another.
     #[setting(group = Data)]
     pub packing: bool,
-    /// Share of each batch that is text the base was pretrained on, so that it is not forgotten.
+    /// Weight in the loss of text the base was pretrained on, so that it is not forgotten.
     ///
-    /// Rehearsal, where the data have such text: in the village.
+    /// Rehearsal, where the data have such text: in the village. The loss of a step is `1 - replay` times the mean
+    /// loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. Of the
+    /// `batch_size` examples `batch_size · replay`, rounded and at least one, are such text.
     #[setting(range = 0.0..=0.9, group = Data)]
     pub replay: f64,
     /// How the weights are trained.

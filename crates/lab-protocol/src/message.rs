@@ -1,6 +1,6 @@
 use crate::{
     ABOVE_ZERO, BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile,
-    RunResult, Secret, Settings, VectorMap,
+    RunResult, Secret, Settings, SkippedRows, VectorMap,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -256,6 +256,9 @@ pub struct RunInfo {
     /// The first examples, where only a part of each is learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<ExamplePreview>,
+    /// Rows of the data that were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_rows: Option<SkippedRows>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -156,6 +156,7 @@ pub static METRICS: &[MetricInfo] = {
         metric("validation_tokens", "", "tokens", Neither, "tokens that the validation loss is measured on"),
         metric("exact_match", "", "", More, "answers that are right to the letter"),
         metric("training_reward_accuracy", "", "", More, "the same on the preferences that are learned"),
+        metric("replay_loss", "", "nats", Less, "nats a token of the replayed text, last step"),
         metric("reward_loss", "", "nats", Less, "of the reward model, a preference"),
         metric("reward_length_correlation", "", "", Neither, "between the reward of answers and their length"),
         metric("response_length", "", "tokens", Neither, "mean length of answers"),

@@ -2,7 +2,7 @@
 
 use crate::rlhf::{divides, policy_lora};
 use crate::{
-    LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig, RewardConfig,
+    LabError, LoraConfig, OnError, OptimizerConfig, PreferenceExample, ReportConfig, RewardConfig,
     RewardModelConfig, RolloutConfig, Settings,
 };
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,9 @@ pub struct GrpoConfig {
     /// What is measured and kept meanwhile.
     #[setting(group = Evaluation)]
     pub report: ReportConfig,
+    /// What becomes of a row of the data that cannot be used.
+    #[setting(label = "Bad rows", group = Data)]
+    pub on_error: OnError,
     /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
     /// line. Compare answers of a model below to collect some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -127,6 +130,9 @@ pub struct DpoConfig {
     /// What is measured and kept meanwhile.
     #[setting(group = Evaluation)]
     pub report: ReportConfig,
+    /// What becomes of a row of the data that cannot be used.
+    #[setting(label = "Bad rows", group = Data)]
+    pub on_error: OnError,
     /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
     /// line. Compare answers of a model below to collect some.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,7 +1,9 @@
 //! `RlhfStrategy`'s configuration, and what the other strategies that learn from preferences share with it.
 
 use crate::training::rates_fall;
-use crate::{ABOVE_ZERO, LabError, LoraConfig, PreferenceExample, Settings, TrainingConfig, text};
+use crate::{
+    ABOVE_ZERO, LabError, LoraConfig, OnError, PreferenceExample, Settings, TrainingConfig, text,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where the reward of an answer comes from.
@@ -270,6 +272,9 @@ pub struct RlhfConfig {
     /// What is measured and kept meanwhile.
     #[setting(group = Evaluation)]
     pub report: ReportConfig,
+    /// What becomes of a row of the data that cannot be used.
+    #[setting(label = "Bad rows", group = Data)]
+    pub on_error: OnError,
     /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
     /// line. Compare answers of a model below to collect some.
     #[serde(skip_serializing_if = "Vec::is_empty")]

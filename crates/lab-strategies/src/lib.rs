@@ -2,10 +2,12 @@
 //! in [`Registry::default`]; one from outside is registered with [`Registry::add_strategy`].
 
 mod asking;
-mod examples;
+mod data;
 mod experiment;
 mod learning;
 mod preference;
+#[cfg(test)]
+mod prompt_tests;
 mod rag;
 mod run;
 mod supervised;
@@ -14,16 +16,17 @@ pub use asking::answerer::Answerer;
 pub use asking::answers::{answers, exact_match};
 pub use asking::held_out::{HeldOut, HeldOutAnswer, held_out};
 pub use burn::tensor::Device;
-pub use examples::{Conversation, Examples, preview, read_conversations};
+pub use data::{
+    Conversation, Preference, PromptRow, Read, read_conversations, read_preferences, read_prompts,
+};
 pub use experiment::finished_run::FinishedRun;
 pub use experiment::prepare::{PreparedRun, RunRecord, VERSION, check, prepare};
 pub use experiment::registry::{Finished, Metric, Registry};
 pub use lab_model::device;
-pub use learning::step::{StepSettings, StepValues, train_step};
+pub use learning::step::{Evaluated, Portion, StepSettings, StepValues, train_step};
 pub use learning::trainee::{Trainee, Updated};
 pub use preference::dpo::DpoStrategy;
 pub use preference::grpo::GrpoStrategy;
-pub use preference::layouts::{read_preferences, read_prompts};
 pub use preference::rlhf::RlhfStrategy;
 pub use rag::embedders::{DecoderEmbedder, EncoderEmbedder, IndexEmbedder};
 pub use rag::rag_strategy::RagStrategy;
@@ -34,6 +37,7 @@ pub use run::files::RunFiles;
 pub use run::host::Host;
 pub use run::learner::{Learned, Learner, Step};
 pub use run::network::{HttpFailure, HttpRequest, HttpResponse, Network, Offline, Receive};
+pub use run::prompts::Prompt;
 pub use run::reward::{Answer, RewardFunction};
 pub use run::sample::Sample;
 pub use run::snapshot::Snapshot;

@@ -14,4 +14,4 @@ pub use batch::generate_batch;
 pub use generation::{Generation, NewToken};
 pub use sampler::{Sampling, likeliest, log_probability, sample};
 pub use settings::{FinishReason, GeneratedText, GenerationSettings};
-pub use text::{Writer, WrittenText, generate_texts};
+pub use text::{Writer, WrittenText, generate_from, generate_texts};

@@ -108,6 +108,20 @@ pub async fn generate_texts(
     request: &GenerateRequest,
     stop_tokens: &[u32],
 ) -> Result<Vec<WrittenText>, LabError> {
+    let prompts = prompts.iter().map(|prompt| tokenizer.encode_prompt(prompt));
+    let prompts = prompts.collect::<Result<Vec<_>, LabError>>();
+    let prompts = prompts.map_err(|error| error.at("prompt"))?;
+    generate_from(model, tokenizer, &prompts, request, stop_tokens).await
+}
+
+/// [`generate_texts`] of prompts that are tokens already.
+pub async fn generate_from(
+    model: &Decoder,
+    tokenizer: &Tokenizer,
+    prompts: &[Vec<u32>],
+    request: &GenerateRequest,
+    stop_tokens: &[u32],
+) -> Result<Vec<WrittenText>, LabError> {
     request.validate()?;
     let settings = GenerationSettings {
         stop_tokens: stop_tokens.to_vec(),
@@ -118,9 +132,8 @@ pub async fn generate_texts(
         let first = group * settings.rows.max(1);
         let rows = (first as u64..)
             .zip(prompts)
-            .map(|(number, prompt)| Ok((number, tokenizer.encode_prompt(prompt)?)))
-            .collect::<Result<Vec<_>, LabError>>()
-            .map_err(|error| error.at("prompt"))?;
+            .map(|(number, prompt)| (number, prompt.clone()))
+            .collect();
         let mut generation = Generation::new(model, rows, &settings)?;
         let writer = || Writer::new(tokenizer, &request.stop, stop_tokens);
         let mut writers: Vec<(Writer, String)> =

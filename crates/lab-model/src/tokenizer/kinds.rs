@@ -154,10 +154,14 @@ impl Tokenizer {
     }
 
     /// What a model is given to continue: the token that every text begins with, if there is one, and the
-    /// prompt's. A chat template writes that token itself.
+    /// prompt's. A prompt that begins with that token (a chat template may write it) gets no second one.
     pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, LabError> {
-        let ids = self.encode(prompt)?;
-        Ok(self.begin_of_text().into_iter().chain(ids).collect())
+        let mut ids = self.encode(prompt)?;
+        let begin = self.begin_of_text();
+        if let Some(begin) = begin.filter(|begin| ids.first() != Some(begin)) {
+            ids.insert(0, begin);
+        }
+        Ok(ids)
     }
 
     /// The tokenizer with these as the tokens that begin and end a text, where it has such.

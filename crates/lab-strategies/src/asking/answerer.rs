@@ -1,14 +1,13 @@
 //! What a finished run left, to be asked.
 
 use super::answers::ModelAnswers;
-use crate::examples::prompt;
 use crate::run::base::Base;
 use crate::run::commands::StopSignal;
 use crate::run::files::RunFiles;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::{Answers, Strategy};
 use burn::tensor::Device;
-use lab_model::chat::ChatMessage;
-use lab_model::generate::generate_texts;
+use lab_model::generate::generate_from;
 use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile};
 use std::rc::Rc;
 
@@ -42,24 +41,10 @@ impl Answerer {
         })
     }
 
-    /// A question in the form in which the strategies learn from questions.
-    pub fn question(&self, text: &str) -> Result<String, LabError> {
-        match &self.base {
-            Some(base) => prompt(
-                &[ChatMessage {
-                    role: "user".to_owned(),
-                    content: text.to_owned(),
-                }],
-                base,
-            ),
-            None => Ok(format!("{text}\n")),
-        }
-    }
-
     /// `None` if the run cannot be asked, or it was told to stop meanwhile.
     pub async fn answer(
         &self,
-        prompts: &[String],
+        prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
         match &self.answers {
@@ -69,7 +54,7 @@ impl Answerer {
     }
 
     /// Two answers to one prompt that differ, drawn from the model as it is; none but the model is asked.
-    pub async fn two_answers(&self, prompt: &str, seed: u64) -> Result<[String; 2], LabError> {
+    pub async fn two_answers(&self, prompt: &Prompt, seed: u64) -> Result<[String; 2], LabError> {
         let cannot = |message: &str, hint: &str| {
             LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")
         };
@@ -79,8 +64,9 @@ impl Answerer {
                 "Ask a run that leaves a model.",
             ));
         };
-        let prompts = [prompt.to_owned(), prompt.to_owned()];
-        let ends = base.ends();
+        let tokens = prompt.tokens(&base.format());
+        let tokens = tokens.map_err(|error| error.at("prompt"))?;
+        let prompts = [tokens.clone(), tokens];
         for attempt in 0..ATTEMPTS {
             let request = GenerateRequest {
                 max_tokens: LONGEST,
@@ -88,8 +74,14 @@ impl Answerer {
                 seed: seed.wrapping_mul(ATTEMPTS).wrapping_add(attempt),
                 ..Default::default()
             };
-            let texts =
-                generate_texts(&base.model, &base.tokenizer, &prompts, &request, &ends).await?;
+            let texts = generate_from(
+                &base.model,
+                &base.tokenizer,
+                &prompts,
+                &request,
+                base.ends(),
+            )
+            .await?;
             let mut texts = texts.into_iter().map(|text| text.text.trim().to_owned());
             if let (Some(first), Some(second)) = (texts.next(), texts.next())
                 && first != second

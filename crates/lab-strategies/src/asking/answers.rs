@@ -3,13 +3,14 @@
 use crate::run::base::Base;
 use crate::run::commands::StopSignal;
 use crate::run::context::RunContext;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::Answers;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::burn::tensor::Tensor;
 use lab_model::decoder::Decoder;
 use lab_model::parameters;
-use lab_model::tokenizer::Tokenizer;
+use lab_model::prompts::PromptFormat;
 use lab_protocol::LabError;
 use lab_village::{Question, score};
 use std::rc::Rc;
@@ -19,21 +20,20 @@ const ANSWER: usize = 40;
 /// Rows that are answered together.
 const ROWS: usize = 32;
 
-/// The likeliest continuation of each prompt, up to one of the tokens `ends`, a full context or `most` tokens;
+/// The likeliest continuation of each prompt, up to a token that ends answers, a full context or `most` tokens;
 /// of a prompt that fills the context, the end is seen. `None` if told to stop meanwhile.
 /// `model` is without autodiff.
 pub async fn answers(
     model: &Decoder,
-    tokenizer: &Tokenizer,
-    prompts: &[String],
-    ends: &[u32],
+    format: &PromptFormat<'_>,
+    prompts: &[Prompt],
     most: usize,
     stop: &StopSignal,
 ) -> Result<Option<Vec<String>>, LabError> {
     let encoded = prompts
         .iter()
         .map(|prompt| {
-            let mut ids = tokenizer.encode_prompt(prompt)?;
+            let mut ids = prompt.tokens(format)?;
             let context = model.context();
             if ids.len() >= context {
                 let kept = (context - most.min(context / 2)).max(1);
@@ -55,7 +55,8 @@ pub async fn answers(
         for _ in 0..most {
             let mut next = Vec::with_capacity(rows.len());
             for (row, &token) in last.iter().enumerate() {
-                open[row] &= !ends.contains(&token) && cache.lengths()[row] < model.context();
+                open[row] &=
+                    !format.ends.contains(&token) && cache.lengths()[row] < model.context();
                 if open[row] {
                     written[row].push(token);
                 }
@@ -70,7 +71,7 @@ pub async fn answers(
             }
         }
         for (&index, ids) in indices.iter().zip(&written) {
-            found[index] = tokenizer.decode(ids);
+            found[index] = format.tokenizer.decode(ids);
         }
     }
     Ok(Some(found))
@@ -97,13 +98,12 @@ async fn likeliest(logits: Tensor<2>) -> Result<Vec<u32>, LabError> {
 /// sentence. `None` if the run was told to stop meanwhile.
 pub async fn exact_match(
     model: &Decoder,
-    tokenizer: &Tokenizer,
+    format: &PromptFormat<'_>,
     questions: &[Question],
-    ends: &[u32],
     run: &RunContext,
 ) -> Result<Option<f64>, LabError> {
-    let prompts: Vec<String> = questions.iter().map(Question::prompt).collect();
-    match answers(model, tokenizer, &prompts, ends, ANSWER, &run.stop).await? {
+    let prompts: Vec<Prompt> = questions.iter().map(Prompt::from).collect();
+    match answers(model, format, &prompts, ANSWER, &run.stop).await? {
         Some(outputs) => Ok(Some(score(questions, &outputs, run.seed)?.exact.value)),
         None => Ok(None),
     }
@@ -116,10 +116,11 @@ pub(crate) struct ModelAnswers(pub Rc<Base>);
 impl Answers for ModelAnswers {
     async fn answer(
         &self,
-        prompts: &[String],
+        prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let (model, ends) = (self.0.model.valid(), [self.0.end()?]);
-        answers(&model, &self.0.tokenizer, prompts, &ends, ANSWER, stop).await
+        self.0.end()?;
+        let model = self.0.model.valid();
+        answers(&model, &self.0.format(), prompts, ANSWER, stop).await
     }
 }

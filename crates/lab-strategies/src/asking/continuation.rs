@@ -1,30 +1,30 @@
 //! A text that goes on from a prompt, token by token.
 
 use crate::run::commands::StopSignal;
+use crate::run::prompts::Prompt;
 use lab_model::decoder::Decoder;
 use lab_model::generate::{Generation, GenerationSettings, Writer};
-use lab_model::tokenizer::Tokenizer;
+use lab_model::prompts::PromptFormat;
 use lab_protocol::{GenerateRequest, LabError};
 
-/// A continuation of the request's prompt, up to one of the tokens `ends`; what was written so far if told
-/// to stop meanwhile.
+/// A continuation of a prompt as the request says, whose own is not looked at, up to a token that ends answers;
+/// what was written so far if told to stop meanwhile.
 pub async fn write(
     model: &Decoder,
-    tokenizer: &Tokenizer,
-    ends: &[u32],
+    format: &PromptFormat<'_>,
+    prompt: &Prompt,
     request: &GenerateRequest,
     stop: &StopSignal,
 ) -> Result<String, LabError> {
     request.validate()?;
-    let prompt = tokenizer
-        .encode_prompt(&request.prompt)
-        .map_err(|error| error.at("prompt"))?;
+    let prompt = prompt.tokens(format);
+    let prompt = prompt.map_err(|error| error.at("prompt"))?;
     let settings = GenerationSettings {
-        stop_tokens: ends.to_vec(),
+        stop_tokens: format.ends.to_vec(),
         ..request.into()
     };
     let mut generation = Generation::one(model, prompt, &settings)?;
-    let mut writer = Writer::new(tokenizer, &request.stop, ends);
+    let mut writer = Writer::new(format.tokenizer, &request.stop, format.ends);
     let mut text = String::new();
     while let Some(token) = generation.next().await?.first() {
         text += &writer.push(token.id);

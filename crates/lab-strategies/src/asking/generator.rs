@@ -3,8 +3,10 @@
 use crate::asking::answers::answers;
 use crate::run::base::Base;
 use crate::run::context::RunContext;
+use crate::run::prompts::Prompt;
 use async_trait::async_trait;
 use burn::module::Module;
+use lab_model::chat::ChatMessage;
 use lab_protocol::LabError;
 use lab_retrieval::Passage;
 use std::rc::Rc;
@@ -17,8 +19,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// As a model of the lab is asked: passages and question, a line each.
-    pub fn prompt(&self) -> String {
+    /// As a model of the lab is asked.
+    pub fn prompt(&self) -> Prompt {
         prompt(&self.question, &self.passages)
     }
 }
@@ -36,19 +38,21 @@ pub(crate) trait Generator {
     ) -> Result<Option<Vec<String>>, LabError>;
 }
 
-/// A model of the lab, which continues passages and question, a line each.
+/// A model of the lab, which is given passages and question as one message, a line each.
 pub(crate) struct LabModel {
     pub base: Rc<Base>,
     /// The longest answer, in tokens.
     pub most: usize,
 }
 
-fn prompt(question: &str, passages: &[Passage]) -> String {
-    let lines: Vec<String> = passages
+fn prompt(question: &str, passages: &[Passage]) -> Prompt {
+    let lines = passages
         .iter()
-        .map(|passage| passage.chunk.text.replace('\n', " "))
-        .collect();
-    lab_village::prompt(&lines, question)
+        .map(|passage| passage.chunk.text.replace('\n', " "));
+    Prompt::Chat {
+        messages: vec![ChatMessage::user(question)],
+        passages: lines.collect(),
+    }
 }
 
 #[async_trait(?Send)]
@@ -57,7 +61,7 @@ impl Generator for LabModel {
         let room = self.base.shape.context.saturating_sub(self.most);
         for count in (1..=passages.len()).rev() {
             let prompt = prompt(question, &passages[..count]);
-            if self.base.tokenizer.encode_prompt(&prompt)?.len() <= room {
+            if prompt.tokens(&self.base.format())?.len() <= room {
                 return Ok(count);
             }
         }
@@ -69,17 +73,10 @@ impl Generator for LabModel {
         asked: &[Asked],
         run: &RunContext,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let prompts: Vec<String> = asked.iter().map(Asked::prompt).collect();
+        let prompts: Vec<Prompt> = asked.iter().map(Asked::prompt).collect();
+        self.base.end()?;
         let model = self.base.model.valid();
-        let ends = [self.base.end()?];
-        answers(
-            &model,
-            &self.base.tokenizer,
-            &prompts,
-            &ends,
-            self.most,
-            &run.stop,
-        )
-        .await
+        let format = self.base.format();
+        answers(&model, &format, &prompts, self.most, &run.stop).await
     }
 }

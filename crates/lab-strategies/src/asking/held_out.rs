@@ -4,6 +4,7 @@ use super::answerer::Answerer;
 use super::answers::answers;
 use crate::run::base::Base;
 use crate::run::context::RunContext;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::Strategy;
 use burn::module::Module;
 use lab_model::corpus::covering_batches;
@@ -35,7 +36,7 @@ pub struct HeldOutAnswer {
     pub answer: String,
 }
 
-/// Judges a result on the village's held-out questions and text, by metric name:
+/// Judges a result on the village's test questions and held-out text, by metric name:
 /// `held_out/known_facts` (beginnings of sentences about those who live there), `unseen_questions`,
 /// `reading` (the answer stands in the prompt, or nowhere), `new_facts` (about people whom only the
 /// documents describe), `true_reward` of the answers to unseen questions, `perplexity` a token of held-out
@@ -58,13 +59,14 @@ pub async fn held_out(
         let name = format!("held_out/{name}{STANDARD_ERROR}");
         metrics.insert(name, estimate.standard_error);
     };
+    let test: Vec<Question> = village.test_questions().cloned().collect();
     let sets: [(&str, &[Question]); 3] = [
-        ("unseen_questions", &village.questions),
+        ("unseen_questions", &test),
         ("reading", &village.reading),
         ("new_facts", &village.library.questions),
     ];
     for (set, questions) in sets {
-        let prompts: Vec<String> = questions.iter().map(Question::prompt).collect();
+        let prompts: Vec<Prompt> = questions.iter().map(Prompt::from).collect();
         let Some(outputs) = answerer.answer(&prompts, &run.stop).await? else {
             return Ok(HeldOut::default());
         };
@@ -78,28 +80,21 @@ pub async fn held_out(
             .answers
             .extend(rows.map(|((question, prompt), answer)| HeldOutAnswer {
                 set,
-                prompt,
+                prompt: prompt.text(),
                 reference: question.reference(),
                 answer,
             }));
     }
-    let prompts: Vec<String> = village
+    let prompts: Vec<Prompt> = village
         .completions
         .iter()
-        .map(|completion| completion.prompt.clone())
+        .map(|completion| Prompt::Text(completion.prompt.clone()))
         .collect();
     let completed = match &answerer.base {
         Some(base) => {
             let model = base.model.valid();
-            answers(
-                &model,
-                &base.tokenizer,
-                &prompts,
-                &[base.end()?],
-                8,
-                &run.stop,
-            )
-            .await?
+            base.end()?;
+            answers(&model, &base.format(), &prompts, 8, &run.stop).await?
         }
         None => answerer.answer(&prompts, &run.stop).await?,
     };

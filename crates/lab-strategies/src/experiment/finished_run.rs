@@ -5,6 +5,7 @@ use crate::experiment::prepare::{named, placed};
 use crate::experiment::registry::Registry;
 use crate::run::commands::StopSignal;
 use crate::run::host::Host;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::Strategy;
 use burn::tensor::Device;
 use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile};
@@ -57,14 +58,14 @@ impl FinishedRun {
         host: Rc<dyn Host>,
     ) -> Result<Option<String>, LabError> {
         let answerer = Answerer::open(&*self.strategy, &self.files, &device).await?;
-        let prompt = self.put(&answerer, prompt)?;
-        let answers = answerer.answer(&[prompt], &StopSignal::of(host)).await;
+        let prompts = [self.prompt(prompt)];
+        let answers = answerer.answer(&prompts, &StopSignal::of(host)).await;
         let answers = answers.map_err(|error| error.at("prompt"))?;
         Ok(answers.and_then(|answers| answers.into_iter().next()))
     }
 
     /// Two answers to `prompt` that differ, drawn from the model, for somebody to say which is better; and the
-    /// prompt as the model read it.
+    /// prompt as strategies learn from it.
     pub async fn compare(
         &self,
         prompt: &str,
@@ -72,15 +73,15 @@ impl FinishedRun {
         device: Device,
     ) -> Result<(String, [String; 2]), LabError> {
         let answerer = Answerer::open(&*self.strategy, &self.files, &device).await?;
-        let prompt = self.put(&answerer, prompt)?;
+        let prompt = self.prompt(prompt);
         let answers = answerer.two_answers(&prompt, seed).await?;
-        Ok((prompt, answers))
+        Ok((prompt.text(), answers))
     }
 
-    fn put(&self, answerer: &Answerer, prompt: &str) -> Result<String, LabError> {
+    fn prompt(&self, text: &str) -> Prompt {
         match self.questions {
-            true => answerer.question(prompt),
-            false => Ok(prompt.to_owned()),
+            true => Prompt::question(text),
+            false => Prompt::Text(text.to_owned()),
         }
     }
 }

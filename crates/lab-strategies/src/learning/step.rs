@@ -9,17 +9,38 @@ use lab_model::dropout::Dropout;
 use lab_model::evaluate::{MicroBatch, evaluate_batch};
 use lab_model::parameters;
 use lab_protocol::LabError;
+use serde::{Deserialize, Serialize};
+
+/// Micro-batches whose tokens count alike in a step's loss.
+pub struct Portion<B> {
+    pub batches: Vec<B>,
+    /// The step's loss is the sum of its portions' mean losses by these shares, which add up to 1.
+    pub share: f64,
+}
+
+impl<B> Portion<B> {
+    /// All of a step.
+    pub fn whole(batches: Vec<B>) -> Vec<Self> {
+        vec![Self {
+            batches,
+            share: 1.0,
+        }]
+    }
+}
 
 /// What a training step measured.
 pub struct StepValues {
-    /// Mean loss of the step's tokens in nats, before the update.
-    pub loss: f64,
+    /// Of each portion, before the update.
+    pub portions: Vec<Evaluated>,
     /// Global norm of the gradient before clipping.
     pub gradient_norm: f64,
+}
+
+impl StepValues {
     /// Targets that counted.
-    pub tokens: usize,
-    /// Share of them that were the likeliest token, where the batches say so.
-    pub accuracy: Option<f64>,
+    pub fn tokens(&self) -> usize {
+        self.portions.iter().map(|portion| portion.tokens).sum()
+    }
 }
 
 /// How the step at hand is made.
@@ -32,57 +53,75 @@ pub struct StepSettings<'a> {
     pub step: usize,
 }
 
-/// One update from the gradients of all micro-batches together, each token weighing the same. The
-/// host waits for the device once, at the end.
+/// One update from the gradients of all micro-batches together; within a portion each token weighs the same.
+/// The host waits for the device once, at the end.
 pub async fn train_step<B: MicroBatch>(
     trainee: &mut Trainee<Decoder>,
-    batches: &[B],
+    portions: &[Portion<B>],
     settings: &StepSettings<'_>,
 ) -> Result<StepValues, LabError> {
-    let tokens: usize = batches.iter().map(MicroBatch::tokens).sum();
     let mut sum: Option<Sum> = None;
-    for (micro, batch) in batches.iter().enumerate() {
-        let model = trainee.model()?;
-        let mut dropout = Dropout::new(settings.dropout, settings.seed, settings.step, micro);
-        let sums = batch.sums(model, settings.device, &mut dropout);
-        let loss = sums.nll / tokens.max(1) as f32;
-        let mut gradients = loss.backward();
-        let part = Sum {
-            gradients: parameters::gradients(model, &mut gradients),
-            loss: loss.without_autodiff(),
-            right: sums.right,
-        };
-        sum = Some(match sum {
-            None => part,
-            Some(earlier) => earlier.plus(part),
-        });
+    let mut sums = Vec::with_capacity(portions.len());
+    let mut micro = 0;
+    for Portion { batches, share } in portions {
+        let tokens: usize = batches.iter().map(MicroBatch::tokens).sum();
+        let mut portion: Option<Sum> = None;
+        for batch in batches {
+            let model = trainee.model()?;
+            let mut dropout = Dropout::new(settings.dropout, settings.seed, settings.step, micro);
+            micro += 1;
+            let found = batch.sums(model, settings.device, &mut dropout);
+            let loss = found.nll / tokens.max(1) as f32;
+            let counted = match *share {
+                1.0 => loss.clone(),
+                share => loss.clone() * share,
+            };
+            let mut gradients = counted.backward();
+            let part = |loss: Tensor<1>, gradients| Sum {
+                loss: loss.without_autodiff(),
+                right: found.right.clone(),
+                gradients,
+            };
+            let of_step = part(counted, parameters::gradients(model, &mut gradients));
+            sum = Some(of_step.after(sum));
+            portion = Some(part(loss, Vec::new()).after(portion));
+        }
+        sums.extend(portion.map(|portion| (portion, tokens)));
     }
     let Some(Sum {
-        loss,
-        right,
-        gradients,
+        loss, gradients, ..
     }) = sum
     else {
         return Err(LabError::internal("a step was asked for without a batch"));
     };
-    let measured = right.into_iter().collect();
+    let tensors = sums
+        .iter()
+        .flat_map(|(sum, _)| [Some(&sum.loss), sum.right.as_ref()]);
+    let measured = tensors.flatten().cloned().collect();
     let Updated {
-        loss,
         gradient_norm,
         measured,
+        ..
     } = trainee
         .apply(gradients, loss, settings.learning_rate, measured)
         .await?;
-    let right = measured.first().and_then(|values| values.first());
-    Ok(StepValues {
-        loss,
-        gradient_norm,
+    let mut values = measured.into_iter();
+    let mut value = || {
+        let next = values.next().and_then(|values| values.first().copied());
+        next.unwrap_or(f64::NAN)
+    };
+    let evaluated = |(sum, tokens): (Sum, usize)| Evaluated {
+        loss: value(),
+        accuracy: sum.right.map(|_| value() / tokens.max(1) as f64),
         tokens,
-        accuracy: right.map(|right| right / tokens.max(1) as f64),
+    };
+    Ok(StepValues {
+        portions: sums.into_iter().map(evaluated).collect(),
+        gradient_norm,
     })
 }
 
-/// What the micro-batches of a step add up to.
+/// What micro-batches add up to.
 struct Sum {
     loss: Tensor<1>,
     right: Option<Tensor<1>>,
@@ -90,18 +129,21 @@ struct Sum {
 }
 
 impl Sum {
-    fn plus(self, other: Self) -> Self {
-        let pairs = self.gradients.into_iter().zip(other.gradients);
+    fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else {
+            return self;
+        };
+        let pairs = earlier.gradients.into_iter().zip(self.gradients);
         Self {
-            loss: self.loss + other.loss,
-            right: self.right.zip(other.right).map(|(a, b)| a + b),
+            loss: earlier.loss + self.loss,
+            right: earlier.right.zip(self.right).map(|(a, b)| a + b),
             gradients: pairs.map(|(a, b)| a + b).collect(),
         }
     }
 }
 
-/// What an evaluation found.
-#[derive(Clone, Copy, Debug)]
+/// What was measured on batches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
     /// Mean loss in nats a token.
     pub loss: f64,
@@ -135,4 +177,87 @@ pub async fn evaluate<B: MicroBatch>(
         accuracy: right.map(share),
         tokens,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lab_model::examples::{Example, ExampleBatch};
+    use lab_protocol::{ModelConfig, TrainingConfig};
+    use pollster::block_on;
+
+    const VOCABULARY: usize = 12;
+
+    fn example(prompt: u32, answer: usize) -> Example {
+        let answer = (0..answer).map(|at| (at * 5 + 3) as u32 % VOCABULARY as u32);
+        Example::new(vec![prompt], answer.collect(), 0)
+    }
+
+    /// Short answers beside long replayed texts: each portion has its share, however many tokens it has.
+    #[test]
+    fn a_portion_weighs_its_share_and_is_reported_alone() {
+        let shape = ModelConfig {
+            layers: 1,
+            heads: 2,
+            width: 8,
+            context: 64,
+            ..Default::default()
+        };
+        let device = Device::flex().autodiff();
+        let model = Decoder::new(&shape, VOCABULARY, 3, &device);
+        let batch = |examples: &[Example]| {
+            ExampleBatch::rows(&examples.iter().collect::<Vec<_>>(), shape.context)
+        };
+        let new = [batch(&[example(1, 1)]), batch(&[example(2, 2)])];
+        let replayed = [batch(&[example(3, 60), example(4, 59)])];
+        // By hand: the mean loss of each portion, and its gradient.
+        let alone = |batches: &[ExampleBatch]| {
+            let tokens: usize = batches.iter().map(MicroBatch::tokens).sum();
+            let sums = batches
+                .iter()
+                .map(|batch| batch.sums(&model, &device, &mut Dropout::off()).nll);
+            let loss = sums.reduce(|a, b| a + b).unwrap() / tokens as f32;
+            let gradients = parameters::gradients(&model, &mut loss.backward());
+            let read = block_on(parameters::read(gradients)).unwrap().concat();
+            let loss = block_on(parameters::read(vec![loss.without_autodiff()])).unwrap();
+            (f64::from(loss[0][0]), read)
+        };
+        let ((loss, gradient), (replay_loss, replay_gradient)) = (alone(&new), alone(&replayed));
+        let norm = |share: f64| {
+            let mixed = gradient.iter().zip(&replay_gradient);
+            let mixed = mixed.map(|(a, b)| f64::from(*a) * (1.0 - share) + f64::from(*b) * share);
+            mixed.map(|value| value * value).sum::<f64>().sqrt()
+        };
+        for share in [0.25, 0.9] {
+            let mut trainee =
+                Trainee::new(model.clone(), &TrainingConfig::default(), "rate", &device);
+            let portions = [
+                Portion {
+                    batches: new.to_vec(),
+                    share: 1.0 - share,
+                },
+                Portion {
+                    batches: replayed.to_vec(),
+                    share,
+                },
+            ];
+            let settings = StepSettings {
+                device: &device,
+                learning_rate: 0.0,
+                dropout: 0.0,
+                seed: 1,
+                step: 1,
+            };
+            let values = block_on(train_step(&mut trainee, &portions, &settings)).unwrap();
+            let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{a} {b}");
+            near(values.gradient_norm, norm(share));
+            near(values.portions[0].loss, loss);
+            near(values.portions[1].loss, replay_loss);
+            assert_eq!(
+                (values.portions[0].tokens, values.portions[1].tokens),
+                (5, 121)
+            );
+        }
+        assert!((norm(0.25) - norm(0.9)).abs() > 1e-3);
+    }
 }

@@ -1,11 +1,13 @@
 //! Preferences and prompts as tokens.
 
-use super::layouts::{read_preferences, read_prompts};
+use crate::data::{Preference, PromptRow, Skipped, Split, read_preferences, read_prompts, split};
 use crate::run::base::Base;
 use crate::run::context::TrainingData;
+use crate::run::prompts::Prompt;
+use lab_model::chat::ChatMessage;
+use lab_model::prompts::PromptFormat;
 use lab_model::rl::Sequence;
-use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError, PreferenceExample};
+use lab_protocol::{ErrorCode, LabError, OnError, PreferenceExample};
 use lab_village::{PreferencePair, Question};
 use std::collections::HashSet;
 
@@ -27,7 +29,7 @@ pub(crate) struct Dropped {
 
 /// A prompt as text and tokens, and the question that it asks, where the village knows its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Prompt {
+pub(crate) struct EncodedPrompt {
     pub text: String,
     pub tokens: Vec<u32>,
     pub question: Option<Question>,
@@ -38,10 +40,12 @@ pub(crate) struct PreferenceData {
     pub training: Vec<EncodedPair>,
     pub held_out: Vec<EncodedPair>,
     pub dropped: Dropped,
-    pub prompts: Vec<Prompt>,
-    pub held_out_prompts: Vec<Prompt>,
+    pub prompts: Vec<EncodedPrompt>,
+    pub held_out_prompts: Vec<EncodedPrompt>,
     /// Prompts left out, since they leave no room for an answer.
     pub long_prompts: usize,
+    /// Rows that could not be used.
+    pub skipped: Skipped,
 }
 
 /// What is wanted of the data.
@@ -50,9 +54,13 @@ pub(crate) struct Wanted<'a> {
     pub pairs: bool,
     /// Pairs that take the place of the data's.
     pub collected: &'a [PreferenceExample],
+    pub on_error: OnError,
     /// Tokens of an answer for which a prompt must leave room; none where no prompts are wanted.
     pub response_tokens: usize,
-    pub end: Option<u32>,
+    /// Tokens that end an answer, the one that is written first.
+    pub ends: &'a [u32],
+    /// Chooses what is held out of a user's rows.
+    pub seed: u64,
 }
 
 impl PreferenceData {
@@ -61,19 +69,15 @@ impl PreferenceData {
         data: &TrainingData,
         pairs: bool,
         collected: &[PreferenceExample],
+        on_error: OnError,
     ) -> Result<(), LabError> {
         if data.village.is_some() || !collected.is_empty() {
             return Ok(());
         }
-        let found = if pairs {
-            read_preferences(&data.text)?.len()
-        } else {
-            read_prompts(&data.text)?.len()
-        };
-        if found == 0 {
-            return Err(nothing("preferences"));
+        match pairs {
+            true => read_preferences(&data.text, on_error).map(|_| ()),
+            false => read_prompts(&data.text, on_error).map(|_| ()),
         }
-        Ok(())
     }
 
     pub fn new(data: &TrainingData, base: &Base, wanted: Wanted<'_>) -> Result<Self, LabError> {
@@ -84,54 +88,43 @@ impl PreferenceData {
             prompts: Vec::new(),
             held_out_prompts: Vec::new(),
             long_prompts: 0,
+            skipped: Skipped::new(wanted.on_error),
         };
+        let collected = (1..).zip(wanted.collected);
+        let collected = collected.map(|(row, pair)| Preference::collected(pair, row));
+        let collected: Vec<Preference> = collected.collect();
         match &data.village {
             Some(village) => {
-                let example = |pair: &PreferencePair| PreferenceExample {
-                    prompt: pair.question.prompt(),
-                    chosen: pair.chosen.clone(),
-                    rejected: pair.rejected.clone(),
-                    margin: None,
-                };
-                let training: Vec<_> = village.preferences.iter().map(example).collect();
-                let judged: Vec<_> = village.held_out_preferences.iter().map(example).collect();
                 if wanted.pairs {
-                    let training = match wanted.collected {
-                        [] => &training,
-                        collected => collected,
+                    let training = match collected.is_empty() {
+                        true => of_village(&village.preferences),
+                        false => collected,
                     };
-                    found.training = found.encode(training, base, wanted.end)?;
-                    found.held_out = found.encode(&judged, base, wanted.end)?;
+                    found.training = found.encode(&training, base, wanted);
+                    let judged = of_village(&village.held_out_preferences);
+                    found.held_out = found.encode(&judged, base, wanted);
                 }
-                let trained = village.trained_questions().cloned().map(Asked::Question);
-                found.prompts = found.ask(trained, base, wanted)?;
-                let judged = village.questions.iter().cloned().map(Asked::Question);
-                found.held_out_prompts = found.ask(judged, base, wanted)?;
+                let trained = village.trained_questions().map(Asked::question);
+                found.prompts = found.ask(trained, base, wanted);
+                let judged = village.test_questions().map(Asked::question);
+                found.held_out_prompts = found.ask(judged, base, wanted);
             }
             None => {
-                let fraction = data.validation_fraction;
-                if wanted.pairs {
-                    let mut examples = match wanted.collected {
-                        [] => read_preferences(&data.text)?,
-                        collected => collected.to_vec(),
-                    };
-                    let judged = examples.split_off(kept(examples.len(), fraction));
-                    found.training = found.encode(&examples, base, wanted.end)?;
-                    found.held_out = found.encode(&judged, base, wanted.end)?;
-                }
-                let mut prompts = match wanted.collected {
-                    [] => read_prompts(&data.text)?,
-                    pairs => pairs.iter().map(|pair| pair.prompt.clone()).collect(),
+                let prompts = if wanted.pairs {
+                    let pairs = found.pairs(data, collected, wanted)?;
+                    found.training = found.encode(&pairs.training, base, wanted);
+                    found.held_out = found.encode(&pairs.validation, base, wanted);
+                    Split {
+                        training: pairs.training.iter().map(Asked::prompt_of).collect(),
+                        validation: pairs.validation.iter().map(Asked::prompt_of).collect(),
+                    }
+                } else {
+                    found.rows(data, &collected, wanted)?
                 };
-                // A prompt that comes back has been trained on: it is not held out.
-                let mut seen = HashSet::new();
-                prompts.retain(|prompt| seen.insert(prompt.clone()));
-                let judged = prompts.split_off(kept(prompts.len(), fraction));
-                found.prompts = found.ask(prompts.into_iter().map(Asked::Text), base, wanted)?;
-                let judged = judged.into_iter().map(Asked::Text);
-                found.held_out_prompts = found.ask(judged, base, wanted)?;
+                found.ask_split(prompts, base, wanted);
             }
         }
+        found.skipped.check(1)?;
         if wanted.pairs && found.training.is_empty() {
             return Err(found.unusable("pair of answers"));
         }
@@ -141,7 +134,45 @@ impl PreferenceData {
         Ok(found)
     }
 
-    /// What was left out, in words; empty where nothing was.
+    /// The pairs of a user's text, or those that take their place.
+    fn pairs(
+        &mut self,
+        data: &TrainingData,
+        collected: Vec<Preference>,
+        wanted: Wanted<'_>,
+    ) -> Result<Split<Preference>, LabError> {
+        let mut rows = collected;
+        if rows.is_empty() {
+            let read = read_preferences(&data.text, wanted.on_error)?;
+            (rows, self.skipped) = (read.rows, read.skipped);
+        }
+        let prompt = |pair: &Preference| pair.prompt.clone();
+        let whole = |pair: &Preference| (pair.chosen.clone(), pair.rejected.clone());
+        let fraction = data.validation_fraction;
+        Ok(split(rows, fraction, wanted.seed, prompt, whole))
+    }
+
+    /// The prompts of a user's text, each once, or those of the pairs that take its place.
+    fn rows(
+        &mut self,
+        data: &TrainingData,
+        collected: &[Preference],
+        wanted: Wanted<'_>,
+    ) -> Result<Split<Asked>, LabError> {
+        let mut rows: Vec<Asked> = collected.iter().map(Asked::prompt_of).collect();
+        if rows.is_empty() {
+            let read = read_prompts(&data.text, wanted.on_error)?;
+            self.skipped = read.skipped;
+            rows = read.rows.into_iter().map(Asked::row).collect();
+        }
+        let mut seen = HashSet::new();
+        rows.retain(|asked| seen.insert(asked.prompt.clone()));
+        let prompt = |asked: &Asked| asked.prompt.clone();
+        let fraction = data.validation_fraction;
+        Ok(split(rows, fraction, wanted.seed, prompt, prompt))
+    }
+
+    /// What was left out, in words; none where nothing was.
     pub fn left_out(&self) -> Option<String> {
         let Dropped {
             equal,
@@ -157,11 +188,11 @@ impl PreferenceData {
                 "prompts that leave no room for an answer",
             ),
         ];
-        let parts: Vec<String> = counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let mut parts: Vec<String> = counts
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
+        parts.extend(self.skipped.report().map(|skipped| skipped.to_string()));
         (!parts.is_empty()).then(|| format!("left out: {}", parts.join(", ")))
     }
 
@@ -177,103 +208,155 @@ impl PreferenceData {
 
     fn encode(
         &mut self,
-        examples: &[PreferenceExample],
+        examples: &[Preference],
         base: &Base,
-        end: Option<u32>,
-    ) -> Result<Vec<EncodedPair>, LabError> {
+        wanted: Wanted<'_>,
+    ) -> Vec<EncodedPair> {
         let mut pairs = Vec::with_capacity(examples.len());
         for example in examples {
-            let (chosen, rejected) = (example.chosen.trim_end(), example.rejected.trim_end());
-            if chosen == rejected {
+            let answers = [&example.chosen, &example.rejected].map(|answer| answer.trim_end());
+            if answers[0] == answers[1] {
                 self.dropped.equal += 1;
                 continue;
             }
-            let prompt = prompt_tokens(&base.tokenizer, &example.prompt)?;
-            if chosen.is_empty() || rejected.is_empty() || prompt.is_empty() {
+            if answers.contains(&"")
+                || example
+                    .prompt
+                    .iter()
+                    .all(|message| message.content.is_empty())
+            {
                 self.dropped.empty += 1;
                 continue;
             }
-            let answer = |text: &str| -> Result<Sequence, LabError> {
-                let response = base.tokenizer.encode(text);
-                let mut response = response.map_err(|error| error.at("data"))?;
-                response.extend(end);
-                Ok(Sequence {
-                    prompt: prompt.clone(),
-                    response,
-                })
+            let [chosen, rejected] = match sequences(&example.prompt, answers, base, wanted.ends) {
+                Ok(sequences) => sequences,
+                Err(error) => {
+                    self.skipped.add(example.row, &error.message);
+                    continue;
+                }
             };
-            let pair = EncodedPair {
-                chosen: answer(chosen)?,
-                rejected: answer(rejected)?,
-                margin: example.margin,
-            };
-            if pair.chosen.len().max(pair.rejected.len()) > base.shape.context {
+            if chosen.len().max(rejected.len()) > base.shape.context {
                 self.dropped.too_long += 1;
                 continue;
             }
-            pairs.push(pair);
+            pairs.push(EncodedPair {
+                chosen,
+                rejected,
+                margin: example.margin,
+            });
         }
-        Ok(pairs)
+        pairs
     }
 
     /// The prompts that leave room for an answer, each once.
     fn ask(
         &mut self,
-        asked: impl Iterator<Item = Asked>,
+        asked: impl IntoIterator<Item = Asked>,
         base: &Base,
         wanted: Wanted<'_>,
-    ) -> Result<Vec<Prompt>, LabError> {
+    ) -> Vec<EncodedPrompt> {
         let mut seen = HashSet::new();
         let mut prompts = Vec::new();
         if wanted.response_tokens == 0 {
-            return Ok(prompts);
+            return prompts;
         }
         for asked in asked {
-            let (text, question) = match asked {
-                Asked::Question(question) => (question.prompt(), Some(question)),
-                Asked::Text(text) => (text, None),
-            };
-            if !seen.insert(text.clone()) {
+            if !seen.insert(asked.prompt.clone()) {
                 continue;
             }
-            let tokens = prompt_tokens(&base.tokenizer, &text)?;
+            let tokens = match asked.prompt.tokens(&base.format()) {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    self.skipped.add(asked.row, &error.message);
+                    continue;
+                }
+            };
             // The last token of an answer is never an input of the policy, but of the reward model it is.
             let room = base.shape.context.saturating_sub(wanted.response_tokens);
             if tokens.is_empty() || tokens.len() > room {
                 self.long_prompts += 1;
                 continue;
             }
-            prompts.push(Prompt {
-                text,
+            prompts.push(EncodedPrompt {
+                text: asked.prompt.text(),
                 tokens,
-                question,
+                question: asked.question,
             });
         }
-        Ok(prompts)
+        prompts
+    }
+
+    /// Prompts to learn from and prompts held out; one that was trained on is not held out.
+    fn ask_split(&mut self, prompts: Split<Asked>, base: &Base, wanted: Wanted<'_>) {
+        let Split {
+            training,
+            mut validation,
+        } = prompts;
+        let trained: HashSet<&Prompt> = training.iter().map(|asked| &asked.prompt).collect();
+        validation.retain(|asked| !trained.contains(&asked.prompt));
+        self.prompts = self.ask(training, base, wanted);
+        self.held_out_prompts = self.ask(validation, base, wanted);
     }
 }
 
-enum Asked {
-    Question(Question),
-    Text(String),
+/// A prompt, the number of its row, and the question that it is in the village.
+struct Asked {
+    prompt: Prompt,
+    row: usize,
+    question: Option<Question>,
 }
 
-fn prompt_tokens(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, LabError> {
-    tokenizer
-        .encode_prompt(text)
-        .map_err(|error| error.at("data"))
+impl Asked {
+    fn question(question: &Question) -> Self {
+        Self {
+            prompt: question.into(),
+            row: 0,
+            question: Some(question.clone()),
+        }
+    }
+
+    fn row(row: PromptRow) -> Self {
+        Self {
+            prompt: Prompt::chat(row.prompt),
+            row: row.row,
+            question: None,
+        }
+    }
+
+    fn prompt_of(pair: &Preference) -> Self {
+        Self::row(PromptRow {
+            prompt: pair.prompt.clone(),
+            row: pair.row,
+        })
+    }
 }
 
-/// How many of so many are trained on: all but a fraction at the end.
-fn kept(count: usize, held_out: f64) -> usize {
-    (count as f64 * (1.0 - held_out)).ceil() as usize
+fn of_village(pairs: &[PreferencePair]) -> Vec<Preference> {
+    let preference = |(row, pair): (usize, &PreferencePair)| Preference {
+        prompt: Prompt::from(&pair.question).messages().unwrap_or_default(),
+        chosen: pair.chosen.clone(),
+        rejected: pair.rejected.clone(),
+        margin: None,
+        row,
+    };
+    (1..).zip(pairs).map(preference).collect()
 }
 
-fn nothing(what: &str) -> LabError {
-    LabError::new(
-        ErrorCode::InvalidData,
-        format!("the text holds no {what}"),
-        "Give one object a line: {\"prompt\": …, \"chosen\": …, \"rejected\": …}.",
-    )
-    .at("data")
+/// A prompt with each of two answers.
+fn sequences(
+    prompt: &[ChatMessage],
+    answers: [&str; 2],
+    base: &Base,
+    ends: &[u32],
+) -> Result<[Sequence; 2], LabError> {
+    let format = base.format();
+    let read = format.prompt(prompt)?;
+    let answering = PromptFormat { ends, ..format };
+    let sequence = |answer: &str| -> Result<Sequence, LabError> {
+        Ok(Sequence {
+            prompt: read.clone(),
+            response: answering.answer(prompt, answer)?,
+        })
+    };
+    Ok([sequence(answers[0])?, sequence(answers[1])?])
 }

@@ -10,6 +10,7 @@ use crate::learning::trainee::{Trainee, Updated};
 use crate::run::base::Base;
 use crate::run::context::{RunContext, TrainingData};
 use crate::run::learner::{Learned, Learner, Step, named};
+use crate::run::prompts::Prompt;
 use crate::run::sample::Sample;
 use crate::run::snapshot::Snapshot;
 use crate::run::strategy::{Strategy, read_config, resolved};
@@ -20,6 +21,7 @@ use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
+use lab_model::prompts::PromptFormat;
 use lab_model::rl::{self, Packed, Sequence};
 use lab_protocol::{DpoConfig, GenerateRequest, LabError, RunInfo, StopReason, StrategyConfig};
 use serde::{Deserialize, Serialize};
@@ -49,7 +51,8 @@ impl Strategy for DpoStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
-        PreferenceData::check(data, true, &self.config.preferences)
+        let config = &self.config;
+        PreferenceData::check(data, true, &config.preferences, config.on_error)
     }
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
@@ -90,8 +93,10 @@ impl PairLearner {
         let wanted = Wanted {
             pairs: true,
             collected: &config.preferences,
+            on_error: config.on_error,
             response_tokens: config.rollout.response_tokens,
-            end,
+            ends: end.as_slice(),
+            seed: run.seed,
         };
         let data = PreferenceData::new(&run.data, &base, wanted)?;
         if let Some(left_out) = data.left_out() {
@@ -187,6 +192,7 @@ impl Learner for PairLearner {
             training_tokens,
             validation_tokens: tokens(&self.data.held_out),
             tokens_per_step: mean * self.config.batch_size,
+            skipped_rows: self.data.skipped.report(),
             ..RunInfo::default()
         }
     }
@@ -297,10 +303,14 @@ impl Learner for PairLearner {
         request: &GenerateRequest,
         run: &RunContext,
     ) -> Result<Option<Sample>, LabError> {
-        let (policy, tokenizer) = (self.policy.model()?, &self.base.tokenizer);
-        let ends = self.base.ends_of_answers(self.sampler.end);
-        let text = write(policy, tokenizer, &ends, request, &run.stop).await?;
-        Ok(Some(Sample::new(request.prompt.clone(), text)))
+        let policy = self.policy.model()?;
+        let format = PromptFormat {
+            ends: &self.base.ends_of_answers(self.sampler.end),
+            ..self.base.format()
+        };
+        let prompt = Prompt::question(&request.prompt);
+        let text = write(policy, &format, &prompt, request, &run.stop).await?;
+        Ok(Some(Sample::new(prompt.text(), text)))
     }
 
     async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {

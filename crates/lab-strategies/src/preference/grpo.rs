@@ -42,7 +42,8 @@ impl Strategy for GrpoStrategy {
             expression(pattern).map_err(|error| error.at("config"))?;
         }
         let pairs = self.config.reward == RewardConfig::Model {};
-        PreferenceData::check(data, pairs, &self.config.preferences)
+        let config = &self.config;
+        PreferenceData::check(data, pairs, &config.preferences, config.on_error)
     }
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
@@ -54,6 +55,7 @@ impl Strategy for GrpoStrategy {
             report: config.report.clone(),
             lora: config.lora.clone(),
             preferences: config.preferences.clone(),
+            on_error: config.on_error,
             config: resolved(config)?,
         };
         let learner = PolicyRun::new(

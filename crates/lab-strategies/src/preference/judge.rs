@@ -1,6 +1,6 @@
 //! What a policy is worth on what is held out: answers to new questions, and the language it came from.
 
-use super::data::{PreferenceData, Prompt};
+use super::data::{EncodedPrompt, PreferenceData};
 use super::reward::Scorer;
 use super::reward_stage::answers_of;
 use super::rollout::Sampler;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// Held-out prompts and, of the village, held-out text.
 pub(crate) struct Judge {
-    prompts: Vec<Prompt>,
+    prompts: Vec<EncodedPrompt>,
     windows: Vec<Batch>,
     sampler: Sampler,
 }
@@ -77,7 +77,7 @@ impl Judge {
             found.insert(name.to_owned(), value);
         };
         if !self.prompts.is_empty() {
-            let asked: Vec<&Prompt> = self.prompts.iter().collect();
+            let asked: Vec<&EncodedPrompt> = self.prompts.iter().collect();
             let tokens: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
             let responses = self.sampler.answer(model, &tokens, DRAWS).await?;
             let (sequences, answers) =

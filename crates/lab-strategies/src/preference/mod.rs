@@ -1,11 +1,10 @@
 //! The strategies that learn from preferences and rewards, and what they share.
 
-mod data;
+pub(crate) mod data;
 pub(crate) mod dpo;
 mod experience;
 pub(crate) mod grpo;
 mod judge;
-pub(crate) mod layouts;
 mod policy_run;
 mod report;
 mod reward;

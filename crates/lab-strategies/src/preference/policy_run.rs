@@ -1,6 +1,6 @@
 //! A run that improves a policy by its own answers: first the reward, then update after update.
 
-use super::data::{EncodedPair, PreferenceData, Prompt, Wanted};
+use super::data::{EncodedPair, EncodedPrompt, PreferenceData, Wanted};
 use super::experience::{Experience, Pass};
 use super::judge::{Judge, Judgement, compare};
 use super::report::{Measured, metrics, sums_of_differences};
@@ -13,16 +13,18 @@ use crate::learning::trainee::Trainee;
 use crate::run::base::Base;
 use crate::run::context::RunContext;
 use crate::run::learner::{Learned, Learner, Step, named};
+use crate::run::prompts::Prompt;
 use crate::run::sample::Sample;
 use crate::run::snapshot::Snapshot;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::optimizer::learning_rate;
+use lab_model::prompts::PromptFormat;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
 use lab_protocol::{
-    GenerateRequest, LabError, LoraConfig, OptimizerConfig, PreferenceExample, ReportConfig,
-    RewardConfig, RewardModelConfig, RolloutConfig, RunInfo, StopReason,
+    GenerateRequest, LabError, LoraConfig, OnError, OptimizerConfig, PreferenceExample,
+    ReportConfig, RewardConfig, RewardModelConfig, RolloutConfig, RunInfo, StopReason,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +73,7 @@ pub(crate) struct Shared {
     pub report: ReportConfig,
     pub lora: Option<LoraConfig>,
     pub preferences: Vec<PreferenceExample>,
+    pub on_error: OnError,
     /// The whole of it, with every default filled in.
     pub config: Value,
 }
@@ -116,8 +119,10 @@ impl<R: Recipe> PolicyRun<R> {
         let wanted = Wanted {
             pairs: shared.reward == RewardConfig::Model {},
             collected: &shared.preferences,
+            on_error: shared.on_error,
             response_tokens: shared.rollout.response_tokens,
-            end,
+            ends: end.as_slice(),
+            seed: run.seed,
         };
         let data = PreferenceData::new(&run.data, &base, wanted)?;
         if let Some(left_out) = data.left_out() {
@@ -180,7 +185,7 @@ impl<R: Recipe> PolicyRun<R> {
     async fn improve(&mut self, number: usize, run: &RunContext) -> Result<Step, LabError> {
         let (count, group) = self.recipe.answers();
         let chosen = pairs_of_step(self.data.prompts.len(), count, run.seed, number);
-        let asked: Vec<&Prompt> = chosen
+        let asked: Vec<&EncodedPrompt> = chosen
             .iter()
             .filter_map(|&index| self.data.prompts.get(index))
             .flat_map(|prompt| std::iter::repeat_n(prompt, group))
@@ -307,6 +312,7 @@ impl<R: Recipe> Learner for PolicyRun<R> {
             training_tokens: tokens(&self.data.training),
             validation_tokens: tokens(&self.data.held_out),
             tokens_per_step: prompts * group * self.shared.rollout.response_tokens,
+            skipped_rows: self.data.skipped.report(),
             ..RunInfo::default()
         }
     }
@@ -372,10 +378,14 @@ impl<R: Recipe> Learner for PolicyRun<R> {
         request: &GenerateRequest,
         run: &RunContext,
     ) -> Result<Option<Sample>, LabError> {
-        let (policy, tokenizer) = (&self.policy.model()?.decoder, &self.base.tokenizer);
-        let ends = self.base.ends_of_answers(self.sampler.end);
-        let text = write(policy, tokenizer, &ends, request, &run.stop).await?;
-        Ok(Some(Sample::new(request.prompt.clone(), text)))
+        let policy = &self.policy.model()?.decoder;
+        let format = PromptFormat {
+            ends: &self.base.ends_of_answers(self.sampler.end),
+            ..self.base.format()
+        };
+        let prompt = Prompt::question(&request.prompt);
+        let text = write(policy, &format, &prompt, request, &run.stop).await?;
+        Ok(Some(Sample::new(prompt.text(), text)))
     }
 
     async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {

@@ -1,6 +1,6 @@
 //! The reward: a rule that is there from the beginning, or a model that first learns it from preferences.
 
-use super::data::{EncodedPair, PreferenceData, Prompt};
+use super::data::{EncodedPair, EncodedPrompt, PreferenceData};
 use super::experience::{shuffled, upload};
 use super::reward::{ModelScorer, Scorer, model_rewards};
 use super::rollout::{Response, Sampler};
@@ -176,7 +176,7 @@ impl RewardStage {
     pub async fn finish(
         &mut self,
         policy: &lab_model::decoder::Decoder,
-        prompts: &[Prompt],
+        prompts: &[EncodedPrompt],
         tokenizer: &Tokenizer,
         sampler: &Sampler,
         run: &RunContext,
@@ -193,7 +193,7 @@ impl RewardStage {
         };
         if self.config.normalise {
             let count = self.config.normalisation_samples;
-            let asked: Vec<&Prompt> = prompts.iter().cycle().take(count).collect();
+            let asked: Vec<&EncodedPrompt> = prompts.iter().cycle().take(count).collect();
             let tokens: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
             let responses = sampler.answer(policy, &tokens, 0).await?;
             let (sequences, _) = answers_of(&asked, &responses, tokenizer, sampler.end);
@@ -265,7 +265,7 @@ impl RewardStage {
 
 /// Sequences and texts of answers to prompts.
 pub(crate) fn answers_of(
-    prompts: &[&Prompt],
+    prompts: &[&EncodedPrompt],
     responses: &[Response],
     tokenizer: &Tokenizer,
     end: Option<u32>,

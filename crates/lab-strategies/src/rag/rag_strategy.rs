@@ -10,6 +10,7 @@ use crate::run::commands::StopSignal;
 use crate::run::context::{RunContext, TrainingData};
 use crate::run::files::RunFiles;
 use crate::run::learner::Learner;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::{Answers, Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
@@ -82,30 +83,29 @@ struct GroundedAnswers {
 
 #[async_trait(?Send)]
 impl Answers for GroundedAnswers {
-    /// A prompt that brings passages of its own is left as it is.
+    /// A prompt that has passages already, or asks nothing, is left as it is.
     async fn answer(
         &self,
-        prompts: &[String],
+        prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
         let LabModel { base, most } = &self.generator;
         let mut found = vec![I_DO_NOT_KNOW.to_owned(); prompts.len()];
         let (mut places, mut with_passages) = (Vec::new(), Vec::new());
         for (place, prompt) in prompts.iter().enumerate() {
-            let question = prompt.trim_end();
-            let prompt = if question.contains('\n') || question.is_empty() {
-                prompt.clone()
-            } else {
-                match self.library.ground(question, &self.generator).await? {
+            let prompt = match prompt.to_search() {
+                None => prompt.clone(),
+                Some(question) => match self.library.ground(question, &self.generator).await? {
                     Some(asked) => asked.prompt(),
                     None => continue,
-                }
+                },
             };
             places.push(place);
             with_passages.push(prompt);
         }
-        let (model, ends) = (base.model.valid(), [base.end()?]);
-        let written = answers(&model, &base.tokenizer, &with_passages, &ends, *most, stop).await?;
+        base.end()?;
+        let (model, format) = (base.model.valid(), base.format());
+        let written = answers(&model, &format, &with_passages, *most, stop).await?;
         let Some(written) = written else {
             return Ok(None);
         };

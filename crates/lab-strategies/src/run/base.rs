@@ -7,6 +7,7 @@ use lab_model::chat::ChatTemplate;
 use lab_model::decoder::Decoder;
 use lab_model::formats::{BaseModel, WeightType, adapter_folder, read_adapter};
 use lab_model::parameters;
+use lab_model::prompts::PromptFormat;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
 
@@ -16,6 +17,7 @@ pub struct Base {
     pub model: Decoder,
     pub tokenizer: Tokenizer,
     pub chat_template: Option<ChatTemplate>,
+    ends: Vec<u32>,
     /// The model as a folder, by the files' names in it.
     pub files: Vec<ModelFile>,
     /// What the folder of a model made from this one needs beside its weights.
@@ -55,9 +57,15 @@ impl Base {
             files = base.folder(WeightType::F32)?;
         }
         base.weights.clear();
+        let end = tokenizer.end();
+        let others = base.end_of_text.iter().copied();
         Ok(Self {
             shape: base.shape.clone(),
             model,
+            ends: end
+                .into_iter()
+                .chain(others.filter(|&other| end != Some(other)))
+                .collect(),
             tokenizer,
             chat_template: base.chat_template.clone(),
             files,
@@ -116,14 +124,23 @@ impl Base {
         })
     }
 
-    /// The tokens at which the model's texts end; none where it has no end.
-    pub fn ends(&self) -> Vec<u32> {
-        self.end().into_iter().collect()
+    /// The tokens at which the model's texts end, first the one that is written; none where it has no end.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// How the model is given messages.
+    pub fn format(&self) -> PromptFormat<'_> {
+        PromptFormat {
+            tokenizer: &self.tokenizer,
+            template: self.chat_template.as_ref(),
+            ends: &self.ends,
+        }
     }
 
     /// The tokens at which an answer ends that was learned to end with `end`: the model's own too.
     pub fn ends_of_answers(&self, end: Option<u32>) -> Vec<u32> {
-        self.ends().into_iter().chain(end).collect()
+        self.ends.iter().copied().chain(end).collect()
     }
 
     /// The token that ends an answer: the text `stop`, which must be one token, or the base's own, if it

@@ -20,7 +20,7 @@ pub struct TrainingData {
     pub text: String,
     /// Identifies the data: SHA-256 in hexadecimal.
     pub hash: String,
-    /// Share of the text, at its end, that is held out.
+    /// Share of the data that is held out: of a text its end, of rows those that the seed chooses.
     pub validation_fraction: f64,
     /// The world that the data come from, which also holds what is judged.
     pub village: Option<Rc<Village>>,

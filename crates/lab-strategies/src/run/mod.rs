@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod host;
 pub(crate) mod learner;
 pub(crate) mod network;
+pub(crate) mod prompts;
 pub(crate) mod reward;
 pub(crate) mod sample;
 pub(crate) mod snapshot;

@@ -4,6 +4,7 @@ use super::commands::StopSignal;
 use super::context::{RunContext, TrainingData};
 use super::files::RunFiles;
 use super::learner::Learner;
+use super::prompts::Prompt;
 use async_trait::async_trait;
 use lab_protocol::{LabError, StrategyConfig, from_value};
 
@@ -32,7 +33,7 @@ pub trait Answers {
     /// The likeliest answer to each prompt. `None` if told to stop meanwhile.
     async fn answer(
         &self,
-        prompts: &[String],
+        prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError>;
 }

@@ -1,24 +1,26 @@
 //! Fine-tuning: a pretrained decoder learns to answer, from prompts and responses.
 
+use super::examples::{Examples, Reading, conversations, documents, preview};
 use super::learner::SupervisedLearner;
 use super::task::{Evaluation, Task};
 use crate::asking::answers::exact_match;
-use crate::examples::{Examples, conversations, documents, preview};
-use crate::learning::step::Evaluated;
+use crate::learning::step::{Evaluated, Portion};
 use crate::run::base::Base;
 use crate::run::context::{RunContext, TrainingData};
 use crate::run::learner::Learner;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
-use lab_model::examples::{Example, ExampleBatch, examples_of_batch};
+use lab_model::examples::{BatchOrder, Example, ExampleBatch};
 use lab_model::parameters;
-use lab_model::tokenizer::Tokenizer;
+use lab_model::prompts::PromptFormat;
 use lab_protocol::{
     FineTuningConfig, FineTuningMethod, GenerateRequest, LabError, ModelFile, RunInfo,
     StrategyConfig,
 };
+use lab_village::Question;
 
 /// Trains a model further on prompts and responses: all its weights, or an adapter.
 pub struct FineTuningStrategy {
@@ -62,14 +64,20 @@ impl Strategy for FineTuningStrategy {
                 "Set replay to 0, or use a village.",
             ));
         }
-        conversations(data).map(|_| ())
+        conversations(data, self.config.on_error, 0).map(|_| ())
     }
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
         let config = &self.config;
         let base = Base::load(run).await?;
-        let examples = Examples::new(&run.data, &base, config.too_long)?;
-        if let Some(warning) = examples.too_long.warning(base.shape.context) {
+        base.end()?;
+        let reading = Reading {
+            too_long: config.too_long,
+            on_error: config.on_error,
+            seed: run.seed,
+        };
+        let examples = Examples::new(&run.data, &base, reading)?;
+        for warning in examples.warnings(base.shape.context) {
             run.warn(warning);
         }
         let replayed = if config.replay > 0.0 {
@@ -79,10 +87,12 @@ impl Strategy for FineTuningStrategy {
         };
         let model = self.model(&base, run).await?;
         let (training, dropout) = (&config.training, base.shape.dropout);
+        let (new, replay) = batch_sizes(config);
         let task = FineTuning {
             resolved: resolved(config)?,
             config: config.clone(),
-            ends: vec![base.end()?],
+            order: BatchOrder::new(new, run.seed),
+            replay_order: BatchOrder::new(replay, run.seed),
             base,
             examples,
             replayed,
@@ -92,16 +102,24 @@ impl Strategy for FineTuningStrategy {
     }
 }
 
+/// New and replayed examples of a micro-batch, at least one of each that is wanted.
+fn batch_sizes(config: &FineTuningConfig) -> (usize, usize) {
+    let batch = config.training.batch_size;
+    let replayed = (batch as f64 * config.replay).round() as usize;
+    let replayed = replayed.max(usize::from(config.replay > 0.0));
+    (batch.saturating_sub(replayed).max(1), replayed)
+}
+
 /// The examples as tokens, and what is made of them.
 struct FineTuning {
     config: FineTuningConfig,
     resolved: serde_json::Value,
     base: Base,
-    /// The tokens that end an answer.
-    ends: Vec<u32>,
     examples: Examples,
+    order: BatchOrder,
     /// What the base was trained on.
     replayed: Vec<Example>,
+    replay_order: BatchOrder,
 }
 
 /// Examples that are shown token by token.
@@ -123,25 +141,34 @@ impl FineTuning {
 impl Task for FineTuning {
     type Batch = ExampleBatch;
 
-    fn batches(&self, seed: u64, step: usize) -> Vec<ExampleBatch> {
-        let training = &self.config.training;
-        let micro = training.gradient_accumulation;
-        let replayed = (training.batch_size as f64 * self.config.replay).round() as usize;
-        let new = (training.batch_size - replayed).max(1);
-        ((step - 1) * micro..step * micro)
-            .map(|index| {
-                let mut batch = examples_of_batch(&self.examples.training, new, seed, index);
-                if replayed > 0 {
-                    batch.extend(examples_of_batch(&self.replayed, replayed, seed, index));
-                }
-                self.batch(&batch)
-            })
-            .collect()
+    /// The examples, and where there is replay a portion of it.
+    fn batches(&mut self, _seed: u64, step: usize) -> Vec<Portion<ExampleBatch>> {
+        let micro = self.config.training.gradient_accumulation;
+        let mut portions = Vec::new();
+        for (examples, order, share) in [
+            (
+                &self.examples.training,
+                &mut self.order,
+                1.0 - self.config.replay,
+            ),
+            (&self.replayed, &mut self.replay_order, self.config.replay),
+        ] {
+            if share > 0.0 && !examples.is_empty() {
+                let chosen = (step - 1) * micro..step * micro;
+                let chosen = chosen.map(|index| order.batch(examples, index)).collect();
+                portions.push((share, chosen));
+            }
+        }
+        let portion = |(share, chosen): (f64, Vec<Vec<&Example>>)| Portion {
+            batches: chosen.iter().map(|examples| self.batch(examples)).collect(),
+            share,
+        };
+        portions.into_iter().map(portion).collect()
     }
 
     /// Examples, spread evenly where not all are wanted.
     fn held_out(&self, evaluation: Evaluation) -> Vec<ExampleBatch> {
-        let (training, all) = (&self.config.training, &self.examples.held_out);
+        let (training, all) = (&self.config.training, &self.examples.validation);
         let most = match evaluation {
             Evaluation::Watched => training.evaluation_windows,
             Evaluation::Final => training.final_evaluation_windows,
@@ -159,9 +186,15 @@ impl Task for FineTuning {
             .collect()
     }
 
-    fn loss_metrics(&self, loss: f64, accuracy: Option<f64>) -> Vec<(&'static str, f64)> {
-        let accuracy = accuracy.map(|accuracy| ("accuracy", accuracy));
-        [("loss", loss)].into_iter().chain(accuracy).collect()
+    /// Of the examples alone, and beside them the loss of the replay.
+    fn step_metrics(&self, portions: &[Evaluated]) -> Vec<(&'static str, f64)> {
+        let examples = portions.first();
+        let values = [
+            examples.map(|found| ("loss", found.loss)),
+            examples.and_then(|found| Some(("accuracy", found.accuracy?))),
+            portions.get(1).map(|found| ("replay_loss", found.loss)),
+        ];
+        values.into_iter().flatten().collect()
     }
 
     fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)> {
@@ -175,42 +208,39 @@ impl Task for FineTuning {
     }
 
     /// Answers to held-out prompts, or to the one that is configured.
-    fn samples(&self, seed: u64) -> Vec<GenerateRequest> {
+    fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)> {
         let training = &self.config.training;
-        let request = |prompt: &String| GenerateRequest {
-            prompt: prompt.clone(),
+        let request = GenerateRequest {
             max_tokens: training.sample_tokens,
             temperature: training.sample_temperature,
             seed,
             ..Default::default()
         };
         if !training.sample_prompt.is_empty() {
-            return vec![request(&training.sample_prompt)];
+            return vec![(self.prompt(&training.sample_prompt), request)];
         }
         let prompts = &self.examples.prompts;
         let apart = (prompts.len() / SAMPLES).max(1);
-        prompts
-            .iter()
-            .step_by(apart)
-            .take(SAMPLES)
-            .map(request)
+        let chosen = prompts.iter().step_by(apart).take(SAMPLES);
+        chosen
+            .map(|prompt| (prompt.clone(), request.clone()))
             .collect()
+    }
+
+    fn prompt(&self, text: &str) -> Prompt {
+        Prompt::question(text)
     }
 
     fn samples_before(&self) -> bool {
         true
     }
 
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.base.tokenizer
-    }
-
-    fn ends(&self) -> &[u32] {
-        &self.ends
+    fn format(&self) -> PromptFormat<'_> {
+        self.base.format()
     }
 
     fn info(&self, model: &Decoder) -> RunInfo {
-        let tokens = |examples: &[Example]| examples.iter().map(Example::learned).sum();
+        let tokens = |examples: &[Example]| examples.iter().map(Example::learned_tokens).sum();
         let training = &self.config.training;
         let all: usize = tokens(&self.examples.training);
         let batch = training.batch_size * training.gradient_accumulation;
@@ -220,14 +250,15 @@ impl Task for FineTuning {
             parameters: model.parameter_count(),
             vocabulary: self.base.tokenizer.vocabulary(),
             training_tokens: all,
-            validation_tokens: tokens(&self.examples.held_out),
+            validation_tokens: tokens(&self.examples.validation),
             tokens_per_step: all * batch / self.examples.training.len().max(1),
             examples: preview(&self.examples.training, &self.base.tokenizer, SHOWN),
+            skipped_rows: self.examples.skipped.report(),
             ..RunInfo::default()
         }
     }
 
-    /// Sizes, and the share of the village's questions that are answered right.
+    /// Sizes, and the share of the village's test questions that are answered right.
     async fn final_metrics(
         &self,
         model: &Decoder,
@@ -240,8 +271,8 @@ impl Task for FineTuning {
             ("weight_bytes", model.weight_bytes() as f64),
         ];
         if let Some(village) = run.data.village.clone().filter(|_| !stopped) {
-            let (tokenizer, questions) = (&self.base.tokenizer, &village.questions);
-            let found = exact_match(&model.valid(), tokenizer, questions, &self.ends, run).await?;
+            let test: Vec<Question> = village.test_questions().cloned().collect();
+            let found = exact_match(&model.valid(), &self.format(), &test, run).await?;
             metrics.extend(found.map(|share| ("exact_match", share)));
         }
         Ok(metrics)

@@ -3,10 +3,11 @@
 
 use super::task::{Evaluation, Task};
 use crate::asking::continuation::write;
-use crate::learning::step::{StepSettings, evaluate, train_step};
+use crate::learning::step::{Evaluated, StepSettings, evaluate, train_step};
 use crate::learning::trainee::Trainee;
 use crate::run::context::RunContext;
 use crate::run::learner::{Learned, Learner, Step, named};
+use crate::run::prompts::Prompt;
 use crate::run::sample::Sample;
 use crate::run::snapshot::Snapshot;
 use async_trait::async_trait;
@@ -38,8 +39,8 @@ pub(crate) struct SupervisedLearner<T: Task> {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Progress {
     tokens: usize,
-    /// Loss and accuracy of the last step.
-    last: Option<(f64, Option<f64>)>,
+    /// What the portions of the last step measured.
+    last: Vec<Evaluated>,
     best_step: usize,
     best_loss: Option<f64>,
     evaluations_without_gain: usize,
@@ -88,9 +89,9 @@ impl<T: Task> SupervisedLearner<T> {
         step: usize,
         run: &RunContext,
     ) -> Result<(), LabError> {
-        for request in self.task.samples(run.seed.wrapping_add(step as u64)) {
+        for (prompt, request) in self.task.samples(run.seed.wrapping_add(step as u64)) {
             if request.max_tokens > 0 {
-                run.sample(step, self.write(model, &request, run).await?);
+                run.sample(step, self.write(model, &prompt, &request, run).await?);
             }
         }
         Ok(())
@@ -99,12 +100,12 @@ impl<T: Task> SupervisedLearner<T> {
     async fn write(
         &self,
         model: &Decoder,
+        prompt: &Prompt,
         request: &GenerateRequest,
         run: &RunContext,
     ) -> Result<Sample, LabError> {
-        let (tokenizer, ends) = (self.task.tokenizer(), self.task.ends());
-        let text = write(model, tokenizer, ends, request, &run.stop).await?;
-        Ok(Sample::new(request.prompt.clone(), text))
+        let text = write(model, &self.task.format(), prompt, request, &run.stop).await?;
+        Ok(Sample::new(prompt.text(), text))
     }
 }
 
@@ -115,7 +116,7 @@ impl<T: Task> Learner for SupervisedLearner<T> {
     }
 
     async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError> {
-        let batches = self.task.batches(run.seed, step);
+        let portions = self.task.batches(run.seed, step);
         let rate = learning_rate(&self.training, step);
         let settings = StepSettings {
             device: &run.device,
@@ -124,16 +125,17 @@ impl<T: Task> Learner for SupervisedLearner<T> {
             seed: run.seed,
             step,
         };
-        let values = train_step(&mut self.trainee, &batches, &settings).await?;
-        self.progress.tokens += values.tokens;
-        self.progress.last = Some((values.loss, values.accuracy));
-        let mut metrics = self.task.loss_metrics(values.loss, values.accuracy);
+        let values = train_step(&mut self.trainee, &portions, &settings).await?;
+        let tokens = values.tokens();
+        self.progress.tokens += tokens;
+        let mut metrics = self.task.step_metrics(&values.portions);
+        self.progress.last = values.portions;
         metrics.extend([
             ("token_count", self.progress.tokens as f64),
             ("learning_rate", rate),
             ("gradient_norm", values.gradient_norm),
         ]);
-        Ok(Step::new(values.tokens, metrics))
+        Ok(Step::new(tokens, metrics))
     }
 
     async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
@@ -192,8 +194,8 @@ impl<T: Task> Learner for SupervisedLearner<T> {
         request: &GenerateRequest,
         run: &RunContext,
     ) -> Result<Option<Sample>, LabError> {
-        let sample = self.write(self.trainee.model()?, request, run).await?;
-        Ok(Some(sample))
+        let (model, prompt) = (self.trainee.model()?, self.task.prompt(&request.prompt));
+        Ok(Some(self.write(model, &prompt, request, run).await?))
     }
 
     async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {
@@ -207,9 +209,7 @@ impl<T: Task> Learner for SupervisedLearner<T> {
             ("token_count", self.progress.tokens as f64),
             ("optimizer_bytes", self.trainee.optimizer_bytes() as f64),
         ];
-        if let Some((loss, accuracy)) = self.progress.last {
-            metrics.extend(self.task.loss_metrics(loss, accuracy));
-        }
+        metrics.extend(self.task.step_metrics(&self.progress.last));
         // Who stopped the run does not want to wait for the whole part.
         let last;
         let judged = match stopped {

@@ -2,10 +2,11 @@
 
 use super::learner::SupervisedLearner;
 use super::task::{Evaluation, Task};
-use crate::learning::step::Evaluated;
+use crate::learning::step::{Evaluated, Portion};
 use crate::run::context::{RunContext, TrainingData};
 use crate::run::files::in_folder;
 use crate::run::learner::Learner;
+use crate::run::prompts::Prompt;
 use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use burn::module::Module;
@@ -14,6 +15,7 @@ use lab_model::decoder::Decoder;
 use lab_model::formats::model_folder;
 use lab_model::memory::{Workload, memory_needed};
 use lab_model::parameters;
+use lab_model::prompts::PromptFormat;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{
     GenerateRequest, LabError, ModelFile, PretrainingConfig, RunInfo, StrategyConfig,
@@ -139,16 +141,15 @@ impl Task for Pretraining {
     type Batch = Batch;
 
     /// Windows at random places.
-    fn batches(&self, seed: u64, step: usize) -> Vec<Batch> {
+    fn batches(&mut self, seed: u64, step: usize) -> Vec<Portion<Batch>> {
         let PretrainingConfig {
             model, training, ..
         } = &self.config;
-        (0..training.gradient_accumulation)
-            .map(|micro| {
-                self.corpus
-                    .batch(training.batch_size, model.context, seed, step, micro)
-            })
-            .collect()
+        let batch = |micro| {
+            let (rows, columns) = (training.batch_size, model.context);
+            self.corpus.batch(rows, columns, seed, step, micro)
+        };
+        Portion::whole((0..training.gradient_accumulation).map(batch).collect())
     }
 
     fn held_out(&self, evaluation: Evaluation) -> Vec<Batch> {
@@ -172,23 +173,35 @@ impl Task for Pretraining {
         )
     }
 
-    fn loss_metrics(&self, loss: f64, _accuracy: Option<f64>) -> Vec<(&'static str, f64)> {
-        vec![("loss", loss), ("perplexity", loss.exp())]
+    fn step_metrics(&self, portions: &[Evaluated]) -> Vec<(&'static str, f64)> {
+        let loss = portions.first().map(|portion| portion.loss);
+        loss.into_iter()
+            .flat_map(|loss| [("loss", loss), ("perplexity", loss.exp())])
+            .collect()
     }
 
     fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)> {
         validation_metrics(found.loss, &self.corpus, &self.tokenizer).to_vec()
     }
 
-    fn samples(&self, seed: u64) -> Vec<GenerateRequest> {
-        vec![GenerateRequest {
+    fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)> {
+        let request = GenerateRequest {
             seed,
             ..self.sample.clone()
-        }]
+        };
+        vec![(self.prompt(&request.prompt), request)]
     }
 
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    fn prompt(&self, text: &str) -> Prompt {
+        Prompt::Text(text.to_owned())
+    }
+
+    fn format(&self) -> PromptFormat<'_> {
+        PromptFormat {
+            tokenizer: &self.tokenizer,
+            template: None,
+            ends: &[],
+        }
     }
 
     fn info(&self, model: &Decoder) -> RunInfo {

@@ -1,11 +1,12 @@
 //! What one supervised strategy does differently from another.
 
-use crate::learning::step::Evaluated;
+use crate::learning::step::{Evaluated, Portion};
 use crate::run::context::RunContext;
+use crate::run::prompts::Prompt;
 use async_trait::async_trait;
 use lab_model::decoder::Decoder;
 use lab_model::evaluate::MicroBatch;
-use lab_model::tokenizer::Tokenizer;
+use lab_model::prompts::PromptFormat;
 use lab_protocol::{GenerateRequest, LabError, ModelFile, RunInfo};
 
 /// Which batches of the held-out part are wanted.
@@ -23,31 +24,30 @@ pub(crate) trait Task {
     type Batch: MicroBatch;
 
     /// The micro-batches of a step (from 1), which `seed` and `step` decide.
-    fn batches(&self, seed: u64, step: usize) -> Vec<Self::Batch>;
+    fn batches(&mut self, seed: u64, step: usize) -> Vec<Portion<Self::Batch>>;
 
     /// The held-out part; empty if there is none.
     fn held_out(&self, evaluation: Evaluation) -> Vec<Self::Batch>;
 
-    /// A loss's own metrics, by name.
-    fn loss_metrics(&self, loss: f64, accuracy: Option<f64>) -> Vec<(&'static str, f64)>;
+    /// The metrics of what the portions of a step measured.
+    fn step_metrics(&self, portions: &[Evaluated]) -> Vec<(&'static str, f64)>;
 
     /// The metrics of an evaluation on the held-out part.
     fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)>;
 
-    /// What samples are to be written when one is due.
-    fn samples(&self, seed: u64) -> Vec<GenerateRequest>;
+    /// What samples are to be written when one is due. A request's own prompt is not looked at.
+    fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)>;
+
+    /// How the model is asked what the user wants to know meanwhile.
+    fn prompt(&self, text: &str) -> Prompt;
 
     /// Whether samples are written before the first step too.
     fn samples_before(&self) -> bool {
         false
     }
 
-    fn tokenizer(&self) -> &Tokenizer;
-
-    /// The tokens that end a text.
-    fn ends(&self) -> &[u32] {
-        &[]
-    }
+    /// How the model is given prompts, and at which tokens it ends.
+    fn format(&self) -> PromptFormat<'_>;
 
     /// What is known of the run of this model.
     fn info(&self, model: &Decoder) -> RunInfo;
