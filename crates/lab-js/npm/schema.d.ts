@@ -24,7 +24,7 @@ export type DataConfig = {
   name?: string;
   /** Where the data come from. */
   source: DataSource;
-  /** Share of the text, at its end, that is never trained on. 0 to 0.9. Default: 0.1. */
+  /** Share of the data that is never trained on: the end of a text, or rows that the seed chooses. 0 to 0.9. Default: 0.1. */
   validation_fraction?: number;
   /** Settings of the village that differ from the preset's. */
   village?: VillageSettings;

@@ -111,7 +111,7 @@ export default {
         },
         "validation_fraction": {
           "default": 0.1,
-          "description": "Share of the text, at its end, that is never trained on.",
+          "description": "Share of the data that is never trained on: the end of a text, or rows that the seed chooses.",
           "maximum": 0.9,
           "minimum": 0,
           "title": "Held out",

@@ -229,7 +229,7 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[setting(when(source = "village"))]
     pub village: serde_json::Map<String, serde_json::Value>,
-    /// Share of the text, at its end, that is never trained on.
+    /// Share of the data that is never trained on: the end of a text, or rows that the seed chooses.
     #[serde(default = "default_validation_fraction")]
     #[setting(label = "Held out", range = 0.0..=0.9)]
     pub validation_fraction: f64,
