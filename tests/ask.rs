@@ -1,11 +1,11 @@
 //! Runs that are done, asked through what they left: as they answered when they were judged.
 
-use lab_orchestrator::{Executor, LocalExecutor};
+use lab_orchestrator::Executor;
 use lab_protocol::{
     BackendChoice, Command, ErrorCode, ExperimentConfig, LabError, ModelFile, from_value,
 };
 use lab_strategies::{Finished, FinishedRun, HeldOutAnswer, Metric, Platform, Registry, device};
-use lab_tests::TestHost;
+use lab_tests::{LocalExecutor, TestHost};
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -68,7 +68,7 @@ fn each_answers_what_it_answered_when_it_was_judged() {
     let mut base = Vec::new();
     let mut said = Vec::new();
     for strategy in ["pretrain", "rag"] {
-        let made = executor.execute(&experiment, strategy, base.clone());
+        let made = executor.execute(&experiment, strategy, base.clone(), None);
         let files = pollster::block_on(made).unwrap().files;
         let answers = notes.0.take();
         for set in ["unseen_questions", "new_facts"] {

@@ -1,7 +1,10 @@
 //! Shared by the tests that cross crates: a host that collects events and gives prepared commands.
 
+mod local;
 pub mod python;
 pub mod tiny_encoder;
+
+pub use local::LocalExecutor;
 
 use async_trait::async_trait;
 use lab_protocol::{

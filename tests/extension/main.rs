@@ -4,8 +4,8 @@ mod bigrams;
 
 use async_trait::async_trait;
 use bigrams::Bigrams;
+use lab_orchestrator::LabOrchestrator;
 use lab_orchestrator::export::{ExportFormat, from_csv, from_jsonl};
-use lab_orchestrator::{LabOrchestrator, LocalExecutor};
 use lab_protocol::{
     BackendChoice, Command, Direction, ErrorCode, Event, ExperimentConfig, GenerateRequest,
     LabError, MetricInfo, MetricRecord, ModelFile, Outcome, RunInfo, RunResult, Standing,
@@ -15,7 +15,7 @@ use lab_strategies::{
     Answers, Finished, Learned, Learner, Metric, Platform, Prompt, Registry, RunContext, RunFiles,
     Sample, Snapshot, Step, StopSignal, Strategy, TrainingData, device, prepare, read_config,
 };
-use lab_tests::TestHost;
+use lab_tests::{LocalExecutor, TestHost};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -19,7 +19,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<(), LabError> {
     let mut results = Vec::new();
     for path in &arguments.folders {
-        let folders = RunFolder::find(path);
+        let folders = RunFolder::find_all(path);
         if folders.is_empty() {
             return Err(LabError::new(
                 ErrorCode::InvalidData,

@@ -1,17 +1,15 @@
 //! Runs of an experiment on threads, each in its folder.
 
-use crate::folder::{Claim, RunFolder};
+use crate::folder::RunFolder;
 use crate::host::{Interrupt, TerminalHost, TerminalNetwork};
 use async_trait::async_trait;
+use futures_channel::oneshot;
 use indicatif::MultiProgress;
-use lab_orchestrator::Executor;
+use lab_orchestrator::{Executor, RunStore, StoredRun};
 use lab_protocol::{BackendChoice, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
 use lab_strategies::{Platform, Registry, RunRecord, check, device, prepare};
-use std::future::poll_fn;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
 
 /// Makes each run on a thread of its own, in a folder: `out` itself where the experiment has one
 /// strategy, else the folder of the strategy's name in it.
@@ -28,9 +26,9 @@ struct Job {
     experiment: ExperimentConfig,
     strategy: String,
     base: Vec<ModelFile>,
+    checkpoint: Option<Vec<u8>>,
     text: String,
     folder: RunFolder,
-    resume: bool,
     interrupt: Interrupt,
     bars: MultiProgress,
 }
@@ -42,14 +40,15 @@ impl Executor for ThreadExecutor {
         experiment: &ExperimentConfig,
         strategy: &str,
         base: Vec<ModelFile>,
+        checkpoint: Option<Vec<u8>>,
     ) -> Result<RunResult, LabError> {
         let job = Job {
             experiment: experiment.clone(),
             strategy: strategy.to_owned(),
             base,
+            checkpoint,
             text: self.text.clone(),
             folder: RunFolder::of_strategy(&self.out, experiment, strategy),
-            resume: self.resume,
             interrupt: self.interrupt.clone(),
             bars: self.bars.clone(),
         };
@@ -59,6 +58,15 @@ impl Executor for ThreadExecutor {
     fn check(&self, experiment: &ExperimentConfig) -> Result<(), LabError> {
         check(&Registry::default(), experiment, &self.text)?;
         RunFolder::check(&self.out, experiment, self.resume)
+    }
+}
+
+impl RunStore for ThreadExecutor {
+    fn find(&self, experiment: &ExperimentConfig, strategy: &str) -> Result<StoredRun, LabError> {
+        if !self.resume {
+            return Ok(StoredRun::default());
+        }
+        RunFolder::of_strategy(&self.out, experiment, strategy).find(experiment)
     }
 
     fn metrics(
@@ -76,12 +84,9 @@ fn run(job: Job) -> Result<RunResult, LabError> {
         strategy,
         base,
         folder,
+        checkpoint,
         ..
     } = job;
-    let checkpoint = match folder.claim(job.resume, &experiment)? {
-        Claim::Done(result) => return Ok(*result),
-        Claim::Run { checkpoint } => checkpoint,
-    };
     let registry = Registry::default();
     let prepared = prepare(&registry, &experiment, &strategy, job.text, base)?;
     pollster::block_on(async {
@@ -128,39 +133,15 @@ fn run(job: Job) -> Result<RunResult, LabError> {
     })
 }
 
-/// What a thread leaves for whoever waits for it.
-struct Shared<T> {
-    value: Option<T>,
-    waker: Option<Waker>,
-}
-
 async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LabError> + Send + 'static,
 ) -> Result<T, LabError> {
-    let shared = Arc::new(Mutex::new(Shared {
-        value: None,
-        waker: None,
-    }));
-    let theirs = shared.clone();
+    let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
-        // A panic is a mistake of ours, but it must not leave the others waiting.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(LabError::internal("the run's thread panicked")));
-        let mut shared = theirs.lock().unwrap_or_else(|poison| poison.into_inner());
-        shared.value = Some(outcome);
-        if let Some(waker) = shared.waker.take() {
-            waker.wake();
-        }
+        // Whoever waited may be gone.
+        let _ = sender.send(work());
     });
-    poll_fn(|context| {
-        let mut shared = shared.lock().unwrap_or_else(|poison| poison.into_inner());
-        match shared.value.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                shared.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    })
-    .await
+    // A panic is a mistake of ours, but it must not leave the others waiting.
+    let panicked = |_| LabError::internal("the run's thread panicked");
+    receiver.await.map_err(panicked)?
 }

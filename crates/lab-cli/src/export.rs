@@ -43,7 +43,7 @@ impl From<Format> for ExportFormat {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), LabError> {
-    let folders = RunFolder::find(&arguments.folder);
+    let folders = RunFolder::find_all(&arguments.folder);
     if folders.is_empty() {
         return Err(LabError::new(
             ErrorCode::InvalidData,

@@ -1,6 +1,7 @@
 //! A run's folder. Every file but the growing `metrics.jsonl` is written whole or not at all.
 
 use crate::files::{cannot_write, write, write_json};
+use lab_orchestrator::StoredRun;
 use lab_protocol::{ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
 use lab_strategies::RunRecord;
 use std::fs;
@@ -9,14 +10,6 @@ use std::path::{Path, PathBuf};
 #[derive(Clone)]
 pub struct RunFolder {
     path: PathBuf,
-}
-
-/// What a run finds in its folder.
-pub enum Claim {
-    /// The run is done.
-    Done(Box<RunResult>),
-    /// It is to be made, from a checkpoint if there is one.
-    Run { checkpoint: Option<Vec<u8>> },
 }
 
 const RECORD: &str = "run.json";
@@ -43,7 +36,7 @@ impl RunFolder {
     }
 
     /// The folders of all runs in a folder: itself, or those in it, by name.
-    pub fn find(path: &Path) -> Vec<Self> {
+    pub fn find_all(path: &Path) -> Vec<Self> {
         let itself = Self::new(path);
         if itself.path.join(RECORD).exists() {
             return vec![itself];
@@ -71,7 +64,7 @@ impl RunFolder {
                 .at(&format!("strategies[{index}]")));
             }
         }
-        if resume || Self::find(out).is_empty() {
+        if resume || Self::find_all(out).is_empty() {
             return Ok(());
         }
         Err(Self::refused(
@@ -86,11 +79,10 @@ impl RunFolder {
         LabError::new(ErrorCode::InvalidConfig, message, hint).at("out")
     }
 
-    /// What is there of a run that is to be made or continued.
-    pub fn claim(&self, resume: bool, experiment: &ExperimentConfig) -> Result<Claim, LabError> {
-        let record = fs::read(self.path.join(RECORD)).ok();
-        let Some(record) = record.filter(|_| resume) else {
-            return Ok(Claim::Run { checkpoint: None });
+    /// What is there of a run that is to be continued. It must be of the same experiment.
+    pub fn find(&self, experiment: &ExperimentConfig) -> Result<StoredRun, LabError> {
+        let Ok(record) = fs::read(self.path.join(RECORD)) else {
+            return Ok(StoredRun::default());
         };
         let record: serde_json::Value =
             serde_json::from_slice(&record).map_err(|error| self.unreadable(RECORD, error))?;
@@ -105,14 +97,16 @@ impl RunFolder {
                 ));
             }
         }
+        let mut stored = StoredRun::default();
         if self.path.join(RESULT).exists() {
             let mut result = self.result()?;
             result.files = self.files()?;
-            return Ok(Claim::Done(Box::new(result)));
+            stored.result = Some(result);
+        } else {
+            // Cut short before its first checkpoint, it begins again.
+            stored.checkpoint = fs::read(self.path.join(CHECKPOINT)).ok();
         }
-        // Cut short before its first checkpoint, it begins again.
-        let checkpoint = fs::read(self.path.join(CHECKPOINT)).ok();
-        Ok(Claim::Run { checkpoint })
+        Ok(stored)
     }
 
     /// The folder's own name.

@@ -1,10 +1,11 @@
-//! Experiments and their runs: from a configuration and a text to a result.
+//! Experiments: which strategies run when, where runs are kept, how they compare, and what is exported of them. It
+//! links no tensors and touches no platform: the terminal, the page and the package share it.
 
 pub mod export;
-mod local;
 mod orchestrator;
 pub mod plan;
 pub mod scheduler;
+mod store;
 
-pub use local::LocalExecutor;
 pub use orchestrator::{Executor, LabOrchestrator};
+pub use store::{RunStore, StoredRun};

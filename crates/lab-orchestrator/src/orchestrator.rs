@@ -1,39 +1,33 @@
 //! `LabOrchestrator`: experiments whose strategies start from each other.
 
 use crate::export::{ExportFormat, ExportedRun, export};
+use crate::scheduler::{Action, Input, Phase, Planned, Report, Scheduler};
+use crate::store::RunStore;
 use async_trait::async_trait;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use lab_protocol::{
-    Comparison, ExperimentConfig, ExperimentResult, LabError, MetricRecord, ModelFile, Outcome,
-    RunResult, StopReason,
+    Comparison, ExperimentConfig, ExperimentResult, LabError, ModelFile, Outcome, RunResult,
+    StopReason,
 };
-use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
+use std::collections::{BTreeMap, VecDeque};
 
-/// Makes one run, wherever it likes: on a thread, in a worker, right here.
+/// Makes one run, wherever it likes: on a thread, in the task that asks for it.
 #[async_trait(?Send)]
 pub trait Executor {
-    /// Runs `strategy` of the experiment, from the files of the run it starts from. An executor that
-    /// keeps results gives back one that is there, and continues a run that was cut short.
+    /// Runs `strategy` of the experiment, from the files of the run it starts from, and from a checkpoint of its own
+    /// if it was cut short.
     async fn execute(
         &self,
         experiment: &ExperimentConfig,
         strategy: &str,
         base: Vec<ModelFile>,
+        checkpoint: Option<Vec<u8>>,
     ) -> Result<RunResult, LabError>;
 
     /// Checks a whole experiment before any of it is run: strategies, settings, data.
     fn check(&self, experiment: &ExperimentConfig) -> Result<(), LabError> {
         experiment.validate()
     }
-
-    /// Everything that a run of `strategy` recorded, step by step.
-    fn metrics(
-        &self,
-        experiment: &ExperimentConfig,
-        strategy: &str,
-    ) -> Result<Vec<MetricRecord>, LabError>;
 }
 
 /// Keeps experiments, runs them and compares what came out.
@@ -43,7 +37,7 @@ pub struct LabOrchestrator<E> {
     experiments: BTreeMap<String, (ExperimentConfig, Option<ExperimentResult>)>,
 }
 
-impl<E: Executor> LabOrchestrator<E> {
+impl<E: Executor + RunStore> LabOrchestrator<E> {
     /// Runs at most `parallel` strategies at a time.
     pub fn new(executor: E, parallel: usize) -> Self {
         Self {
@@ -76,7 +70,7 @@ impl<E: Executor> LabOrchestrator<E> {
         let Some((experiment, slot)) = self.experiments.get_mut(name) else {
             return Err(no_such_experiment(name));
         };
-        let result = run(&self.executor, self.parallel, experiment).await;
+        let result = run(&self.executor, self.parallel, experiment).await?;
         Ok(slot.insert(result))
     }
 
@@ -131,90 +125,123 @@ fn no_such_experiment(name: &str) -> LabError {
     )
 }
 
-async fn run<E: Executor>(
+/// Does what the scheduler decides, until nothing is left to do.
+async fn run<E: Executor + RunStore>(
     executor: &E,
     parallel: usize,
     experiment: &ExperimentConfig,
-) -> ExperimentResult {
+) -> Result<ExperimentResult, LabError> {
     let strategies = &experiment.strategies;
-    let mut outcomes: Vec<Option<Outcome>> = strategies.iter().map(|_| None).collect();
-    let mut started = vec![false; strategies.len()];
-    let mut stopped = false;
-    let mut running = Vec::new();
+    let place = |name: &str| strategies.iter().position(|other| other.name == name);
+    let plan = experiment.order()?.into_iter().map(|key| Planned {
+        key,
+        base: strategies[key].from.as_deref().and_then(place),
+    });
+    let mut inputs = VecDeque::from([
+        Input::UseBackend(experiment.backend),
+        Input::Run(plan.collect()),
+    ]);
+    let mut scheduler = Scheduler::default();
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; strategies.len()];
+    let mut running = FuturesUnordered::new();
     loop {
-        for (index, strategy) in strategies.iter().enumerate() {
-            if started[index] || running.len() >= parallel {
-                continue;
-            }
-            let source = strategy.from.as_deref().map(|from| {
-                let place = strategies.iter().position(|other| other.name == from);
-                place.and_then(|place| outcomes[place].as_ref())
-            });
-            let base = match source {
-                // What it starts from is not done yet.
-                Some(None) => continue,
-                _ if stopped => Err("the experiment was stopped".to_owned()),
-                None => Ok(Vec::new()),
-                Some(Some(Outcome::Finished(result))) => Ok(result.files.clone()),
-                Some(Some(other)) => Err(format!("\"{}\" has no model", other.strategy())),
-            };
-            started[index] = true;
-            match base {
-                Ok(base) => running.push(Box::pin(async move {
-                    let outcome = executor.execute(experiment, &strategy.name, base).await;
-                    (index, outcome)
-                })),
-                Err(because) => {
-                    outcomes[index] = Some(Outcome::Skipped {
-                        strategy: strategy.name.clone(),
-                        because,
-                    });
+        while let Some(input) = inputs.pop_front() {
+            for action in scheduler.handle(input) {
+                match action {
+                    Action::Open {
+                        executor, backend, ..
+                    } => inputs.push_back(Input::Ready {
+                        executor,
+                        backend,
+                        limit: parallel,
+                    }),
+                    Action::Start {
+                        executor: id,
+                        strategy: key,
+                        run,
+                        base,
+                        ..
+                    } => {
+                        let base = base.and_then(|base| outcomes[base].as_ref()?.result());
+                        let base = base.map_or(Vec::new(), |result| result.files.clone());
+                        let name = &strategies[key].name;
+                        running.push(async move {
+                            let outcome = one(executor, experiment, name, base).await;
+                            (id, run, key, outcome)
+                        });
+                    }
+                    // The outcomes say the rest. Runs here hear no commands but those of their own host.
+                    _ => {}
                 }
             }
         }
-        let Some((index, outcome)) = first_done(&mut running).await else {
-            // Skipping one may have let the next one start, or be skipped too.
-            if started.iter().all(|started| *started) {
-                break;
-            }
-            continue;
+        let Some((id, run, key, outcome)) = running.next().await else {
+            break;
         };
-        let strategy = strategies[index].name.clone();
-        outcomes[index] = Some(match outcome {
+        let report = match &outcome {
             Ok(result) => {
-                stopped |= result.stop_reason == StopReason::Stopped;
-                Outcome::Finished(result)
+                // Whoever stops a run stops the experiment.
+                if result.stop_reason == StopReason::Stopped {
+                    inputs.push_back(Input::Stop);
+                }
+                Report::Finished {
+                    has_model: !result.files.is_empty(),
+                }
             }
+            Err(error) => Report::Failed(error.clone()),
+        };
+        inputs.push_back(Input::Report {
+            executor: id,
+            run,
+            report,
+        });
+        let strategy = strategies[key].name.clone();
+        outcomes[key] = Some(match outcome {
+            Ok(result) => Outcome::Finished(result),
             Err(error) => Outcome::Failed { strategy, error },
         });
     }
-    ExperimentResult {
+    let outcomes = outcomes.into_iter().zip(strategies).enumerate();
+    let outcomes = outcomes.map(|(key, (outcome, strategy))| {
+        let because = || match (&strategy.from, scheduler.phase_of(key)) {
+            (Some(from), Phase::Skipped) => format!("\"{from}\" has no model"),
+            _ => "the experiment was stopped".to_owned(),
+        };
+        outcome.unwrap_or_else(|| Outcome::Skipped {
+            strategy: strategy.name.clone(),
+            because: because(),
+        })
+    });
+    Ok(ExperimentResult {
         experiment: experiment.name.clone(),
-        outcomes: outcomes.into_iter().flatten().collect(),
-    }
+        outcomes: outcomes.collect(),
+    })
 }
 
-/// The output of the first of some futures to end, which is taken out; none if there are none.
-async fn first_done<F: Future>(running: &mut Vec<Pin<Box<F>>>) -> Option<F::Output> {
-    if running.is_empty() {
-        return None;
-    }
-    poll_fn(|context| {
-        for place in 0..running.len() {
-            if let Poll::Ready(output) = running[place].as_mut().poll(context) {
-                drop(running.swap_remove(place));
-                return Poll::Ready(Some(output));
-            }
+/// The result of one run: the one that is kept, or that of its rest, or of all of it.
+async fn one<E: Executor + RunStore>(
+    executor: &E,
+    experiment: &ExperimentConfig,
+    strategy: &str,
+    base: Vec<ModelFile>,
+) -> Result<RunResult, LabError> {
+    let stored = executor.find(experiment, strategy)?;
+    match stored.result {
+        Some(result) => Ok(result),
+        None => {
+            let checkpoint = stored.checkpoint;
+            executor
+                .execute(experiment, strategy, base, checkpoint)
+                .await
         }
-        Poll::Pending
-    })
-    .await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lab_protocol::ErrorCode;
+    use crate::store::StoredRun;
+    use lab_protocol::{ErrorCode, MetricRecord};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
@@ -223,7 +250,9 @@ mod tests {
     struct Fake {
         log: RefCell<Vec<String>>,
         running: Cell<usize>,
-        most: Cell<usize>,
+        max_running: Cell<usize>,
+        /// Strategies whose results are there already.
+        kept: Vec<&'static str>,
         fails: Vec<&'static str>,
         stops: Vec<&'static str>,
         /// How often each run gives way to others before it ends.
@@ -237,9 +266,11 @@ mod tests {
             _experiment: &ExperimentConfig,
             strategy: &str,
             base: Vec<ModelFile>,
+            _checkpoint: Option<Vec<u8>>,
         ) -> Result<RunResult, LabError> {
             self.running.set(self.running.get() + 1);
-            self.most.set(self.most.get().max(self.running.get()));
+            let max = self.max_running.get().max(self.running.get());
+            self.max_running.set(max);
             let turns = self.turns.borrow_mut().pop_front().unwrap_or(0);
             for _ in 0..turns {
                 let mut waited = false;
@@ -260,23 +291,23 @@ mod tests {
             if self.fails.contains(&strategy) {
                 return Err(LabError::new(ErrorCode::NonFinite, "m", "h"));
             }
-            let stopped = self.stops.contains(&strategy);
-            Ok(RunResult {
-                declared: Vec::new(),
-                strategy: strategy.to_owned(),
-                stop_reason: if stopped {
-                    StopReason::Stopped
-                } else {
-                    StopReason::Completed
-                },
-                steps: 1,
-                best_step: 1,
-                seconds: 1.0,
-                metrics: BTreeMap::new(),
-                files: vec![ModelFile {
-                    path: strategy.to_owned(),
-                    bytes: Vec::new(),
-                }],
+            Ok(result(strategy, self.stops.contains(&strategy)))
+        }
+    }
+
+    impl RunStore for Fake {
+        fn find(
+            &self,
+            _experiment: &ExperimentConfig,
+            strategy: &str,
+        ) -> Result<StoredRun, LabError> {
+            let result = self
+                .kept
+                .contains(&strategy)
+                .then(|| result(strategy, false));
+            Ok(StoredRun {
+                result,
+                checkpoint: None,
             })
         }
 
@@ -286,6 +317,25 @@ mod tests {
             _strategy: &str,
         ) -> Result<Vec<MetricRecord>, LabError> {
             Ok(Vec::new())
+        }
+    }
+
+    fn result(strategy: &str, stopped: bool) -> RunResult {
+        RunResult {
+            declared: Vec::new(),
+            strategy: strategy.to_owned(),
+            stop_reason: match stopped {
+                true => StopReason::Stopped,
+                false => StopReason::Completed,
+            },
+            steps: 1,
+            best_step: 1,
+            seconds: 1.0,
+            metrics: BTreeMap::new(),
+            files: vec![ModelFile {
+                path: strategy.to_owned(),
+                bytes: Vec::new(),
+            }],
         }
     }
 
@@ -314,7 +364,7 @@ mod tests {
     #[test]
     fn each_strategy_gets_the_files_of_the_one_it_starts_from() {
         let (one_by_one, fake) = outcomes(Fake::default(), 1);
-        assert_eq!(fake.most.get(), 1);
+        assert_eq!(fake.max_running.get(), 1);
         let mut log = fake.log.into_inner();
         log.sort();
         assert_eq!(log, ["a<", "b<a", "c<a", "d<b", "e<"]);
@@ -325,7 +375,7 @@ mod tests {
             };
             let (parallel, fake) = outcomes(fake, 2);
             assert_eq!(parallel, one_by_one);
-            assert_eq!(fake.most.get(), 2);
+            assert_eq!(fake.max_running.get(), 2);
         }
     }
 
@@ -361,5 +411,19 @@ mod tests {
         assert_eq!(fake.log.into_inner(), ["a<"]);
         let skipped = |outcome: &&Outcome| matches!(outcome, Outcome::Skipped { .. });
         assert_eq!(result.outcomes.iter().filter(skipped).count(), 4);
+    }
+
+    #[test]
+    fn a_result_that_is_kept_is_not_made_again() {
+        let fake = Fake {
+            kept: vec!["a", "b"],
+            ..Fake::default()
+        };
+        let (result, fake) = outcomes(fake, 1);
+        let mut log = fake.log.into_inner();
+        log.sort();
+        assert_eq!(log, ["c<a", "d<b", "e<"]);
+        let finished = |outcome: &&Outcome| outcome.result().is_some();
+        assert_eq!(result.outcomes.iter().filter(finished).count(), 5);
     }
 }

@@ -1,126 +1,96 @@
 //! Metrics as a table: a line for each record, a column for each metric.
 
+use csv::{ReaderBuilder, StringRecord, Writer};
 use lab_protocol::{ErrorCode, LabError, MetricRecord};
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 const FIXED: [&str; 4] = ["run", "strategy", "step", "timestamp"];
 
 /// Columns `run, strategy, step, timestamp`, then the metrics by name; empty where a record has none.
-pub fn to_csv(records: &[MetricRecord]) -> String {
-    let names: BTreeSet<&str> = records
-        .iter()
-        .flat_map(|record| record.values.keys().map(String::as_str))
-        .collect();
-    let mut text = FIXED.join(",");
-    for name in &names {
-        text.push(',');
-        text.push_str(&quoted(name));
-    }
-    text.push('\n');
+pub fn to_csv(records: &[MetricRecord]) -> Result<String, LabError> {
+    let names = records.iter().flat_map(|record| record.values.keys());
+    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+    let internal = |error: String| LabError::internal(error);
+    let mut table = Writer::from_writer(Vec::new());
+    table
+        .write_record(FIXED.iter().chain(&names))
+        .map_err(|error| internal(error.to_string()))?;
     for record in records {
-        let _ = write!(
-            text,
-            "{},{},{},{}",
-            quoted(&record.run),
-            quoted(&record.strategy),
-            record.step,
-            record.timestamp
-        );
-        for name in &names {
-            text.push(',');
-            if let Some(value) = record.values.get(*name) {
-                let _ = write!(text, "{value}");
-            }
-        }
-        text.push('\n');
+        let (step, timestamp) = (record.step.to_string(), record.timestamp.to_string());
+        let fixed = [record.run.clone(), record.strategy.clone(), step, timestamp];
+        let value = |name: &&str| {
+            let value = record.values.get(*name);
+            value.map_or(String::new(), f64::to_string)
+        };
+        table
+            .write_record(fixed.into_iter().chain(names.iter().map(value)))
+            .map_err(|error| internal(error.to_string()))?;
     }
-    text
+    let bytes = table
+        .into_inner()
+        .map_err(|error| internal(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| internal(error.to_string()))
 }
 
 /// The records of a table that [`to_csv`] wrote.
 pub fn from_csv(text: &str) -> Result<Vec<MetricRecord>, LabError> {
-    let bad = |line: usize, what: &str| {
-        LabError::new(
-            ErrorCode::InvalidData,
-            format!("line {line} of the table: {what}"),
-            "Give a CSV file as it was exported.",
-        )
-    };
-    let mut lines = text.lines().enumerate();
-    let header = lines
-        .next()
-        .map(|(_, line)| cells(line))
-        .unwrap_or_default();
-    if header.len() < FIXED.len() || header.iter().zip(FIXED).any(|(found, name)| found != name) {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    let mut rows = reader.records();
+    let header = rows.next().and_then(Result::ok).unwrap_or_default();
+    if !FIXED
+        .iter()
+        .zip(&header)
+        .all(|(name, found)| *name == found)
+        || header.len() < FIXED.len()
+    {
         return Err(bad(
             1,
             "the columns are not run, strategy, step, timestamp and metrics",
         ));
     }
-    lines
-        .map(|(index, line)| {
-            let row = cells(line);
-            if row.len() != header.len() {
-                return Err(bad(
-                    index + 1,
-                    "it has another number of cells than the first line",
-                ));
-            }
-            let whole = |place: usize| {
-                row[place]
-                    .parse::<u64>()
-                    .map_err(|_| bad(index + 1, &format!("{} is no whole number", header[place])))
-            };
-            let (step, timestamp) = (whole(2)? as usize, whole(3)?);
-            let mut record = MetricRecord {
-                run: row[0].clone(),
-                strategy: row[1].clone(),
-                step,
-                timestamp,
-                values: Default::default(),
-            };
-            for (name, cell) in header.iter().zip(&row).skip(FIXED.len()) {
-                if !cell.is_empty() {
-                    let value = cell
-                        .parse()
-                        .map_err(|_| bad(index + 1, &format!("{name} is no number")))?;
-                    record.values.insert(name.clone(), value);
-                }
-            }
-            Ok(record)
-        })
-        .collect()
+    rows.map(|row| {
+        let row = row.map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            bad(line, "it has another number of cells than the first line")
+        })?;
+        record(&header, &row)
+    })
+    .collect()
 }
 
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!(
-            "\"{}\"",
-            cell.replace('"', "\"\"").replace(['\n', '\r'], " ")
-        )
-    } else {
-        cell.to_owned()
-    }
-}
-
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut inside = false;
-    let mut characters = line.chars().peekable();
-    while let Some(character) = characters.next() {
-        match (character, cells.last_mut()) {
-            ('"', Some(cell)) if inside && characters.peek() == Some(&'"') => {
-                characters.next();
-                cell.push('"');
-            }
-            ('"', _) => inside = !inside,
-            (',', _) if !inside => cells.push(String::new()),
-            (other, Some(cell)) => cell.push(other),
-            (_, None) => {}
+fn record(header: &StringRecord, row: &StringRecord) -> Result<MetricRecord, LabError> {
+    let line = row.position().map_or(0, csv::Position::line);
+    let whole = |place: usize| {
+        let cell = row.get(place).unwrap_or_default();
+        cell.parse::<u64>()
+            .map_err(|_| bad(line, &format!("{} is not a whole number", FIXED[place])))
+    };
+    let mut record = MetricRecord {
+        run: row[0].to_owned(),
+        strategy: row[1].to_owned(),
+        step: whole(2)? as usize,
+        timestamp: whole(3)?,
+        values: Default::default(),
+    };
+    for (name, cell) in header.iter().zip(row).skip(FIXED.len()) {
+        if !cell.is_empty() {
+            let value = cell
+                .parse()
+                .map_err(|_| bad(line, &format!("{name} is not a number")))?;
+            record.values.insert(name.to_owned(), value);
         }
     }
-    cells
+    Ok(record)
+}
+
+fn bad(line: u64, what: &str) -> LabError {
+    LabError::new(
+        ErrorCode::InvalidData,
+        format!("line {line} of the table: {what}"),
+        "Give a CSV file as it was exported.",
+    )
 }
 
 #[cfg(test)]
@@ -144,7 +114,7 @@ mod tests {
             record(1, &[("validation_loss", f64::INFINITY)]),
             record(2, &[("loss", -0.1)]),
         ];
-        let csv = to_csv(&records);
+        let csv = to_csv(&records).unwrap();
         assert!(csv.starts_with("run,strategy,step,timestamp,held_out/f1,loss,validation_loss\n"));
         assert_eq!(from_csv(&csv).unwrap(), records);
         for broken in ["", "step,loss\n1,2", &csv.replace(",2,", ",two,")] {

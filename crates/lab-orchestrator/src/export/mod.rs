@@ -50,7 +50,7 @@ pub fn export(
         }]
     };
     Ok(match format {
-        ExportFormat::Csv => text("metrics.csv", to_csv(&all())),
+        ExportFormat::Csv => text("metrics.csv", to_csv(&all())?),
         ExportFormat::Jsonl => text("metrics.jsonl", to_jsonl(&all())?),
         ExportFormat::Report => {
             let ended = |run: &ExportedRun| Some((run.result.clone()?, run.records.clone()));

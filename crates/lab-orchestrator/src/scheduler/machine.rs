@@ -1,34 +1,34 @@
 use super::pool::Pool;
-use super::{Action, ExecutorId, Input, Key, Offer, Phase, Planned, Report, RunCommand, RunNumber};
-use lab_protocol::{BackendChoice, ErrorCode, LabError};
+use super::{Action, ExecutorId, Input, Key, Phase, Planned, RunCommand, RunNumber};
+use lab_protocol::BackendChoice;
 use std::collections::BTreeMap;
 
 /// The state of an experiment and of the executors that run it.
 #[derive(Clone, Debug, Default)]
 pub struct Scheduler {
-    strategies: BTreeMap<Key, Strategy>,
+    pub(super) strategies: BTreeMap<Key, Strategy>,
     /// Keys of the strategies that were last run, each after its base.
-    order: Vec<Key>,
-    pool: Pool,
-    phase: Phase,
-    /// A pause holds: nothing starts, and what has just started is paused.
-    is_held: bool,
-    runs: RunNumber,
-    problems: Vec<Action>,
+    pub(super) order: Vec<Key>,
+    pub(super) pool: Pool,
+    pub(super) phase: Phase,
+    /// A pause was asked for: nothing starts, and what has just started is paused.
+    pub(super) is_paused: bool,
+    pub(super) runs: RunNumber,
+    pub(super) problems: Vec<Action>,
     /// What executors have to do.
-    work: Vec<Action>,
+    pub(super) work: Vec<Action>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Strategy {
-    phase: Phase,
-    base: Option<Key>,
-    has_model: bool,
-    run: Option<RunNumber>,
+pub(super) struct Strategy {
+    pub(super) phase: Phase,
+    pub(super) base: Option<Key>,
+    pub(super) has_model: bool,
+    pub(super) run: Option<RunNumber>,
     /// Step of the last checkpoint.
-    checkpoint: Option<usize>,
+    pub(super) checkpoint: Option<usize>,
     /// It goes on with its run instead of beginning another.
-    continues: bool,
+    pub(super) continues: bool,
 }
 
 impl Scheduler {
@@ -77,7 +77,15 @@ impl Scheduler {
         Some((executor.id, self.strategies.get(&strategy)?.run?))
     }
 
-    fn phases(&self) -> impl Iterator<Item = (Key, Phase)> {
+    /// The strategy whose run an executor is at.
+    pub fn strategy_of(&self, executor: ExecutorId, run: RunNumber) -> Option<Key> {
+        let mut executors = self.pool.executors.iter();
+        let executor = executors.find(|other| other.id == executor && other.is_ready)?;
+        let key = executor.strategy?;
+        (self.strategies.get(&key)?.run == Some(run)).then_some(key)
+    }
+
+    pub(super) fn phases(&self) -> impl Iterator<Item = (Key, Phase)> {
         let strategies = self.strategies.iter();
         strategies.map(|(key, strategy)| (*key, strategy.phase))
     }
@@ -88,11 +96,11 @@ impl Scheduler {
             Input::Run(planned) => self.run(planned),
             Input::Continue { strategy, backend } => self.go_on(strategy, backend),
             Input::Pause => {
-                self.is_held = true;
+                self.is_paused = true;
                 self.send_to(&[Phase::Running], Some(Phase::Pausing), RunCommand::Pause);
             }
             Input::Resume => {
-                self.is_held = false;
+                self.is_paused = false;
                 let held = [Phase::Paused, Phase::Pausing];
                 self.send_to(&held, None, RunCommand::Resume);
             }
@@ -149,6 +157,7 @@ impl Scheduler {
         }
     }
 
+    /// Continues a failed run, and what was skipped because of it.
     fn go_on(&mut self, key: Key, backend: BackendChoice) {
         if self.phase_of(key) != Phase::Failed || !self.order.contains(&key) {
             return;
@@ -229,7 +238,7 @@ impl Scheduler {
         self.open_main();
     }
 
-    fn open_main(&mut self) -> ExecutorId {
+    pub(super) fn open_main(&mut self) -> ExecutorId {
         let executor = self.pool.add();
         self.pool.main = Some(executor);
         self.work.push(Action::Open {
@@ -238,127 +247,6 @@ impl Scheduler {
             main: true,
         });
         executor
-    }
-
-    fn ready(&mut self, id: ExecutorId, backend: BackendChoice, limit: usize) {
-        let Some(executor) = self.pool.get(id) else {
-            return;
-        };
-        executor.is_ready = true;
-        let strategy = executor.strategy;
-        if self.pool.main == Some(id) {
-            self.pool.device = Some(backend);
-            self.pool.limit = limit.max(1);
-        }
-        if let Some(key) = strategy {
-            self.start(id, key);
-        }
-    }
-
-    fn report(&mut self, executor: ExecutorId, run: RunNumber, report: Report) {
-        let known = self.pool.get(executor).filter(|e| e.is_ready);
-        let Some(key) = known.and_then(|executor| executor.strategy) else {
-            return;
-        };
-        let is_held = self.is_held;
-        let Some(strategy) = self.strategies.get_mut(&key) else {
-            return;
-        };
-        if strategy.run != Some(run) {
-            return;
-        }
-        // Whoever stops a run hears nothing else of it but its end.
-        let stops = strategy.phase == Phase::Stopping;
-        match report {
-            Report::Started | Report::Resumed if stops => {}
-            Report::Started | Report::Resumed if is_held => {
-                strategy.phase = Phase::Pausing;
-                let command = RunCommand::Pause;
-                self.work.push(Action::Send {
-                    executor,
-                    run,
-                    command,
-                });
-            }
-            Report::Started | Report::Resumed => strategy.phase = Phase::Running,
-            Report::Paused if stops => {}
-            Report::Paused => strategy.phase = Phase::Paused,
-            Report::Checkpoint { step } => strategy.checkpoint = Some(step),
-            Report::Finished { has_model } => {
-                strategy.phase = Phase::Finished;
-                strategy.has_model = has_model;
-                strategy.checkpoint = None;
-                self.pool.release(key);
-            }
-            // The device under the executor is of no use any more.
-            Report::Failed(error)
-                if matches!(error.code, ErrorCode::DeviceLost | ErrorCode::OutOfMemory) =>
-            {
-                self.work.push(Action::Close { executor });
-                self.lost(executor, error);
-            }
-            Report::Failed(error) => {
-                strategy.phase = Phase::Failed;
-                self.pool.release(key);
-                self.problems.push(Action::Problem {
-                    strategy: Some(key),
-                    error,
-                    offers: Vec::new(),
-                });
-            }
-        }
-    }
-
-    /// An executor is lost. Its run may go on from its last checkpoint. If it was the main one, another takes its
-    /// place, unless it never was ready: that would only fail again, and is left to the user.
-    fn lost(&mut self, id: ExecutorId, error: LabError) {
-        let was_main = self.pool.main == Some(id);
-        let device = self.pool.device;
-        let Some(executor) = self.pool.remove(id) else {
-            return;
-        };
-        let mut step = None;
-        if let Some(strategy) = executor
-            .strategy
-            .and_then(|key| self.strategies.get_mut(&key))
-        {
-            strategy.phase = Phase::Failed;
-            step = strategy.checkpoint;
-        }
-        let continued = |backend| {
-            let (strategy, step) = executor.strategy.zip(step)?;
-            Some(Offer::Continue {
-                strategy,
-                step,
-                backend,
-            })
-        };
-        let chosen = self.pool.backend;
-        let mut offers = Vec::new();
-        if !was_main {
-            offers.extend(continued(chosen));
-        } else {
-            if device.is_some() {
-                offers.extend(continued(chosen));
-                self.open_main();
-            } else {
-                offers.push(continued(chosen).unwrap_or(Offer::Restart { backend: chosen }));
-                for strategy in self.strategies.values_mut() {
-                    if strategy.phase == Phase::Waiting {
-                        strategy.phase = Phase::Idle;
-                    }
-                }
-            }
-            let backend = BackendChoice::Cpu;
-            if device.unwrap_or(chosen) != backend {
-                offers.push(continued(backend).unwrap_or(Offer::Restart { backend }));
-            }
-        }
-        self.problems.push(Action::Problem {
-            strategy: executor.strategy,
-            error,
-            offers,
-        });
     }
 
     /// Sends a command to the runs that are in one of these phases, and puts them into another.
@@ -376,133 +264,6 @@ impl Scheduler {
                 run,
                 command,
             }));
-        }
-    }
-
-    /// Skips what waits for a model that will not come.
-    fn skip(&mut self) {
-        loop {
-            let hopeless = |strategy: &Strategy| {
-                let base = strategy.base.map(|base| self.strategies.get(&base));
-                strategy.phase == Phase::Waiting
-                    && base.is_some_and(|base| {
-                        base.is_none_or(|base| !base.has_model && !base.phase.is_to_come())
-                    })
-            };
-            let strategies = self.strategies.iter();
-            let found: Vec<Key> = strategies
-                .filter(|(_, strategy)| hopeless(strategy))
-                .map(|(key, _)| *key)
-                .collect();
-            if found.is_empty() {
-                return;
-            }
-            self.set_phases(&found, Phase::Skipped);
-        }
-    }
-
-    fn set_phases(&mut self, keys: &[Key], phase: Phase) {
-        for key in keys {
-            if let Some(strategy) = self.strategies.get_mut(key) {
-                strategy.phase = phase;
-            }
-        }
-    }
-
-    /// Gives executors what can be started.
-    fn assign(&mut self) {
-        let is_idle = !self.phases().any(|(_, phase)| phase.is_active());
-        // Nothing is left that could be resumed.
-        self.is_held &= !is_idle;
-        if self.is_held {
-            return;
-        }
-        for key in self.order.clone() {
-            if !self.can_start(key) || !self.pool.has_room() {
-                continue;
-            }
-            let executor = self.free_executor();
-            let Some(strategy) = self.strategies.get_mut(&key) else {
-                continue;
-            };
-            strategy.phase = Phase::Starting;
-            if !strategy.continues || strategy.run.is_none() {
-                self.runs += 1;
-                strategy.run = Some(self.runs);
-                strategy.checkpoint = None;
-            }
-            let Some(executor) = self.pool.get(executor) else {
-                continue;
-            };
-            executor.strategy = Some(key);
-            if executor.is_ready {
-                let id = executor.id;
-                self.start(id, key);
-            }
-        }
-        // Strategies that start from each other in a circle would wait for ever.
-        if !self.phases().any(|(_, phase)| phase.is_active()) {
-            let waiting = self.phases().filter(|(_, phase)| *phase == Phase::Waiting);
-            let waiting: Vec<Key> = waiting.map(|(key, _)| key).collect();
-            self.set_phases(&waiting, Phase::Skipped);
-        }
-    }
-
-    fn can_start(&self, key: Key) -> bool {
-        let is_there = |base: &Key| {
-            let base = self.strategies.get(base);
-            base.is_some_and(|base| base.phase == Phase::Finished && base.has_model)
-        };
-        self.strategies.get(&key).is_some_and(|strategy| {
-            strategy.phase == Phase::Waiting && strategy.base.as_ref().is_none_or(is_there)
-        })
-    }
-
-    /// An executor without a strategy, a new one if need be.
-    fn free_executor(&mut self) -> ExecutorId {
-        if self.pool.main.is_none() {
-            return self.open_main();
-        }
-        if let Some(free) = self.pool.free() {
-            return free;
-        }
-        let executor = self.pool.add();
-        self.work.push(Action::Open {
-            executor,
-            backend: self.pool.device.unwrap_or(self.pool.backend),
-            main: false,
-        });
-        executor
-    }
-
-    fn start(&mut self, executor: ExecutorId, key: Key) {
-        let Some(strategy) = self.strategies.get(&key) else {
-            return;
-        };
-        self.work.extend(strategy.run.map(|run| Action::Start {
-            executor,
-            strategy: key,
-            run,
-            base: strategy.base,
-            checkpoint: strategy.checkpoint,
-        }));
-    }
-
-    fn close_idle(&mut self) {
-        let idle = self.pool.take_idle().into_iter();
-        self.work
-            .extend(idle.map(|executor| Action::Close { executor }));
-    }
-
-    /// Finds the experiment's phase.
-    fn settle(&mut self) {
-        let has = |phase: Phase| self.phases().any(|(_, other)| other == phase);
-        if let Some(phase) = Phase::ACTIVE.into_iter().find(|phase| has(*phase)) {
-            self.phase = phase;
-        } else if self.phase.is_active() {
-            let ran = |phase: Phase| self.order.iter().any(|key| self.phase_of(*key) == phase);
-            let ended = [Phase::Failed, Phase::Finished].into_iter();
-            self.phase = ended.clone().find(|phase| ran(*phase)).unwrap_or_default();
         }
     }
 }

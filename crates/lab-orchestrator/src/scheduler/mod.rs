@@ -5,9 +5,11 @@
 //! [`Action`]s that follow. It knows no clock, no thread and no browser: the terminal and the page perform the same
 //! actions with executors of their own.
 
+mod dispatch;
 mod machine;
 mod phase;
 mod pool;
+mod reports;
 #[cfg(test)]
 mod tests;
 
@@ -106,6 +108,8 @@ pub enum Action {
     Changed { strategy: Key, phase: Phase },
     /// Show that the experiment is in another phase.
     ExperimentChanged(Phase),
+    /// Show that the main executor is lost. Where another takes its place, [`Action::Open`] follows.
+    MainLost,
     /// Show an error, and what can be done about it.
     Problem {
         /// The strategy whose run failed; none where an executor was lost that had none.

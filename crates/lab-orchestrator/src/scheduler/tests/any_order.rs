@@ -86,7 +86,7 @@ fn happen(world: &mut World, graph: &[Option<Key>], what: Happening) {
         Happening::Step => world.tell(Input::Step),
         Happening::Stop => {
             world.tell(Input::Stop);
-            let phases = world.told(0..graph.len());
+            let phases = world.phases_of(0..graph.len());
             assert!(!phases.contains(&Phase::Waiting), "a stop ends everything");
         }
         Happening::Cancel(key) => world.tell(Input::Cancel(key)),
@@ -141,7 +141,7 @@ proptest! {
             }
         }
         prop_assert!(!world.phase.is_active(), "{:?}", world.phases);
-        for phase in world.told(0..graph.len()) {
+        for phase in world.phases_of(0..graph.len()) {
             let is_final = matches!(phase, Phase::Idle | Phase::Finished | Phase::Failed | Phase::Skipped);
             prop_assert!(is_final, "{phase:?}");
         }
@@ -193,7 +193,7 @@ proptest! {
                 _ => Phase::Finished,
             });
         }
-        prop_assert_eq!(world.told(0..graph.len()), expected);
+        prop_assert_eq!(world.phases_of(0..graph.len()), expected);
         prop_assert_eq!(world.starts.len(), world.models.len() + world.errors.len(), "each is started once");
     }
 }

@@ -19,11 +19,14 @@ fn each_strategy_starts_after_its_base_and_as_many_at_a_time_as_allowed() {
     let mut world = begun(2);
     assert_eq!(world.running(), [0, 4]);
     assert_eq!(
-        world.told(0..5),
+        world.phases_of(0..5),
         [Starting, Waiting, Waiting, Waiting, Starting]
     );
     world.report(0, Report::Started);
-    assert_eq!((world.told([0]), world.phase), (vec![Running], Running));
+    assert_eq!(
+        (world.phases_of([0]), world.phase),
+        (vec![Running], Running)
+    );
     world.finish(0);
     assert_eq!(
         world.running(),
@@ -35,7 +38,7 @@ fn each_strategy_starts_after_its_base_and_as_many_at_a_time_as_allowed() {
     world.finish(1);
     world.finish(2);
     world.finish(3);
-    assert_eq!(world.told(0..5), [Finished; 5]);
+    assert_eq!(world.phases_of(0..5), [Finished; 5]);
     assert_eq!(world.phase, Finished);
     assert_eq!(world.executors.len(), 1, "the main one stands by");
 }
@@ -46,7 +49,7 @@ fn a_failure_skips_what_starts_from_it_and_nothing_else() {
     world.finish(0);
     world.fail(1, ErrorCode::NonFinite);
     assert_eq!(
-        world.told(0..5),
+        world.phases_of(0..5),
         [Finished, Failed, Starting, Skipped, Waiting]
     );
     world.finish(2);
@@ -61,7 +64,7 @@ fn a_run_without_a_model_skips_what_starts_from_it() {
     let mut world = begun(1);
     world.report(0, Report::Finished { has_model: false });
     assert_eq!(
-        world.told(0..5),
+        world.phases_of(0..5),
         [Finished, Skipped, Skipped, Skipped, Starting]
     );
 }
@@ -71,11 +74,11 @@ fn a_pause_holds_everything_and_a_step_moves_it() {
     let mut world = begun(2);
     world.report(0, Report::Started);
     world.tell(Input::Pause);
-    assert_eq!(world.told([0, 4]), [Pausing, Starting]);
+    assert_eq!(world.phases_of([0, 4]), [Pausing, Starting]);
     world.report(0, Report::Paused);
     world.report(4, Report::Started);
     assert_eq!(
-        world.told([4]),
+        world.phases_of([4]),
         [Pausing],
         "what starts meanwhile is paused"
     );
@@ -85,13 +88,13 @@ fn a_pause_holds_everything_and_a_step_moves_it() {
     world.report(0, Report::Paused);
     world.finish(0);
     assert_eq!(
-        world.told(0..5),
+        world.phases_of(0..5),
         [Finished, Waiting, Waiting, Waiting, Paused]
     );
     world.tell(Input::Resume);
-    assert_eq!(world.told([1]), [Starting]);
+    assert_eq!(world.phases_of([1]), [Starting]);
     world.report(4, Report::Resumed);
-    assert_eq!(world.told([4]), [Running]);
+    assert_eq!(world.phases_of([4]), [Running]);
     let commands = [
         (0, RunCommand::Pause),
         (4, RunCommand::Pause),
@@ -108,10 +111,13 @@ fn a_stop_ends_what_runs_and_forgets_what_waits() {
     world.report(0, Report::Started);
     world.tell(Input::Stop);
     world.tell(Input::Stop);
-    assert_eq!(world.told(0..5), [Stopping, Idle, Idle, Idle, Stopping]);
+    assert_eq!(
+        world.phases_of(0..5),
+        [Stopping, Idle, Idle, Idle, Stopping]
+    );
     assert_eq!(world.commands.len(), 2, "each is told once");
     world.report(0, Report::Paused);
-    assert_eq!(world.told([0]), [Stopping]);
+    assert_eq!(world.phases_of([0]), [Stopping]);
     world.finish(0);
     world.finish(4);
     assert_eq!((world.phase, world.starts.len()), (Finished, 2));
@@ -123,7 +129,7 @@ fn a_stop_before_anything_began_leaves_nothing() {
     world.tell(Input::Run(plan(&GRAPH)));
     assert_eq!(world.phase, Starting, "the device is still being opened");
     world.tell(Input::Stop);
-    assert_eq!((world.told(0..5), world.phase), (vec![Idle; 5], Idle));
+    assert_eq!((world.phases_of(0..5), world.phase), (vec![Idle; 5], Idle));
     world.all_ready();
     assert_eq!(world.starts, []);
 }
@@ -133,13 +139,13 @@ fn one_strategy_is_cancelled_and_the_others_go_on() {
     let mut world = begun(2);
     world.tell(Input::Cancel(1));
     assert_eq!(
-        world.told(0..5),
+        world.phases_of(0..5),
         [Starting, Idle, Waiting, Skipped, Starting]
     );
     world.tell(Input::Cancel(4));
     assert_eq!(world.commands, [(4, RunCommand::Stop)]);
     world.finish(0);
-    assert_eq!(world.told([2, 4]), [Starting, Stopping]);
+    assert_eq!(world.phases_of([2, 4]), [Starting, Stopping]);
 }
 
 #[test]
@@ -151,7 +157,7 @@ fn a_lost_executor_costs_its_run_which_continues_from_its_last_checkpoint() {
     world.report(0, Report::Checkpoint { step: 10 });
     world.lose(main, ErrorCode::Internal);
     assert_eq!(
-        world.told(0..5),
+        world.phases_of(0..5),
         [Failed, Skipped, Skipped, Skipped, Starting]
     );
     let offer = Offer::Continue {
@@ -166,11 +172,11 @@ fn a_lost_executor_costs_its_run_which_continues_from_its_last_checkpoint() {
     );
     assert_ne!(world.main(), main, "another takes its place");
     world.tell(offer.accept());
-    assert_eq!(world.told(0..4), [Starting, Waiting, Waiting, Waiting]);
+    assert_eq!(world.phases_of(0..4), [Starting, Waiting, Waiting, Waiting]);
     world.all_ready();
     assert_eq!(world.starts.last(), Some(&(0, 1, Some(10))), "the same run");
     world.finish(0);
-    assert_eq!(world.told([0, 1, 4]), [Finished, Starting, Starting]);
+    assert_eq!(world.phases_of([0, 1, 4]), [Finished, Starting, Starting]);
 }
 
 #[test]
@@ -179,7 +185,7 @@ fn an_executor_beside_the_main_one_is_not_replaced() {
     let (id, _) = world.of(4).unwrap();
     world.report(4, Report::Checkpoint { step: 3 });
     world.lose(id, ErrorCode::Internal);
-    assert_eq!(world.told([0, 4]), [Starting, Failed]);
+    assert_eq!(world.phases_of([0, 4]), [Starting, Failed]);
     assert!(matches!(
         world.offers[..],
         [Offer::Continue {
@@ -221,7 +227,7 @@ fn an_executor_that_never_was_ready_is_left_to_the_user() {
     let main = world.main();
     world.tell(Input::Run(plan(&GRAPH)));
     world.lose(main, ErrorCode::Internal);
-    assert_eq!(world.told(0..5), [Failed, Idle, Idle, Idle, Idle]);
+    assert_eq!(world.phases_of(0..5), [Failed, Idle, Idle, Idle, Idle]);
     assert_eq!((world.phase, world.executors.len()), (Failed, 0));
     let restart = |backend| Offer::Restart { backend };
     assert_eq!(
@@ -252,7 +258,10 @@ fn results_that_were_kept_are_started_from() {
         run: Some(7),
         has_model: true,
     });
-    assert_eq!((world.told([0]), world.phase), (vec![Finished], Finished));
+    assert_eq!(
+        (world.phases_of([0]), world.phase),
+        (vec![Finished], Finished)
+    );
     let (_, after) = plan(&[None, Some(0)])
         .split_first()
         .map(|(a, b)| (*a, b.to_vec()))
@@ -262,7 +271,7 @@ fn results_that_were_kept_are_started_from() {
     world.finish(1);
     world.tell(Input::Unloaded(0));
     world.tell(Input::Run(after));
-    assert_eq!(world.told([0, 1]), [Idle, Skipped]);
+    assert_eq!(world.phases_of([0, 1]), [Idle, Skipped]);
     world.tell(Input::Forget);
     assert_eq!(world.scheduler.phase(), Idle);
 }
@@ -293,7 +302,7 @@ fn a_circle_is_skipped() {
     let mut world = World::new(1);
     world.all_ready();
     world.tell(Input::Run(plan(&[Some(1), Some(0)])));
-    assert_eq!(world.told(0..2), [Skipped, Skipped]);
+    assert_eq!(world.phases_of(0..2), [Skipped, Skipped]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct Executor {
 pub struct World {
     pub scheduler: Scheduler,
     pub executors: BTreeMap<ExecutorId, Executor>,
-    /// What the strategies' phases are, as they were told.
+    /// What the strategies' phases are, as they were shown.
     pub phases: BTreeMap<Key, Phase>,
     pub phase: Phase,
     pub models: BTreeSet<Key>,
@@ -85,7 +85,7 @@ impl World {
         }
         assert_eq!(self.phase, self.scheduler.phase());
         for (key, phase) in &self.phases {
-            assert_eq!(*phase, self.scheduler.phase_of(*key), "{key} was not told");
+            assert_eq!(*phase, self.scheduler.phase_of(*key), "{key} was not shown");
         }
     }
 
@@ -95,6 +95,7 @@ impl World {
                 assert_ne!(self.phases.insert(strategy, phase), Some(phase));
             }
             Action::ExperimentChanged(phase) => self.phase = phase,
+            Action::MainLost => {}
             Action::Problem {
                 strategy,
                 error,
@@ -236,7 +237,7 @@ impl World {
         Some(*executors.find(|(_, executor)| of(executor))?.0)
     }
 
-    pub fn told(&self, strategies: impl IntoIterator<Item = Key>) -> Vec<Phase> {
+    pub fn phases_of(&self, strategies: impl IntoIterator<Item = Key>) -> Vec<Phase> {
         let phase = |key: Key| self.phases.get(&key).copied().unwrap_or_default();
         strategies.into_iter().map(phase).collect()
     }

@@ -1,7 +1,7 @@
 //! Runs made right here, in the task that asks for them.
 
-use crate::Executor;
 use async_trait::async_trait;
+use lab_orchestrator::{Executor, RunStore};
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult,
 };
@@ -38,6 +38,7 @@ impl Executor for LocalExecutor {
         experiment: &ExperimentConfig,
         strategy: &str,
         base: Vec<ModelFile>,
+        checkpoint: Option<Vec<u8>>,
     ) -> Result<RunResult, LabError> {
         let prepared = prepare(
             &self.registry,
@@ -55,7 +56,7 @@ impl Executor for LocalExecutor {
             ..self.platform.clone()
         };
         let run = strategy.to_owned();
-        let outcome = prepared.execute(run.clone(), platform, None).await;
+        let outcome = prepared.execute(run.clone(), platform, checkpoint).await;
         let records = recorder.records.take();
         self.records.borrow_mut().insert(run, records);
         outcome
@@ -64,7 +65,9 @@ impl Executor for LocalExecutor {
     fn check(&self, experiment: &ExperimentConfig) -> Result<(), LabError> {
         check(&self.registry, experiment, &self.text)
     }
+}
 
+impl RunStore for LocalExecutor {
     fn metrics(
         &self,
         _experiment: &ExperimentConfig,
