@@ -19,7 +19,14 @@ const LAYERS: [&[&str]; 6] = [
     &["lab-cli", "lab-js"],
 ];
 /// Crates outside the layers with what they may use of ours; the tests may use everything.
-const OUTSIDE: [(&str, &[&str]); 2] = [("lab-web", &["lab-protocol"]), ("xtask", &[])];
+const OUTSIDE: [(&str, &[&str]); 3] = [
+    ("lab-client", &["lab-protocol", "lab-orchestrator"]),
+    (
+        "lab-web",
+        &["lab-protocol", "lab-orchestrator", "lab-client"],
+    ),
+    ("xtask", &[]),
+];
 const TESTS: &str = "lab-tests";
 
 // These two lists are searched for as text. Clippy's `disallowed-methods` would say the same natively, but it does not
@@ -88,18 +95,22 @@ fn the_protocol_stands_on_no_tensors_and_no_browser() {
 }
 
 #[test]
-fn the_page_links_no_tensors_and_nothing_of_ours_but_the_protocol() {
-    let used = transitive(&metadata(), "lab-web");
-    assert!(
-        used.contains("lab-protocol"),
-        "the page speaks the protocol: {used:?}"
-    );
-    assert_none(&used, "lab-web", &["burn", "cubecl", "wgpu"]);
-    let other: Vec<_> = used
-        .iter()
-        .filter(|name| name.starts_with("lab-") && !name.starts_with("lab-protocol"))
-        .collect();
-    assert!(other.is_empty(), "lab-web reaches {other:?}");
+fn the_orchestrator_the_client_and_the_page_link_no_tensors() {
+    let metadata = metadata();
+    for name in ["lab-orchestrator", "lab-client", "lab-web"] {
+        let used = transitive(&metadata, name);
+        assert!(
+            used.contains("lab-protocol"),
+            "{name} speaks the protocol: {used:?}"
+        );
+        assert_none(&used, name, &["burn", "cubecl", "wgpu"]);
+        let known = ["lab-orchestrator", "lab-client"];
+        let ours = used.iter().filter(|other| other.starts_with("lab-"));
+        let others: Vec<_> = ours
+            .filter(|other| !other.starts_with("lab-protocol") && !known.contains(&other.as_str()))
+            .collect();
+        assert!(others.is_empty(), "{name} reaches {others:?}");
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn Logo() -> impl IntoView {
 
 /// Brings the page into its first state: the worker starts while the quick start is loaded.
 async fn open(lab: Lab) {
-    lab.start_worker(BackendChoice::Auto);
+    lab.client().use_backend(BackendChoice::Auto);
     if !open_address(lab).await {
         load_example(lab, "quickstart").await;
     }

@@ -5,7 +5,7 @@ use crate::chart::Stroke;
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
 use crate::runs::Run;
-use crate::worker::{Cargo, Files};
+use lab_client::{Attachments, Files};
 use lab_protocol::{Command, LabError};
 use leptos::prelude::*;
 
@@ -40,7 +40,7 @@ impl Asked {
 /// The strategies that have made a model, in the experiment's order.
 pub(crate) fn with_model(lab: Lab) -> Vec<StrategyForm> {
     let mut forms = lab.form.strategies.get();
-    forms.retain(|form| form.run.result.with(Option::is_some) && form.run.has_model());
+    forms.retain(|form| form.run.result.with(Option::is_some) && lab.has_model(form));
     forms
 }
 
@@ -79,17 +79,17 @@ impl Lab {
             base: Vec::new(),
             prompt,
         };
-        let cargo = Cargo {
+        let attachments = Attachments {
             base,
             checkpoint: None,
         };
-        self.send(&command, &cargo);
+        self.client().send(&command, &attachments);
     }
 
     /// The run of a strategy, and the files that it has made.
     pub(crate) fn made(&self, key: usize) -> Option<(Run, Files)> {
         let run = self.form.strategy(key)?.run;
-        Some((run.run.get_untracked()?, run.files.get_value()))
+        Some((run.run.get_untracked()?, self.client().files(key)))
     }
 
     /// Counts what models are asked once they are done.
@@ -137,7 +137,8 @@ impl Lab {
             }
         });
         if !under_way.is_empty() {
-            self.send(&Command::Stop { run: under_way }, &Cargo::default());
+            let stop = Command::Stop { run: under_way };
+            self.client().send(&stop, &Attachments::default());
         }
     }
 }

@@ -4,8 +4,7 @@ use crate::app::use_lab;
 use crate::base_model::{self, Needs};
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
-use crate::runs::Phase;
-use crate::worker::Files;
+use lab_client::Files;
 use lab_protocol::LabError;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -87,15 +86,13 @@ fn done(
     match read {
         Ok((files, needs)) => {
             said.set(needs.told());
-            form.run.files.set_value(files);
-            form.run.phase.set(Phase::Finished);
+            lab.client().load(form.key, None, files);
             form.run.revision.update(|revision| *revision += 1);
             lab.store.input_changed();
         }
         Err(error) => {
             said.set(String::new());
-            form.run.files.set_value(Files::default());
-            form.run.phase.set(Phase::Idle);
+            lab.client().unload(form.key);
             lab.store.fail_with(error);
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::format::{bytes, count};
 use crate::platform;
-use crate::worker::Files;
 use js_sys::Uint8Array;
+use lab_client::Files;
 use lab_protocol::{ErrorCode, LabError, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -6,7 +6,7 @@ use crate::ask::with_model;
 use crate::experiment::StrategyForm;
 use crate::kinds::PREFERENCES;
 use crate::lab::Lab;
-use crate::worker::Cargo;
+use lab_client::Attachments;
 use lab_protocol::{Command, LabError, Place, PreferenceExample};
 use leptos::prelude::*;
 
@@ -73,11 +73,11 @@ impl Lab {
             prompt,
             seed: seed as u64,
         };
-        let cargo = Cargo {
+        let attachments = Attachments {
             base,
             checkpoint: None,
         };
-        self.send(&command, &cargo);
+        self.client().send(&command, &attachments);
     }
 
     /// Whether the worker was asked for two answers under this id.

@@ -36,7 +36,7 @@ pub struct DataState {
     /// The text that the form names; none while it is being fetched.
     pub text: Memo<Option<Result<Arc<str>, LabError>>>,
     /// Tells texts apart.
-    pub mark: Memo<u64>,
+    pub fingerprint: Memo<u64>,
 }
 
 impl DataState {
@@ -59,7 +59,7 @@ impl DataState {
                 }
             })),
         });
-        let mark = Memo::new(move |_| {
+        let fingerprint = Memo::new(move |_| {
             let mut hasher = std::hash::DefaultHasher::new();
             text.with(|text| match text {
                 Some(Ok(text)) => text.hash(&mut hasher),
@@ -73,7 +73,7 @@ impl DataState {
             file,
             fetched,
             text,
-            mark,
+            fingerprint,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which device computes, why, and the choice of another.
 
 use crate::app::use_lab;
-use crate::worker::backend_name;
+use lab_client::backend_name;
 use lab_protocol::{BackendChoice, DeviceInfo};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -55,7 +55,7 @@ pub fn DeviceControls() -> impl IntoView {
             .find(|(choice, _)| backend_name(*choice) == value)
         {
             store.problem.set(None);
-            lab.start_worker(*choice);
+            lab.client().use_backend(*choice);
         }
     };
     // The focus has left when what takes it is not inside.

@@ -3,7 +3,8 @@
 use crate::app::use_lab;
 use crate::lab::field_id;
 use crate::platform;
-use crate::store::{Offer, Problem};
+use crate::store::Problem;
+use lab_orchestrator::scheduler::Offer;
 use lab_protocol::BackendChoice;
 use leptos::prelude::*;
 

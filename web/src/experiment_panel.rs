@@ -43,7 +43,7 @@ pub fn take(lab: Lab, bytes: Vec<u8>) -> bool {
             lab.store.input_changed();
             lab.forget();
             if backend != BackendChoice::Auto && backend != lab.store.backend.get_untracked() {
-                lab.start_worker(backend);
+                lab.client().use_backend(backend);
             }
             true
         }

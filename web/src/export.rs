@@ -3,8 +3,8 @@
 use crate::compare::results;
 use crate::lab::Lab;
 use crate::result_panel::run_record;
-use crate::worker::Files;
 use js_sys::{Array, Uint8Array};
+use lab_client::Files;
 use lab_protocol::{Comparison, LabError};
 use leptos::prelude::*;
 use serde::Serialize;
@@ -66,7 +66,7 @@ fn files(lab: Lab) -> Result<Files, LabError> {
     }
     for form in &forms {
         let folder = file_name(&form.name.get());
-        let made = form.run.files.get_value().0;
+        let made = lab.client().files(form.key).0;
         files.extend(
             made.into_iter()
                 .map(|(path, bytes)| (format!("{folder}/{path}"), bytes)),

@@ -1,39 +1,25 @@
-//! Finished runs, kept in the browser's database so that they outlive the page.
+//! Finished runs that are kept, and experiments that are opened again with them.
 
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
 use crate::platform;
-use crate::runs::{Phase, Run};
-use crate::worker::Files;
-use js_sys::{Array, Reflect};
+use crate::runs::Run;
+use lab_client::database;
+use lab_orchestrator::plan::Recipe;
 use lab_protocol::{
     DeviceInfo, ErrorCode, ExperimentConfig, LabError, MetricRecord, RunInfo, RunResult, from_json,
 };
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
-use wasm_bindgen::prelude::*;
-
-#[wasm_bindgen(module = "/src/history.js")]
-extern "C" {
-    /// See `history.js`.
-    #[wasm_bindgen(catch, js_name = saveRun)]
-    async fn save_run(id: &str, about: &str, metrics: &str, files: Array) -> Result<(), JsValue>;
-    #[wasm_bindgen(catch, js_name = listRuns)]
-    async fn list_runs() -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch, js_name = loadRun)]
-    async fn load_run(id: &str) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch, js_name = removeRuns)]
-    async fn remove_runs(ids: Array) -> Result<(), JsValue>;
-    #[wasm_bindgen(js_name = isFull)]
-    fn is_full(error: &JsValue) -> bool;
-}
 
 /// What is kept of a run beside its metrics and files.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     /// The experiment as it was opened; runs of it are kept together.
-    pub book: String,
+    #[serde(alias = "book")]
+    pub opened: String,
     /// Milliseconds since 1970-01-01 UTC.
     pub saved: u64,
     run: String,
@@ -44,9 +30,16 @@ pub struct Kept {
     text: String,
     data_hash: Option<String>,
     device: Option<DeviceInfo>,
-    recipe: String,
+    #[serde(deserialize_with = "recipe")]
+    recipe: Recipe,
     info: Option<RunInfo>,
     pub result: RunResult,
+}
+
+/// A recipe that an earlier version wrote cannot be read. The run is then shown as of other settings.
+fn recipe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Recipe, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// An entry of the list.
@@ -58,20 +51,18 @@ pub struct Entry {
     pub size: f64,
 }
 
-/// The runs of one opened experiment, latest first among such.
+/// The runs of one opened experiment.
 #[derive(Clone, PartialEq)]
-pub struct Book {
+pub struct KeptExperiment {
     pub id: String,
     pub entries: Vec<Entry>,
 }
 
-impl Book {
+impl KeptExperiment {
+    /// When the last of its runs was saved.
     pub fn saved(&self) -> u64 {
-        self.entries
-            .iter()
-            .map(|entry| entry.kept.saved)
-            .max()
-            .unwrap_or_default()
+        let saved = self.entries.iter().map(|entry| entry.kept.saved);
+        saved.max().unwrap_or_default()
     }
 
     pub fn size(&self) -> usize {
@@ -79,25 +70,22 @@ impl Book {
     }
 }
 
-/// Keeps a finished run. What goes wrong is told, and costs nothing but the keeping.
+/// Keeps a finished run. An error is shown, and costs nothing but the keeping.
 pub async fn keep(lab: Lab, form: StrategyForm) {
     let run = form.run;
     let (Some(about), Some(result)) = (run.run.get_untracked(), run.result.get_untracked()) else {
         return;
     };
     let own = about.experiment.data.source == lab_protocol::DataSource::User;
-    let book = lab.inner.with_value(|inner| inner.book.clone());
+    let text = if own { &*about.text } else { "" };
+    let opened = lab.inner.with_value(|inner| inner.experiment.clone());
     let kept = Kept {
-        book: book.clone(),
+        opened: opened.clone(),
         saved: platform::now(),
         run: about.id,
         strategy: about.strategy,
         experiment: about.experiment,
-        text: if own {
-            about.text.to_string()
-        } else {
-            String::new()
-        },
+        text: text.to_owned(),
         data_hash: about.data_hash,
         device: about.device,
         recipe: about.recipe,
@@ -108,112 +96,80 @@ pub async fn keep(lab: Lab, form: StrategyForm) {
         return;
     };
     let metrics = run.log.with_value(|log| log.jsonl());
-    let files = run.files.with_value(Files::to_js);
-    let id = format!("{book}/{}", kept.strategy);
-    if let Err(error) = save_run(&id, &about, &metrics, files).await {
-        lab.store.notice.set(Some(told(&error)));
+    let id = format!("{opened}/{}", kept.strategy);
+    let files = lab.client().files(form.key);
+    if let Err(error) = database::save(&id, &about, &metrics, &files).await {
+        let notice = format!("{}. {}", error.message, error.hint);
+        lab.store.notice.set(Some(notice));
     }
     lab.store.kept.update(|changes| *changes += 1);
 }
 
-fn told(error: &JsValue) -> String {
-    if is_full(error) {
-        "The run could not be kept for later: the browser's storage is full. Delete older runs below, or take its files home.".to_owned()
-    } else {
-        "The run could not be kept for later: the browser does not allow this page to store it."
-            .to_owned()
-    }
-}
-
-/// All that is kept, latest first; nothing where the browser allows no storage.
-pub async fn books() -> Vec<Book> {
-    let Ok(listed) = list_runs().await else {
-        return Vec::new();
-    };
-    let mut books: Vec<Book> = Vec::new();
-    for value in Array::from(&listed).iter() {
-        let get = |key: &str| Reflect::get(&value, &key.into()).ok();
-        let text = |key: &str| get(key)?.as_string();
+/// All experiments that are kept, latest first; none where the browser allows no storage.
+pub async fn experiments() -> Vec<KeptExperiment> {
+    let mut experiments: Vec<KeptExperiment> = Vec::new();
+    for stored in database::list().await {
         // An entry of another version of the page cannot be read: it is left where it is.
-        let kept = text("about").and_then(|about| from_json::<Kept>(&about).ok());
-        let (Some(id), Some(kept)) = (text("id"), kept) else {
+        let Ok(kept) = from_json::<Kept>(&stored.about) else {
             continue;
         };
-        let size = get("size")
-            .and_then(|size| size.as_f64())
-            .unwrap_or_default();
-        let entry = Entry { id, kept, size };
-        match books.iter_mut().find(|book| book.id == entry.kept.book) {
-            Some(book) => book.entries.push(entry),
-            None => books.push(Book {
-                id: entry.kept.book.clone(),
+        let entry = Entry {
+            id: stored.id,
+            kept,
+            size: stored.size,
+        };
+        let same = |other: &&mut KeptExperiment| other.id == entry.kept.opened;
+        match experiments.iter_mut().find(same) {
+            Some(experiment) => experiment.entries.push(entry),
+            None => experiments.push(KeptExperiment {
+                id: entry.kept.opened.clone(),
                 entries: vec![entry],
             }),
         }
     }
-    books.sort_by_key(|book| std::cmp::Reverse(book.saved()));
-    books
+    experiments.sort_by_key(|experiment| std::cmp::Reverse(experiment.saved()));
+    experiments
 }
 
-pub async fn delete(book: &Book) {
-    let ids = book.entries.iter().map(|entry| JsValue::from(&entry.id));
-    // What cannot be deleted stays in the list.
-    let _ = remove_runs(ids.collect()).await;
+pub async fn delete(experiment: &KeptExperiment) {
+    database::remove(experiment.entries.iter().map(|entry| entry.id.as_str())).await;
 }
 
 /// Opens an experiment with the runs that are kept of it.
-pub async fn open(lab: Lab, book: Book) -> Result<(), LabError> {
-    let newest = book.entries.iter().max_by_key(|entry| entry.kept.saved);
+pub async fn open(lab: Lab, experiment: KeptExperiment) -> Result<(), LabError> {
+    let newest = experiment
+        .entries
+        .iter()
+        .max_by_key(|entry| entry.kept.saved);
     let Some(newest) = newest.map(|entry| entry.kept.clone()) else {
         return Ok(());
     };
     lab.form.load(newest.experiment.clone())?;
     lab.forget();
     if !newest.text.is_empty() {
-        lab.data.set_own(
-            lab.form,
-            newest.experiment.data.name,
-            Arc::from(newest.text),
-        );
+        let (name, text) = (newest.experiment.data.name, Arc::from(newest.text));
+        lab.data.set_own(lab.form, name, text);
     }
-    let mut last = 0;
-    for entry in book.entries {
+    for entry in experiment.entries {
         let forms = lab.form.strategies.get_untracked();
         let named = |form: &&StrategyForm| form.name.get_untracked() == entry.kept.strategy;
-        let Some(form) = forms.iter().find(named) else {
-            continue;
-        };
-        last = last.max(number(&entry.kept.run));
-        restore(form, entry).await?;
+        if let Some(form) = forms.iter().find(named) {
+            restore(lab, form, entry).await?;
+        }
     }
-    lab.inner.update_value(|inner| {
-        inner.book = book.id;
-        inner.runs = inner.runs.max(last);
-    });
-    lab.store.phase.set(Phase::Finished);
+    lab.inner
+        .update_value(|inner| inner.experiment = experiment.id);
     Ok(())
 }
 
-/// The number of `run-7`, so that later runs get other ids.
-fn number(run: &str) -> usize {
-    run.rsplit('-')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
-}
-
-async fn restore(form: &StrategyForm, entry: Entry) -> Result<(), LabError> {
-    let gone = || {
-        LabError::new(
+async fn restore(lab: Lab, form: &StrategyForm, entry: Entry) -> Result<(), LabError> {
+    let Some((metrics, files)) = database::load(&entry.id).await else {
+        return Err(LabError::new(
             ErrorCode::Io,
-            format!("the run of \"{}\" could not be read", entry.kept.strategy),
-            "The browser may have cleared its storage; run it again.",
-        )
+            format!("The run of \"{}\" could not be read", entry.kept.strategy),
+            "The browser may have cleared its storage. Run it again.",
+        ));
     };
-    let parts = load_run(&entry.id).await.map_err(|_| gone())?;
-    let get = |key: &str| Reflect::get(&parts, &key.into()).map_err(|_| gone());
-    let metrics = get("metrics")?.as_string().unwrap_or_default();
-    let files = Files::from_js(&get("files")?).unwrap_or_default();
     let (run, kept) = (form.run, entry.kept);
     run.clear();
     run.log.update_value(|log| {
@@ -226,6 +182,7 @@ async fn restore(form: &StrategyForm, entry: Entry) -> Result<(), LabError> {
         log.begin(tokens, 0, start);
         records.for_each(|record| log.push(&record));
     });
+    let id = kept.run.clone();
     run.run.set(Some(Run {
         id: kept.run,
         text: Arc::from(kept.text),
@@ -236,9 +193,8 @@ async fn restore(form: &StrategyForm, entry: Entry) -> Result<(), LabError> {
         recipe: kept.recipe,
     }));
     run.info.set(kept.info);
-    run.files.set_value(files);
     run.result.set(Some(kept.result));
-    run.phase.set(Phase::Finished);
+    lab.client().load(form.key, Some(&id), files);
     run.revision.update(|revision| *revision += 1);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::app::use_lab;
 use crate::format::bytes;
-use crate::history::{self, Book};
+use crate::history::{self, KeptExperiment};
 use crate::metrics;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -10,24 +10,25 @@ use leptos::task::spawn_local;
 #[component]
 pub fn HistorySection() -> impl IntoView {
     let lab = use_lab();
-    let books = RwSignal::new(Vec::<Book>::new());
+    let experiments = RwSignal::new(Vec::<KeptExperiment>::new());
     Effect::new(move || {
         lab.store.kept.track();
-        spawn_local(async move { books.set(history::books().await) });
+        spawn_local(async move { experiments.set(history::experiments().await) });
     });
     let used = move || {
-        let used = books.with(|books| books.iter().map(Book::size).sum());
+        let used =
+            experiments.with(|experiments| experiments.iter().map(KeptExperiment::size).sum());
         format!("{} of this browser's storage", bytes(used))
     };
     view! {
-        <Show when=move || books.with(|books| !books.is_empty())>
+        <Show when=move || experiments.with(|experiments| !experiments.is_empty())>
             <section class="card history" aria-labelledby="history-title">
                 <div class="chart-head">
                     <h2 id="history-title">"Earlier runs"</h2>
                     <p class="muted">{used}</p>
                 </div>
                 <ul class="books">
-                    {move || books.get().into_iter().map(|book| view! { <Item book/> }).collect_view()}
+                    {move || experiments.get().into_iter().map(|kept| view! { <Item kept/> }).collect_view()}
                 </ul>
             </section>
         </Show>
@@ -35,19 +36,19 @@ pub fn HistorySection() -> impl IntoView {
 }
 
 #[component]
-fn Item(book: Book) -> impl IntoView {
+fn Item(kept: KeptExperiment) -> impl IntoView {
     let lab = use_lab();
     let active = Memo::new(move |_| lab.store.phase.get().is_active());
-    let name = book
+    let name = kept
         .entries
         .first()
         .map(|entry| entry.kept.experiment.name.clone())
         .unwrap_or_default();
-    let results: Vec<_> = book
+    let results: Vec<_> = kept
         .entries
         .iter()
         .map(|entry| {
-            let kept = &entry.kept;
+            let run = &entry.kept;
             let figure = [
                 "held_out/unseen_questions",
                 "validation_loss",
@@ -55,36 +56,36 @@ fn Item(book: Book) -> impl IntoView {
                 "loss",
             ]
             .iter()
-            .find_map(|name| Some((name, kept.result.metrics.get(*name)?)));
+            .find_map(|name| Some((name, run.result.metrics.get(*name)?)));
             match figure {
                 Some((name, value)) => format!(
                     "{}: {} {}",
-                    kept.strategy,
+                    run.strategy,
                     metrics::title_in_sentence(name),
                     crate::format::metric(*value)
                 ),
-                None => kept.strategy.clone(),
+                None => run.strategy.clone(),
             }
         })
         .collect();
-    let when = js_sys::Date::new(&(book.saved() as f64).into())
+    let when = js_sys::Date::new(&(kept.saved() as f64).into())
         .to_locale_string("default", &wasm_bindgen::JsValue::UNDEFINED);
-    let about = format!("{}, {}", String::from(when), bytes(book.size()));
+    let about = format!("{}, {}", String::from(when), bytes(kept.size()));
     let label = name.clone();
-    let (opened, deleted) = (book.clone(), book);
+    let (opened, deleted) = (kept.clone(), kept);
     let open = move |_| {
-        let book = opened.clone();
+        let kept = opened.clone();
         spawn_local(async move {
-            match history::open(lab, book).await {
+            match history::open(lab, kept).await {
                 Ok(()) => crate::platform::focus("primary"),
                 Err(error) => lab.store.fail_with(error),
             }
         });
     };
     let delete = move |_| {
-        let book = deleted.clone();
+        let kept = deleted.clone();
         spawn_local(async move {
-            history::delete(&book).await;
+            history::delete(&kept).await;
             lab.store.kept.update(|changes| *changes += 1);
         });
     };

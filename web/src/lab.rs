@@ -1,18 +1,18 @@
-//! What the user wants: an experiment run, its runs paused and stopped. Who runs them is in `workers`, what
-//! is reported in `reports`, which strategy comes next in `queue`.
+//! What the user wants: an experiment run, its runs paused and stopped. The client does it; what it reports becomes
+//! signals in `changes`.
 
+use crate::changes::Unseen;
 use crate::data::DataState;
 use crate::experiment::{ExperimentForm, StrategyForm};
+use crate::kinds::ENDPOINT;
 use crate::platform;
-use crate::queue::{Entry, Session};
-use crate::reports::Unseen;
 use crate::runs::Phase;
-use crate::store::{Offer, Store};
-use crate::worker::Cargo;
-use crate::workers::Workers;
-use lab_protocol::{Command, GenerateRequest, LabError};
+use crate::store::Store;
+use lab_client::{Client, Experiment, Options, StrategyRun};
+use lab_orchestrator::scheduler::{Key, Offer};
+use lab_protocol::{GenerateRequest, LabError, Secret};
 use leptos::prelude::*;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The page's controller, with all its state. Copy: everything in it lives as long as the page.
@@ -21,21 +21,15 @@ pub struct Lab {
     pub store: Store,
     pub form: ExperimentForm,
     pub data: DataState,
+    client: StoredValue<Client, LocalStorage>,
     pub(crate) inner: StoredValue<Inner, LocalStorage>,
 }
 
 /// What no view reads.
 #[derive(Default)]
 pub(crate) struct Inner {
-    pub workers: Workers,
-    /// Runs are paused as soon as they have begun, and no other begins.
-    pub held: bool,
-    /// The strategies whose turn is still to come.
-    pub queue: VecDeque<Entry>,
-    pub session: Option<Session>,
-    pub runs: usize,
     /// Names the experiment as it was opened, in what is kept.
-    pub book: String,
+    pub experiment: String,
     pub samples: usize,
     /// Questions to models that are done, so that each has an id of its own.
     pub questions: usize,
@@ -46,13 +40,85 @@ pub(crate) struct Inner {
 impl Lab {
     pub fn new() -> Self {
         let form = ExperimentForm::new();
-        form.outside.set(!platform::modules().is_empty());
-        Self {
+        let modules = platform::modules();
+        form.outside.set(!modules.is_empty());
+        let client = Client::new(Options {
+            worker: "worker/worker.js".to_owned(),
+            modules,
+        });
+        let lab = Self {
             store: Store::new(),
             form,
             data: DataState::new(form),
+            client: StoredValue::new_local(client.clone()),
             inner: StoredValue::new_local(Inner::default()),
+        };
+        client.on_change(move |change| lab.changed(change));
+        lab
+    }
+
+    /// Runs experiments in workers.
+    pub fn client(&self) -> Client {
+        self.client.get_value()
+    }
+
+    /// Runs what is not done yet; when everything is, all of it again.
+    pub fn run(&self) {
+        let outdated = untrack(|| self.outdated());
+        let all = outdated.is_empty();
+        self.run_these(|key| all || outdated.contains(&key));
+    }
+
+    /// Runs this strategy again, and what starts from it.
+    pub fn run_from(&self, key: Key) {
+        let wanted: BTreeSet<Key> = untrack(|| self.rerun(key));
+        self.run_these(|key| wanted.contains(&key));
+    }
+
+    fn run_these(&self, wanted: impl Fn(Key) -> bool) {
+        let store = self.store;
+        if store.phase.get_untracked().is_active() {
+            return;
         }
+        store.problem.set(None);
+        store.notice.set(None);
+        let experiment = untrack(|| self.form.build(store.backend.get_untracked()));
+        let ready = experiment.and_then(|experiment| {
+            let order = experiment.order()?;
+            Ok((experiment, order, self.data.ready()?))
+        });
+        let (config, order, text) = match ready {
+            Ok(ready) => ready,
+            Err(error) => return self.refuse(error),
+        };
+        let forms = self.form.strategies.get_untracked();
+        let forms = order.into_iter().filter_map(|index| forms.get(index));
+        let forms = forms.filter(|form| form.kind.runs && wanted(form.key));
+        let strategies = forms.map(|form| {
+            form.run.clear();
+            StrategyRun {
+                key: form.key,
+                name: form.name.get_untracked(),
+                base: form.from.get_untracked(),
+                endpoint_key: self.endpoint_key(form),
+            }
+        });
+        let strategies = strategies.collect();
+        store.chosen.set(None);
+        store.current.set(None);
+        self.client().run(Experiment {
+            config,
+            text,
+            strategies,
+        });
+    }
+
+    /// What the user has typed for the endpoint, where the strategy asks one.
+    fn endpoint_key(&self, form: &StrategyForm) -> Option<Secret> {
+        let asks = form.value_at(ENDPOINT)?.get_untracked() == "true";
+        let key = self.store.endpoint_key.get_untracked();
+        let key = key.trim();
+        (asks && !key.is_empty()).then(|| Secret(key.to_owned()))
     }
 
     /// Shows an error of the input and moves to the field that it names.
@@ -68,21 +134,12 @@ impl Lab {
     /// Takes up an offer that an error came with.
     pub fn accept(&self, offer: Offer) {
         self.store.problem.set(None);
-        match offer {
-            Offer::Restart { backend } => self.start_worker(backend),
-            Offer::Continue { key, backend, .. } => {
-                if backend != self.store.backend.get_untracked() {
-                    self.start_worker(backend);
-                }
-                self.resume(key);
-            }
-        }
+        self.client().accept(offer);
     }
 
     /// Lets go of what was run: the form holds another experiment now.
     pub fn forget(&self) {
         let store = self.store;
-        store.phase.set(Phase::Idle);
         store.current.set(None);
         store.chosen.set(None);
         store.topic.set(None);
@@ -90,26 +147,16 @@ impl Lab {
         self.stop_asking();
         store.asked_all.set(None);
         store.vote.set(None);
-        self.inner.update_value(|inner| {
-            inner.session = None;
-            inner.book = platform::new_id();
-        });
+        self.client().forget();
+        self.inner
+            .update_value(|inner| inner.experiment = platform::new_id());
     }
 
     /// Pauses the runs under way, or resumes them.
     pub fn pause_or_resume(&self) {
         match self.store.phase.get_untracked() {
-            Phase::Running => {
-                self.inner.update_value(|inner| inner.held = true);
-                self.command(Phase::Running, Some(Phase::Pausing), |run| Command::Pause {
-                    run,
-                });
-            }
-            Phase::Paused => {
-                self.inner.update_value(|inner| inner.held = false);
-                self.command(Phase::Paused, None, |run| Command::Resume { run });
-                self.next();
-            }
+            Phase::Running => self.client().pause(),
+            Phase::Paused => self.client().resume(),
             _ => {}
         }
     }
@@ -117,30 +164,13 @@ impl Lab {
     /// One step of what is paused.
     pub fn step(&self) {
         if self.store.phase.get_untracked() == Phase::Paused {
-            self.command(Phase::Paused, None, |run| Command::Step { run });
+            self.client().step();
         }
     }
 
     /// Ends the runs under way, and lets those that wait go.
     pub fn stop(&self) {
-        self.empty_queue();
-        for key in self.take_back() {
-            if let Some(form) = self.form.strategy(key) {
-                form.run.phase.set(Phase::Idle);
-            }
-        }
-        for phase in [
-            Phase::Starting,
-            Phase::Running,
-            Phase::Pausing,
-            Phase::Paused,
-        ] {
-            self.command(phase, Some(Phase::Stopping), |run| Command::Stop { run });
-        }
-        if self.active().is_empty() {
-            self.end_idle_workers();
-            self.store.phase.set(Phase::Idle);
-        }
+        self.client().stop();
     }
 
     /// Asks the model of the run that is looked at to continue `request.prompt`.
@@ -152,13 +182,7 @@ impl Lab {
         self.store
             .asked
             .set(Some((form.key, request.prompt.clone())));
-        self.command_to(&form, |run| Command::Generate { run, request });
-    }
-
-    /// The strategy that is being run, or was last.
-    pub fn current(&self) -> Option<StrategyForm> {
-        let key = self.store.current.get_untracked()?;
-        self.form.strategy(key)
+        self.client().generate(form.key, request);
     }
 
     /// The strategy that the user looks at: the chosen one, or the one that is being run, or the first.
@@ -170,53 +194,9 @@ impl Lab {
         })
     }
 
-    /// The strategies that workers are at.
-    pub(crate) fn active(&self) -> Vec<StrategyForm> {
-        let mut forms = self.form.strategies.get_untracked();
-        forms.retain(|form| form.run.phase.get_untracked().is_active());
-        forms
-    }
-
-    /// The phase of a run under way, and with it the experiment's: what most asks for patience.
-    pub(crate) fn set_phase(&self, form: &StrategyForm, phase: Phase) {
-        form.run.phase.set(phase);
-        let active = self.active();
-        let order = [
-            Phase::Stopping,
-            Phase::Pausing,
-            Phase::Running,
-            Phase::Starting,
-            Phase::Paused,
-        ];
-        let found = |phase: &Phase| {
-            active
-                .iter()
-                .any(|form| form.run.phase.get_untracked() == *phase)
-        };
-        if let Some(phase) = order.into_iter().find(found) {
-            self.store.phase.set(phase);
-        }
-    }
-
-    /// Sends a command to the runs of a phase, which are in another from then on.
-    fn command(&self, of: Phase, then: Option<Phase>, command: impl Fn(String) -> Command) {
-        for form in self.active() {
-            if form.run.phase.get_untracked() == of {
-                if let Some(then) = then {
-                    self.set_phase(&form, then);
-                }
-                self.command_to(&form, &command);
-            }
-        }
-    }
-
-    /// Sends a command to a run under way.
-    pub(crate) fn command_to(&self, form: &StrategyForm, command: impl FnOnce(String) -> Command) {
-        let run = form.run.run;
-        let id = run.with_untracked(|run| run.as_ref().map(|run| run.id.clone()));
-        if let (Some(id), Some(worker)) = (id, self.worker_of(form.key)) {
-            self.send_to(worker, &command(id), &Cargo::default());
-        }
+    /// Whether a strategy has a model that others can start from and that can be asked.
+    pub fn has_model(&self, form: &StrategyForm) -> bool {
+        form.run.phase.get() == Phase::Finished && !self.client().files(form.key).is_empty()
     }
 }
 

@@ -1,10 +1,10 @@
-//! The playground: a page on which a language model trains. All computing is done in a worker, to which
-//! the page talks through `lab-protocol` only.
+//! The playground: a page on which a language model trains. All computing is done in workers, which `lab-client` runs.
 
 mod app;
 mod ask;
 mod base_card;
 mod base_model;
+mod changes;
 mod chart;
 mod chart_table;
 mod collect;
@@ -28,8 +28,7 @@ mod metrics;
 mod outside;
 mod pipeline;
 mod platform;
-mod queue;
-mod reports;
+mod recipe;
 mod result_panel;
 mod run_bar;
 mod run_log;
@@ -42,8 +41,6 @@ mod strategy_card;
 mod strategy_form;
 mod theme;
 mod vector_map;
-mod worker;
-mod workers;
 mod write_box;
 
 use leptos::prelude::*;

@@ -12,28 +12,18 @@ pub fn now() -> u64 {
     js_sys::Date::now() as u64
 }
 
-/// Addresses of the modules that the page's own address names, `?module=…`, as `&module=…` of the worker's.
-pub fn modules() -> String {
+/// Addresses of the modules that the page's own address names, `?module=…`.
+pub fn modules() -> Vec<String> {
     let location = window().location();
     let (search, page) = (location.search().unwrap_or_default(), location.href());
     let page = page.unwrap_or_default();
     let parts = search.trim_start_matches('?').split('&');
     let addresses = parts.filter_map(|part| {
         let address = js_sys::decode_uri_component(part.strip_prefix("module=")?).ok()?;
-        let address = Url::new_with_base(&String::from(address), &page)
-            .ok()?
-            .href();
-        Some(format!(
-            "&module={}",
-            js_sys::encode_uri_component(&address)
-        ))
+        let address = Url::new_with_base(&String::from(address), &page);
+        Some(address.ok()?.href())
     });
     addresses.collect()
-}
-
-/// How many threads this machine runs at a time, as far as the browser says.
-pub fn processors() -> usize {
-    window().navigator().hardware_concurrency() as usize
 }
 
 /// An id that no other page has given.

@@ -3,9 +3,11 @@
 use crate::app::use_lab;
 use crate::experiment::StrategyForm;
 use crate::format::{bytes, count, duration, metric};
+use crate::lab::Lab;
 use crate::platform;
 use crate::runs::{Phase, RunState};
 use js_sys::Uint8Array;
+use lab_orchestrator::scheduler::Key;
 use lab_protocol::{LabError, RunResult, SCHEMA_VERSION, StopReason};
 use leptos::prelude::*;
 
@@ -28,7 +30,7 @@ pub fn ResultPanel() -> impl IntoView {
 #[component]
 fn Outcome(form: StrategyForm) -> impl IntoView {
     let lab = use_lab();
-    let run = form.run;
+    let (run, key) = (form.run, form.key);
     let several = move || lab.form.strategies.with(Vec::len) > 1;
     let title = move || {
         if several() {
@@ -45,7 +47,7 @@ fn Outcome(form: StrategyForm) -> impl IntoView {
                 <Download name="metrics.jsonl" help="Every step's metrics"
                     make=move || Ok(run.log.with_value(|log| log.jsonl()).into_bytes())/>
                 <Download name="run.json" help="Configuration, seed, device, data" make=move || run_record(run)/>
-                {move || model_files(run)}
+                {move || model_files(lab, run, key)}
             </ul>
         </section>
     }
@@ -87,9 +89,9 @@ fn unfinished(run: RunState) -> String {
     )
 }
 
-fn model_files(run: RunState) -> impl IntoView {
+fn model_files(lab: Lab, run: RunState, key: Key) -> impl IntoView {
     run.result.track();
-    let files = run.files.get_value().0.into_iter();
+    let files = lab.client().files(key).0.into_iter();
     let link = |(path, content): (String, Uint8Array)| {
         let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let folder = path.split('/').next().unwrap_or_default();

@@ -1,50 +1,14 @@
 //! A strategy's run as the page keeps it.
 
 use crate::run_log::RunLog;
-use crate::worker::Files;
-use js_sys::Uint8Array;
+use lab_orchestrator::plan::Recipe;
+pub use lab_orchestrator::scheduler::Phase;
 use lab_protocol::{
     DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult, VectorMap,
 };
 use leptos::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It has not been run.
-    Idle,
-    /// Its turn comes when others are done.
-    Waiting,
-    /// Asked for; the worker has not answered yet.
-    Starting,
-    Running,
-    /// A pause was asked for; the step under way is being finished.
-    Pausing,
-    Paused,
-    /// A stop was asked for; the step under way and the last evaluation are being finished.
-    Stopping,
-    Finished,
-    Failed,
-    /// What it starts from failed.
-    Skipped,
-}
-
-impl Phase {
-    /// Whether the worker is busy with it.
-    pub fn is_active(self) -> bool {
-        matches!(
-            self,
-            Phase::Starting | Phase::Running | Phase::Pausing | Phase::Paused | Phase::Stopping
-        )
-    }
-
-    /// Whether a result may still come of it.
-    pub fn is_to_come(self) -> bool {
-        self == Phase::Waiting || self.is_active()
-    }
-}
 
 /// What the page knows of a run before the worker says anything.
 #[derive(Clone, PartialEq)]
@@ -57,8 +21,8 @@ pub struct Run {
     pub data_hash: Option<String>,
     /// What it runs on, or ran on.
     pub device: Option<DeviceInfo>,
-    /// What decides its outcome, in one string; see `Lab::recipe`.
-    pub recipe: String,
+    /// What decides its outcome.
+    pub recipe: Recipe,
 }
 
 /// A text that the model wrote.
@@ -76,13 +40,6 @@ pub struct Sample {
 /// Samples that are kept; older ones go.
 const SAMPLES: usize = 50;
 
-/// The state of the last checkpoint.
-#[derive(Clone)]
-pub struct Saved {
-    pub step: usize,
-    pub state: Uint8Array,
-}
-
 /// All that is known of one strategy's run. Copy: the signals live as long as the page.
 #[derive(Clone, Copy)]
 pub struct RunState {
@@ -99,13 +56,10 @@ pub struct RunState {
     pub map: RwSignal<Option<VectorMap>>,
     /// An answer that is not whole yet.
     pub writing: RwSignal<Option<Sample>>,
-    /// Without its files, which are in `files`.
+    /// Without its files, which the client has.
     pub result: RwSignal<Option<RunResult>>,
-    /// What the run made. The bytes stay in JavaScript's memory, as WebAssembly's never shrinks again.
-    pub files: StoredValue<Files, LocalStorage>,
     /// Why it failed.
     pub error: RwSignal<Option<LabError>>,
-    pub checkpoint: StoredValue<Option<Saved>, LocalStorage>,
 }
 
 impl RunState {
@@ -121,9 +75,7 @@ impl RunState {
             writing: RwSignal::new(None),
             map: RwSignal::new(None),
             result: RwSignal::new(None),
-            files: StoredValue::new_local(Files::default()),
             error: RwSignal::new(None),
-            checkpoint: StoredValue::new_local(None),
         }
     }
 
@@ -137,9 +89,7 @@ impl RunState {
         self.writing.set(None);
         self.map.set(None);
         self.result.set(None);
-        self.files.set_value(Files::default());
         self.error.set(None);
-        self.checkpoint.set_value(None);
         self.revision.update(|revision| *revision += 1);
     }
 
@@ -157,10 +107,5 @@ impl RunState {
     pub fn writes(&self) -> bool {
         let phase = self.phase.get();
         phase.is_active() && phase != Phase::Starting
-    }
-
-    /// Whether it has a model that others can start from and that can be asked.
-    pub fn has_model(&self) -> bool {
-        self.phase.get() == Phase::Finished && !self.files.with_value(Files::is_empty)
     }
 }

@@ -3,6 +3,7 @@
 use crate::ask::Asked;
 use crate::collect::Vote;
 use crate::runs::{Phase, Sample};
+use lab_orchestrator::scheduler::Offer;
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};
 use leptos::prelude::*;
 
@@ -11,18 +12,6 @@ use leptos::prelude::*;
 pub struct Problem {
     pub error: LabError,
     pub offers: Vec<Offer>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// Go on with the run of this strategy after its last checkpoint, at this step.
-    Continue {
-        key: usize,
-        step: usize,
-        backend: BackendChoice,
-    },
-    /// Start the worker again, with this choice.
-    Restart { backend: BackendChoice },
 }
 
 /// Copy: the signals live as long as the page.

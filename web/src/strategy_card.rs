@@ -203,7 +203,9 @@ fn State(form: StrategyForm) -> impl IntoView {
     let lab = use_lab();
     let changed = {
         let form = form.clone();
-        Memo::new(move |_| form.run.phase.get() == Phase::Finished && !lab.is_unchanged(&form))
+        Memo::new(move |_| {
+            form.run.phase.get() == Phase::Finished && lab.outdated_by(&form).is_some()
+        })
     };
     let form_runs = form.kind.runs;
     let word = move || match form.run.phase.get() {

@@ -71,7 +71,7 @@ export function removeRuns(ids) {
   });
 }
 
-/** Why the last of these failed, for a person. */
+/** Whether one of these failed because there is no room left. */
 export function isFull(error) {
   return error?.name === "QuotaExceededError";
 }
