@@ -17,7 +17,15 @@ const METRICS: &str = "metrics.jsonl";
 const RESULT: &str = "results.json";
 const CHECKPOINT: &str = "checkpoints/last.safetensors";
 /// Folders of files that a run makes for others.
-const MADE: [&str; 5] = ["model", "adapter", "index", "answers", "reward_model"];
+const MADE: [&str; 7] = [
+    "model",
+    "adapter",
+    "index",
+    "answers",
+    "reward_model",
+    "encoder",
+    "encoder/1_Pooling",
+];
 
 impl RunFolder {
     pub fn new(path: &Path) -> Self {

@@ -1,5 +1,6 @@
 //! The terminal around a run: a progress bar, samples as they come, files, and Ctrl-C as "stop".
 
+use crate::files::read;
 use crate::folder::RunFolder;
 use crate::http;
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Rece
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -276,6 +278,14 @@ impl Network for TerminalNetwork {
         receive: Receive<'_>,
     ) -> Result<HttpResponse, HttpFailure> {
         http::post(request, receive)
+    }
+
+    async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError> {
+        let path = Path::new(address);
+        match path.is_file() {
+            true => read(path, "encoder").map(Some),
+            false => Ok(None),
+        }
     }
 
     async fn sleep(&self, milliseconds: f64) {

@@ -56,6 +56,9 @@ export type DpoConfig = {
   steps?: number;
 };
 
+/** What turns texts into vectors. */
+export type EmbedderKind = "hashed" | "model" | "encoder";
+
 /** A model behind the network, asked as OpenAI's chat completions are. Its key is not a setting: natively it stands in an environment variable, in the page it is typed. */
 export type EndpointConfig = {
   /** Address before `/chat/completions`. It must allow requests from this page (CORS). Default: "http://127.0.0.1:8000/v1". */
@@ -306,16 +309,30 @@ export type RagConfig = {
   answer_tokens?: number;
   /** How documents become chunks. */
   chunking?: ChunkConfig;
+  /** Weight of relevance against variety of the passages: 1 is relevance alone, 0 is variety alone. Maximal marginal relevance (Carbonell and Goldstein 1998). 0 to 1. Default: 1. */
+  diversity_balance?: number;
+  /** What turns passages and questions into vectors. Default: "hashed". */
+  embedder?: EmbedderKind;
+  /** Folder of the sentence encoder; in the page, its address. A Hugging Face folder of the BERT family. Files in the folder `encoder/` of the run that the strategy starts from are used first. Default: "". */
+  encoder?: string;
   /** An OpenAI-compatible endpoint answers instead of a model of the lab: questions and passages are sent to it. */
   endpoint?: EndpointConfig | null;
   /** Passages that are looked at to measure retrieval, e.g. in `ndcg@10`. 1 to 1000. Default: 10. */
   evaluation_depth?: number;
   /** With fewer chunks every vector is looked at; with more, a graph is searched. 2 to 1000000. Default: 4096. */
   exact_below?: number;
-  /** By what passages are ranked. Default: "hybrid". */
+  /** Condition on the metadata of the documents that are searched, as JSON; empty is no condition. E.g. `{"equals": {"key": "year", "value": 1958}}`; the others are `one_of`, `range`, `exists`, `all`, `any` and `not`. Default: "". */
+  filter?: string;
+  /** How passages are ranked. Default: "hybrid". */
   method?: RetrievalMethod;
+  /** Text before each passage, e.g. "passage: " for E5; empty is the one that the encoder's files name. Default: "". */
+  passage_prefix?: string;
   /** Passages that an answer is written from. 1 to 100. Default: 3. */
   passages?: number;
+  /** Text that is asked, with {passages} and {question} in it; empty is a line for each of them. Default: "". */
+  prompt_template?: string;
+  /** Text before each question, e.g. "query: " for E5; empty is the one that the encoder's files name. Default: "". */
+  query_prefix?: string;
   /** Questions that are answered when the index is there, one a line. */
   questions?: Array<string>;
   /** Passages that score lower are not used, and nothing is answered without any; 0 is no limit. By the scale of the method. 0 to 1000000. Default: 0. */
@@ -336,7 +353,7 @@ export type ReportConfig = {
   samples?: number;
 };
 
-/** By what passages are ranked. */
+/** How passages are ranked. */
 export type RetrievalMethod = "dense" | "bm25" | "hybrid";
 
 /** Where the reward of an answer comes from. */

@@ -252,6 +252,26 @@ export default {
       },
       "type": "object"
     },
+    "EmbedderKind": {
+      "description": "What turns texts into vectors.",
+      "oneOf": [
+        {
+          "const": "hashed",
+          "description": "Counts of hashed words and parts of words: needs no model.",
+          "title": "Hashed words"
+        },
+        {
+          "const": "model",
+          "description": "The mean of the hidden states of the model that the strategy starts from.",
+          "title": "The base model"
+        },
+        {
+          "const": "encoder",
+          "description": "A pretrained sentence encoder.",
+          "title": "A sentence encoder"
+        }
+      ]
+    },
     "EndpointConfig": {
       "additionalProperties": false,
       "description": "A model behind the network, asked as OpenAI's chat completions are.\n\nIts key is not a setting: natively it stands in an environment variable, in the page it is typed.",
@@ -1261,6 +1281,26 @@ export default {
           "description": "How documents become chunks.",
           "title": "Chunking"
         },
+        "diversity_balance": {
+          "default": 1.0,
+          "description": "Weight of relevance against variety of the passages: 1 is relevance alone, 0 is variety alone.\n\nMaximal marginal relevance (Carbonell and Goldstein 1998).",
+          "maximum": 1,
+          "minimum": 0,
+          "title": "Relevance or variety",
+          "type": "number"
+        },
+        "embedder": {
+          "$ref": "#/$defs/EmbedderKind",
+          "default": "hashed",
+          "description": "What turns passages and questions into vectors.",
+          "title": "Embedder"
+        },
+        "encoder": {
+          "default": "",
+          "description": "Folder of the sentence encoder; in the page, its address.\n\nA Hugging Face folder of the BERT family. Files in the folder `encoder/` of the run that the strategy starts from are used first.",
+          "title": "Encoder",
+          "type": "string"
+        },
         "endpoint": {
           "anyOf": [
             {
@@ -1289,11 +1329,23 @@ export default {
           "title": "Exact below",
           "type": "integer"
         },
+        "filter": {
+          "default": "",
+          "description": "Condition on the metadata of the documents that are searched, as JSON; empty is no condition.\n\nE.g. `{\"equals\": {\"key\": \"year\", \"value\": 1958}}`; the others are `one_of`, `range`, `exists`, `all`, `any` and `not`.",
+          "title": "Filter",
+          "type": "string"
+        },
         "method": {
           "$ref": "#/$defs/RetrievalMethod",
           "default": "hybrid",
-          "description": "By what passages are ranked.",
+          "description": "How passages are ranked.",
           "title": "Method"
+        },
+        "passage_prefix": {
+          "default": "",
+          "description": "Text before each passage, e.g. \"passage: \" for E5; empty is the one that the encoder's files name.",
+          "title": "Passage prefix",
+          "type": "string"
         },
         "passages": {
           "default": 3,
@@ -1302,6 +1354,18 @@ export default {
           "minimum": 1,
           "title": "Passages",
           "type": "integer"
+        },
+        "prompt_template": {
+          "default": "",
+          "description": "Text that is asked, with {passages} and {question} in it; empty is a line for each of them.",
+          "title": "Prompt",
+          "type": "string"
+        },
+        "query_prefix": {
+          "default": "",
+          "description": "Text before each question, e.g. \"query: \" for E5; empty is the one that the encoder's files name.",
+          "title": "Question prefix",
+          "type": "string"
         },
         "questions": {
           "default": [],
@@ -1369,7 +1433,7 @@ export default {
       "type": "object"
     },
     "RetrievalMethod": {
-      "description": "By what passages are ranked.",
+      "description": "How passages are ranked.",
       "oneOf": [
         {
           "const": "dense",

@@ -3,7 +3,7 @@
 use crate::{Exchange, Requests};
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
-use lab_protocol::{Command, Event, LabError, Secret};
+use lab_protocol::{Command, ErrorCode, Event, LabError, Secret};
 use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -144,6 +144,22 @@ impl Network for WorkerNetwork {
             status: exchange.status(),
             retry_after: exchange.retry_after(),
         })
+    }
+
+    async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError> {
+        let read = JsFuture::from(self.requests.read(address)).await;
+        let bytes = read.map_err(|thrown| {
+            let why = thrown.as_string().unwrap_or_default();
+            LabError::new(
+                ErrorCode::Network,
+                format!("{address} cannot be read: {why}"),
+                "Check the address, and that it allows requests from this page (CORS).",
+            )
+        })?;
+        Ok(bytes
+            .dyn_into::<js_sys::Uint8Array>()
+            .ok()
+            .map(|bytes| bytes.to_vec()))
     }
 
     async fn sleep(&self, milliseconds: f64) {

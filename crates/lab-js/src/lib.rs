@@ -47,6 +47,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn sleep(this: &Requests, milliseconds: f64) -> js_sys::Promise;
 
+    /// A promise of a file's bytes, of nothing if there is no such file; throws the browser's words.
+    #[wasm_bindgen(method)]
+    fn read(this: &Requests, url: &str) -> js_sys::Promise;
+
     /// A request whose answer has begun to come.
     pub type Exchange;
 

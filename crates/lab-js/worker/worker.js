@@ -68,6 +68,17 @@ function pause(untilMessage) {
 // Requests to endpoints that the user names. No redirection is followed: the key is for that address.
 const network = {
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  // A file's bytes; nothing if there is no such file.
+  async read(url) {
+    try {
+      const response = await fetch(url, { credentials: "omit" });
+      if (response.status === 404) return undefined;
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return new Uint8Array(await response.arrayBuffer());
+    } catch (error) {
+      throw String(error?.message ?? error);
+    }
+  },
   async request(url, key, body, timeout) {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), timeout);

@@ -1,21 +1,50 @@
 //! `RagStrategy`'s configuration, and what is reported of its answers.
 
-use crate::{ChunkConfig, ErrorCode, LabError, RetrievalMethod, Settings};
+use crate::{ChunkConfig, EmbedderKind, ErrorCode, LabError, RetrievalMethod, Settings};
 use serde::{Deserialize, Serialize};
 
 /// Settings of `RagStrategy`: how documents are indexed, and how questions are answered from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
-#[settings(check = Self::asks_something)]
+#[settings(check = Self::texts_are_complete)]
 pub struct RagConfig {
     /// How documents become chunks.
     #[setting(group = Data)]
     pub chunking: ChunkConfig,
-    /// By what passages are ranked.
+    /// How passages are ranked.
     pub method: RetrievalMethod,
+    /// What turns passages and questions into vectors.
+    #[setting(when(method = "dense" | "hybrid"))]
+    pub embedder: EmbedderKind,
+    /// Folder of the sentence encoder; in the page, its address.
+    ///
+    /// A Hugging Face folder of the BERT family. Files in the folder `encoder/` of the run that the strategy
+    /// starts from are used first.
+    #[setting(when(embedder = "encoder"))]
+    pub encoder: String,
+    /// Text before each question, e.g. "query: " for E5; empty is the one that the encoder's files name.
+    #[setting(label = "Question prefix", group = Retrieval, when(embedder = "encoder"))]
+    pub query_prefix: String,
+    /// Text before each passage, e.g. "passage: " for E5; empty is the one that the encoder's files name.
+    #[setting(group = Retrieval, when(embedder = "encoder"))]
+    pub passage_prefix: String,
     /// Passages that an answer is written from.
     #[setting(range = 1..=100, default = 3)]
     pub passages: usize,
+    /// Condition on the metadata of the documents that are searched, as JSON; empty is no condition.
+    ///
+    /// E.g. `{"equals": {"key": "year", "value": 1958}}`; the others are `one_of`, `range`, `exists`, `all`,
+    /// `any` and `not`.
+    #[setting(group = Retrieval)]
+    pub filter: String,
+    /// Weight of relevance against variety of the passages: 1 is relevance alone, 0 is variety alone.
+    ///
+    /// Maximal marginal relevance (Carbonell and Goldstein 1998).
+    #[setting(label = "Relevance or variety", range = 0.0..=1.0, default = 1.0, group = Retrieval)]
+    pub diversity_balance: f64,
+    /// Text that is asked, with {passages} and {question} in it; empty is a line for each of them.
+    #[setting(label = "Prompt", group = Answers)]
+    pub prompt_template: String,
     /// Passages that score lower are not used, and nothing is answered without any; 0 is no limit.
     ///
     /// By the scale of the method.
@@ -39,7 +68,16 @@ pub struct RagConfig {
 }
 
 impl RagConfig {
-    fn asks_something(&self) -> Result<(), LabError> {
+    fn texts_are_complete(&self) -> Result<(), LabError> {
+        let template = &self.prompt_template;
+        let has = |place: &str| template.contains(place);
+        if !template.is_empty() && !(has("{passages}") && has("{question}")) {
+            return Err(LabError::config(
+                "prompt_template",
+                "the template lacks {passages} or {question}",
+                "Put both where they belong in the text, or leave the template empty.",
+            ));
+        }
         match self.questions.iter().position(|q| q.trim().is_empty()) {
             None => Ok(()),
             Some(place) => Err(LabError::config(

@@ -65,7 +65,23 @@ pub enum Similarity {
     Euclidean,
 }
 
-/// By what passages are ranked.
+/// What turns texts into vectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbedderKind {
+    /// Counts of hashed words and parts of words: needs no model.
+    #[default]
+    #[setting(label = "Hashed words")]
+    Hashed,
+    /// The mean of the hidden states of the model that the strategy starts from.
+    #[setting(label = "The base model")]
+    Model,
+    /// A pretrained sentence encoder.
+    #[setting(label = "A sentence encoder")]
+    Encoder,
+}
+
+/// How passages are ranked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMethod {

@@ -84,8 +84,8 @@ impl Text {
     }
 }
 
-/// Puts each argument in the place of its name in braces. What stands in an argument is never a place.
-fn fill(template: &str, arguments: &BTreeMap<String, String>) -> String {
+/// Puts each argument in the place of its name in braces. Braces within an argument are not read.
+pub fn fill(template: &str, arguments: &BTreeMap<String, String>) -> String {
     let mut filled = String::new();
     let mut rest = template;
     while let Some(open) = rest.find('{') {

@@ -16,6 +16,16 @@ use weights::{Weights, bad};
 /// The most tokens that are computed at once, filled-up ones counted.
 const TOKENS_AT_ONCE: usize = 4096;
 
+/// The files of a folder that [`SentenceEncoder::read`] reads; the last three may be missing.
+pub const FILES: [&str; 6] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    "config_sentence_transformers.json",
+];
+
 /// The texts that an encoder was trained to see before a question and before a passage; often empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefixes {

@@ -1,12 +1,13 @@
 //! A model behind the network: OpenAI's chat completions, with time limits, tries and plain words for what
 //! goes wrong.
 
+use super::template::numbered;
 use crate::asking::generator::{Asked, Generator};
 use crate::asking::reply::{Fault, Reply};
 use crate::run::context::RunContext;
 use crate::run::network::{HttpFailure, HttpRequest, HttpResponse, retry_after};
 use async_trait::async_trait;
-use lab_protocol::{EndpointConfig, ErrorCode, LabError, Secret};
+use lab_protocol::{EndpointConfig, ErrorCode, LabError, RagConfig, Secret};
 use lab_retrieval::Passage;
 use serde_json::json;
 
@@ -29,6 +30,8 @@ pub(crate) struct Endpoint {
     key: Option<Secret>,
     /// The longest answer, in tokens.
     most: usize,
+    /// `RagConfig::prompt_template`.
+    template: String,
 }
 
 /// What became of a try.
@@ -41,12 +44,21 @@ enum Try {
 
 impl Endpoint {
     /// `key` is for the endpoint, if it needs one.
-    pub fn new(config: EndpointConfig, key: Option<Secret>, most: usize) -> Result<Self, LabError> {
+    pub fn new(
+        config: &EndpointConfig,
+        key: Option<Secret>,
+        rag: &RagConfig,
+    ) -> Result<Self, LabError> {
         if let Some(key) = &key {
             key.validate()
                 .map_err(|error| error.at("config.endpoint.key_variable"))?;
         }
-        Ok(Self { config, key, most })
+        Ok(Self {
+            config: config.clone(),
+            key,
+            most: rag.answer_tokens,
+            template: rag.prompt_template.clone(),
+        })
     }
 
     /// The endpoint's answer. None if the run was told to stop meanwhile.
@@ -59,7 +71,7 @@ impl Endpoint {
             "model": self.config.model,
             "messages": [
                 {"role": "system", "content": INSTRUCTION},
-                {"role": "user", "content": numbered(asked)},
+                {"role": "user", "content": numbered(&asked.question, &asked.passages, &self.template)},
             ],
             "max_tokens": self.most,
             "temperature": 0,
@@ -264,15 +276,6 @@ async fn wait_out(milliseconds: f64, run: &RunContext) -> bool {
         left -= SLICE;
     }
     run.stop.requested().await
-}
-
-/// The passages with their numbers, and the question.
-fn numbered(asked: &Asked) -> String {
-    let mut text = String::new();
-    for (index, passage) in asked.passages.iter().enumerate() {
-        text.push_str(&format!("[{}] {}\n\n", index + 1, passage.chunk.text));
-    }
-    text + "Question: " + &asked.question
 }
 
 #[async_trait(?Send)]

@@ -1,5 +1,6 @@
 //! Who writes answers from passages: a model of the lab, or an endpoint.
 
+use super::template::filled;
 use crate::asking::answers::answers;
 use crate::run::base::Base;
 use crate::run::context::RunContext;
@@ -18,13 +19,6 @@ pub(crate) struct Asked {
     pub passages: Vec<Passage>,
 }
 
-impl Asked {
-    /// As a model of the lab is asked.
-    pub fn prompt(&self) -> Prompt {
-        prompt(&self.question, &self.passages)
-    }
-}
-
 #[async_trait(?Send)]
 pub(crate) trait Generator {
     /// How many of the passages, from the first, it can be given together with the question.
@@ -38,20 +32,29 @@ pub(crate) trait Generator {
     ) -> Result<Option<Vec<String>>, LabError>;
 }
 
-/// A model of the lab, which is given passages and question as one message, a line each.
+/// A model of the lab.
 pub(crate) struct LabModel {
     pub base: Rc<Base>,
     /// The longest answer, in tokens.
     pub most: usize,
+    /// Text with the places `{passages}` and `{question}`; empty for a line for each passage and the question.
+    pub template: String,
 }
 
-fn prompt(question: &str, passages: &[Passage]) -> Prompt {
-    let lines = passages
-        .iter()
-        .map(|passage| passage.chunk.text.replace('\n', " "));
-    Prompt::Chat {
-        messages: vec![ChatMessage::user(question)],
-        passages: lines.collect(),
+impl LabModel {
+    /// The message that the model is given.
+    pub fn prompt(&self, question: &str, passages: &[Passage]) -> Prompt {
+        let lines = passages
+            .iter()
+            .map(|passage| passage.chunk.text.replace('\n', " "));
+        let passages: Vec<String> = lines.collect();
+        match self.template.as_str() {
+            "" => Prompt::Chat {
+                messages: vec![ChatMessage::user(question)],
+                passages,
+            },
+            template => Prompt::question(&filled(template, &passages.join("\n"), question)),
+        }
     }
 }
 
@@ -60,7 +63,7 @@ impl Generator for LabModel {
     fn fitting(&self, question: &str, passages: &[Passage]) -> Result<usize, LabError> {
         let room = self.base.shape.context.saturating_sub(self.most);
         for count in (1..=passages.len()).rev() {
-            let prompt = prompt(question, &passages[..count]);
+            let prompt = self.prompt(question, &passages[..count]);
             if prompt.tokens(&self.base.format())?.len() <= room {
                 return Ok(count);
             }
@@ -73,7 +76,10 @@ impl Generator for LabModel {
         asked: &[Asked],
         run: &RunContext,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let prompts: Vec<Prompt> = asked.iter().map(Asked::prompt).collect();
+        let prompts: Vec<Prompt> = asked
+            .iter()
+            .map(|asked| self.prompt(&asked.question, &asked.passages))
+            .collect();
         self.base.end()?;
         let model = self.base.model.valid();
         let format = self.base.format();

@@ -7,3 +7,4 @@ pub(crate) mod endpoint;
 pub(crate) mod generator;
 pub(crate) mod held_out;
 mod reply;
+mod template;

@@ -1,5 +1,6 @@
 //! How retrieval learns: documents come into the index group by group, then questions are answered.
 
+use super::choice::ENCODER;
 use super::library::Library;
 use crate::asking::generator::Generator;
 use crate::run::base::Base;
@@ -15,13 +16,15 @@ use lab_protocol::{
     ErrorCode, GenerateRequest, GroundedAnswer, LabError, ModelFile, RagConfig, RagDocument,
     RunInfo, StopReason,
 };
-use lab_retrieval::count_words;
 use lab_retrieval::read::Format;
+use lab_retrieval::{Progress, count_words};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-/// Documents that are indexed between two looks at what the user wants.
+/// The maximum number of documents in a step.
 const GROUP: usize = 32;
+/// A step ends when its documents have this many words, so that commands are heard between steps.
+const GROUP_WORDS: usize = 4000;
 /// Where the index is among the run's files.
 pub(super) const INDEX: &str = "index/index.bin";
 /// Questions of the village whose answers are shown.
@@ -33,6 +36,8 @@ pub(super) struct RagLearner {
     /// The model that answers; none where an endpoint does.
     base: Option<Rc<Base>>,
     generator: Box<dyn Generator>,
+    /// The files of the encoder, if the configuration chooses one.
+    encoder: Vec<ModelFile>,
     documents: Vec<RagDocument>,
     library: Library,
     /// Spent on indexing.
@@ -41,13 +46,16 @@ pub(super) struct RagLearner {
 }
 
 impl RagLearner {
-    /// With an empty index; `base` is the generator's model, if it has one.
+    /// Starts with the empty index of `library`. `base` is the generator's model, if it has one, and
+    /// `encoder` are the files of the library's embedder, if it is an encoder.
     pub(super) fn new(
-        config: &RagConfig,
+        library: Library,
         base: Option<Rc<Base>>,
         generator: Box<dyn Generator>,
+        encoder: Vec<ModelFile>,
         data: &TrainingData,
     ) -> Result<Self, LabError> {
+        let config = &library.config;
         let documents = documents(data)?;
         let words: usize = documents.iter().map(|d| count_words(&d.content)).sum();
         Ok(Self {
@@ -60,10 +68,11 @@ impl RagLearner {
                 tokens_per_step: words / documents.len().max(1),
                 ..RunInfo::default()
             },
-            library: Library::new(config, None)?,
             config: config.clone(),
+            library,
             base,
             generator,
+            encoder,
             documents,
             milliseconds: 0.0,
         })
@@ -105,7 +114,13 @@ impl Learner for RagLearner {
     async fn step(&mut self, _step: usize, run: &RunContext) -> Result<Step, LabError> {
         let done = self.library.index.documents().len();
         let left = self.documents.get(done..).unwrap_or_default();
-        let group = left.get(..GROUP).unwrap_or(left);
+        let mut words = 0;
+        let group = left.iter().take(GROUP).take_while(|document| {
+            let fits = words < GROUP_WORDS;
+            words += count_words(&document.content);
+            fits
+        });
+        let group = left.get(..group.count()).unwrap_or_default();
         let base = self.base.as_ref();
         let count = |text: &str| match base {
             Some(base) => base
@@ -115,8 +130,17 @@ impl Learner for RagLearner {
             None => count_words(text),
         };
         let begun = run.now();
-        self.library.add(group, &count).await?;
+        let added = self
+            .library
+            .add(group, &count, &mut UntilStopped(run))
+            .await?;
         self.milliseconds += run.now() - begun;
+        if !added {
+            return Ok(Step {
+                count: 0,
+                ..Step::new(0, self.size())
+            });
+        }
         let words = group.iter().map(|d| count_words(&d.content)).sum();
         Ok(Step {
             count: group.len(),
@@ -138,7 +162,7 @@ impl Learner for RagLearner {
 
     async fn restore(&mut self, mut snapshot: Snapshot, _run: &RunContext) -> Result<(), LabError> {
         let index = snapshot.take_file("index")?;
-        self.library = Library::new(&self.config, Some(&index))?;
+        self.library.load(&index)?;
         self.milliseconds = snapshot.state()?;
         Ok(())
     }
@@ -190,11 +214,22 @@ impl Learner for RagLearner {
         if let Some(base) = &self.base {
             files.extend(in_folder("model", base.files.clone()));
         }
+        files.extend(in_folder(ENCODER, self.encoder.clone()));
         Ok(Learned {
             best_step: None,
             metrics,
             files,
         })
+    }
+}
+
+/// Ends the embedding of a group when the run is told to stop.
+struct UntilStopped<'a>(&'a RunContext);
+
+#[async_trait(?Send)]
+impl Progress for UntilStopped<'_> {
+    async fn report(&mut self, _done: usize, _total: usize) -> bool {
+        !self.0.stop.requested().await
     }
 }
 

@@ -1,15 +1,16 @@
 //! The documents of a run, searchable, and questions answered from them.
 
+use super::embedders::IndexEmbedder;
 use crate::asking::generator::{Asked, Generator};
 use crate::run::context::RunContext;
 use lab_protocol::{
     AnswerOutcome, ErrorCode, GroundedAnswer, Grounds, LabError, MapPoint, RagConfig, RagDocument,
-    RetrievalMethod, SearchPath, UsedPassage, VectorMap,
+    SearchPath, UsedPassage, VectorMap, from_json,
 };
 use lab_retrieval::measures::supported;
 use lab_retrieval::{
-    Embedder, HashedConfig, HashedEmbedder, Index, IndexConfig, Passage, Plane, Request, Silent,
-    StoreConfig, TextKind, VectorQuery,
+    Embedder, Filter, Index, IndexConfig, Passage, Plane, Progress, Request, StoreConfig, TextKind,
+    VectorQuery,
 };
 
 /// Chunks that are shown in two dimensions; of more, evenly spaced ones.
@@ -17,16 +18,22 @@ const POINTS: usize = 2000;
 
 pub(crate) struct Library {
     pub config: RagConfig,
-    embedder: HashedEmbedder,
+    filter: Option<Filter>,
+    /// None for search by terms alone.
+    embedder: Option<IndexEmbedder>,
     pub index: Index,
-    /// In which vectors are shown, once the index is whole.
+    /// The plane in which vectors are shown, once the index is complete.
     plane: Option<Plane>,
 }
 
 impl Library {
-    /// An empty one, or that of an earlier run's checkpoint.
-    pub fn new(config: &RagConfig, checkpoint: Option<&[u8]>) -> Result<Self, LabError> {
-        let embedder = HashedEmbedder::new(HashedConfig::default())?;
+    /// An empty index for the vectors of the embedder that the configuration chooses.
+    pub fn new(config: &RagConfig, embedder: Option<IndexEmbedder>) -> Result<Self, LabError> {
+        if let Some(embedder) = &embedder {
+            embedder
+                .check_chunk_size(config.chunking.size)
+                .map_err(|error| error.at("config.chunking"))?;
+        }
         let settings = IndexConfig {
             chunking: config.chunking,
             store: StoreConfig {
@@ -35,21 +42,9 @@ impl Library {
             },
             ..IndexConfig::default()
         };
-        // Words alone need no vectors.
-        let by_vectors = config.method != RetrievalMethod::Bm25;
-        let mut index = Index::new(settings, by_vectors.then_some(&embedder as &dyn Embedder))?;
-        if let Some(state) = checkpoint {
-            let earlier = Index::from_bytes(state)?;
-            if earlier.config() != index.config() || earlier.embedder() != index.embedder() {
-                return Err(LabError::new(
-                    ErrorCode::InvalidCheckpoint,
-                    "the index that is to be continued was made with other settings",
-                    "Continue with the settings as they were, or begin anew.",
-                ));
-            }
-            index = earlier;
-        }
+        let index = Index::new(settings, embedder.as_ref().map(IndexEmbedder::as_dyn))?;
         Ok(Self {
+            filter: filter(config).map_err(|error| error.at("config"))?,
             config: config.clone(),
             embedder,
             index,
@@ -57,30 +52,58 @@ impl Library {
         })
     }
 
-    /// The embedder, where there are vectors.
-    pub fn embedder(&self) -> Option<&dyn Embedder> {
-        self.index.store().map(|_| &self.embedder as &dyn Embedder)
+    /// Takes the index of an earlier run. It must have the same settings and the same embedder: vectors of
+    /// different embedders cannot be compared.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), LabError> {
+        let earlier = Index::from_bytes(bytes)?;
+        let other = if earlier.embedder() != self.index.embedder() {
+            "embedder"
+        } else if earlier.config() != self.index.config() {
+            "settings"
+        } else {
+            self.index = earlier;
+            return Ok(());
+        };
+        Err(LabError::new(
+            ErrorCode::InvalidCheckpoint,
+            format!("the index was made with a different {other}"),
+            "Use the configuration and the model of before, or start the run again.",
+        ))
     }
 
+    /// The embedder; none for search by terms alone.
+    pub fn embedder(&self) -> Option<&dyn Embedder> {
+        self.embedder.as_ref().map(IndexEmbedder::as_dyn)
+    }
+
+    /// Adds documents to the index. Returns false, with the index unchanged, if `progress` said to stop.
     pub async fn add(
         &mut self,
         documents: &[RagDocument],
         count: &dyn Fn(&str) -> usize,
-    ) -> Result<(), LabError> {
-        let embedder = self
-            .index
-            .store()
-            .is_some()
-            .then_some(&self.embedder as &dyn Embedder);
+        progress: &mut dyn Progress,
+    ) -> Result<bool, LabError> {
+        let count = |text: &str| match &self.embedder {
+            // Chunks are as long as the embedder's window allows, by its own tokenizer.
+            Some(embedder @ (IndexEmbedder::Encoder(_) | IndexEmbedder::Model(_))) => {
+                embedder.count(text)
+            }
+            _ => count(text),
+        };
+        let embedder = self.embedder.as_ref().map(IndexEmbedder::as_dyn);
         let put = self
             .index
-            .put(documents.to_vec(), count, embedder, &mut Silent)
+            .put(documents.to_vec(), &count, embedder, progress)
             .await;
-        put.map_err(|error| error.at("data")).map(|_| ())
+        put.map_err(|error| error.at("data"))
     }
 
     pub async fn search(&self, query: &str, k: usize) -> Result<Vec<Passage>, LabError> {
         let request = Request {
+            filter: self.filter.as_ref(),
+            // Relevance alone is the ranking itself.
+            diversity_balance: (self.config.diversity_balance < 1.0)
+                .then_some(self.config.diversity_balance as f32),
             threshold: (self.config.threshold > 0.0).then_some(self.config.threshold as f32),
             ..Request::new(query, k, self.config.method)
         };
@@ -204,10 +227,12 @@ impl Library {
 
     /// Where the search for a question by vectors goes, once there is a plane to show it in.
     async fn path(&self, question: &str) -> Result<Option<SearchPath>, LabError> {
-        let (Some(store), Some(plane)) = (self.index.store(), &self.plane) else {
+        let (Some(store), Some(plane), Some(embedder)) =
+            (self.index.store(), &self.plane, self.embedder())
+        else {
             return Ok(None);
         };
-        let vectors = self.embedder.embed(&[question], TextKind::Query).await?;
+        let vectors = embedder.embed(&[question], TextKind::Query).await?;
         let vector = vectors.first().map(Vec::as_slice).unwrap_or_default();
         let steps = store.path(&VectorQuery::new(vector, self.config.passages))?;
         Ok(Some(SearchPath {
@@ -217,5 +242,15 @@ impl Library {
                 .filter_map(|key| self.place(key))
                 .collect(),
         }))
+    }
+}
+
+/// The condition on the metadata of documents that the configuration states as JSON.
+pub(super) fn filter(config: &RagConfig) -> Result<Option<Filter>, LabError> {
+    match config.filter.trim() {
+        "" => Ok(None),
+        text => from_json(text)
+            .map(Some)
+            .map_err(|error| error.at("filter")),
     }
 }

@@ -1,5 +1,6 @@
 //! Retrieval: documents are indexed and searched, and questions are answered from the passages found.
 
+mod choice;
 pub(crate) mod embedders;
 mod indexing;
 pub(crate) mod library;

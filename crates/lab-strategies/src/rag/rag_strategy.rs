@@ -1,7 +1,8 @@
 //! Retrieval: documents are indexed, and a model answers from the passages that are found.
 
+use super::choice::{ENCODER, embedder, encoder_files, kind};
 use super::indexing::{INDEX, RagLearner, documents};
-use super::library::Library;
+use super::library::{Library, filter};
 use crate::asking::answers::answers;
 use crate::asking::endpoint::Endpoint;
 use crate::asking::generator::{Generator, LabModel};
@@ -14,7 +15,7 @@ use crate::run::prompts::Prompt;
 use crate::run::strategy::{Answers, Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
-use lab_protocol::{LabError, RagConfig, StrategyConfig};
+use lab_protocol::{EmbedderKind, LabError, RagConfig, StrategyConfig};
 use lab_village::I_DO_NOT_KNOW;
 use std::rc::Rc;
 
@@ -30,6 +31,14 @@ impl RagStrategy {
             config: read_config(config)?,
         })
     }
+
+    fn generator(&self, base: Rc<Base>) -> LabModel {
+        LabModel {
+            base,
+            most: self.config.answer_tokens,
+            template: self.config.prompt_template.clone(),
+        }
+    }
 }
 
 #[async_trait(?Send)]
@@ -40,38 +49,51 @@ impl Strategy for RagStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
+        filter(&self.config).map_err(|error| error.at("config"))?;
         documents(data).map(|_| ())
     }
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
-        let most = self.config.answer_tokens;
-        let (base, generator): (_, Box<dyn Generator>) = match &self.config.endpoint {
-            Some(endpoint) => {
+        let config = &self.config;
+        let needs_base = config.endpoint.is_none() || kind(config) == Some(EmbedderKind::Model);
+        let base = match needs_base {
+            true => Some(Rc::new(Base::load(run).await?)),
+            false => None,
+        };
+        let encoder = encoder_files(config, run).await?;
+        let embedder = embedder(config, base.as_deref(), &encoder, &run.device)?;
+        let library = Library::new(config, embedder)?;
+        let (base, generator): (_, Box<dyn Generator>) = match (&config.endpoint, base) {
+            (Some(endpoint), _) => {
                 let key = run.network.key(&endpoint.key_variable)?;
-                (None, Box::new(Endpoint::new(endpoint.clone(), key, most)?))
+                (None, Box::new(Endpoint::new(endpoint, key, config)?))
             }
-            None => {
-                let base = Rc::new(Base::load(run).await?);
-                let model = LabModel {
-                    base: base.clone(),
-                    most,
-                };
+            (None, Some(base)) => {
+                let model = self.generator(base.clone());
                 (Some(base), Box::new(model))
             }
+            (None, None) => {
+                return Err(LabError::internal(
+                    "no model or endpoint is configured to answer",
+                ));
+            }
         };
-        let learner = RagLearner::new(&self.config, base, generator, &run.data)?;
+        let learner = RagLearner::new(library, base, generator, encoder, &run.data)?;
         Ok(Box::new(learner))
     }
 
     /// An endpoint is not opened: its answers cost time and money, and it is asked what the user asks.
     async fn open(&self, files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
-        let library = Library::new(&self.config, Some(files.bytes(INDEX)?))?;
-        let most = self.config.answer_tokens;
-        let base = files.model().await?;
-        Ok(base.map(|base| {
-            let generator = LabModel { base, most };
-            Box::new(GroundedAnswers { library, generator }) as Box<dyn Answers>
-        }))
+        let index = files.bytes(INDEX)?;
+        let Some(base) = files.model().await? else {
+            return Ok(None);
+        };
+        let config = &self.config;
+        let embedder = embedder(config, Some(&base), &files.folder(ENCODER), files.device())?;
+        let mut library = Library::new(config, embedder)?;
+        library.load(index)?;
+        let generator = self.generator(base);
+        Ok(Some(Box::new(GroundedAnswers { library, generator })))
     }
 }
 
@@ -89,14 +111,14 @@ impl Answers for GroundedAnswers {
         prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let LabModel { base, most } = &self.generator;
+        let LabModel { base, most, .. } = &self.generator;
         let mut found = vec![I_DO_NOT_KNOW.to_owned(); prompts.len()];
         let (mut places, mut with_passages) = (Vec::new(), Vec::new());
         for (place, prompt) in prompts.iter().enumerate() {
             let prompt = match prompt.to_search() {
                 None => prompt.clone(),
                 Some(question) => match self.library.ground(question, &self.generator).await? {
-                    Some(asked) => asked.prompt(),
+                    Some(asked) => self.generator.prompt(&asked.question, &asked.passages),
                     None => continue,
                 },
             };

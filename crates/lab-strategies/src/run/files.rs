@@ -28,6 +28,15 @@ impl<'a> RunFiles<'a> {
         self.files
     }
 
+    pub fn device(&self) -> &Device {
+        self.device
+    }
+
+    /// The files in a folder of the run, under their names in it.
+    pub fn folder(&self, name: &str) -> Vec<ModelFile> {
+        inside(name, self.files)
+    }
+
     /// The bytes of a file of the run's own, e.g. `index/index.bin`.
     pub fn bytes(&self, path: &str) -> Result<&'a [u8], LabError> {
         let file = self.files.iter().find(|file| file.path == path);

@@ -1,7 +1,7 @@
 //! Requests to addresses that the user named.
 
 use async_trait::async_trait;
-use lab_protocol::{LabError, Secret};
+use lab_protocol::{ErrorCode, LabError, Secret};
 use std::time::UNIX_EPOCH;
 
 /// The platform's connections. The core builds requests, retries them and parses answers.
@@ -17,6 +17,10 @@ pub trait Network {
         request: &HttpRequest<'_>,
         receive: Receive<'_>,
     ) -> Result<HttpResponse, HttpFailure>;
+
+    /// Reads the file at an address that the user named: natively a path, in a browser a URL. `None` if there
+    /// is no such file.
+    async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError>;
 
     /// Waits so many milliseconds before a request is tried again.
     async fn sleep(&self, milliseconds: f64);
@@ -37,6 +41,14 @@ impl Network for Offline {
         _receive: Receive<'_>,
     ) -> Result<HttpResponse, HttpFailure> {
         Err(HttpFailure::Unreachable("there is no network here".into()))
+    }
+
+    async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError> {
+        Err(LabError::new(
+            ErrorCode::Network,
+            format!("{address} cannot be read: there is no network here"),
+            "Give the files with the run instead.",
+        ))
     }
 
     async fn sleep(&self, _milliseconds: f64) {}
