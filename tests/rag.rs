@@ -1,10 +1,11 @@
 //! Retrieval as a whole: documents are indexed, questions answered from what is found, and runs continued.
 
 use lab_protocol::{
-    AnswerOutcome, Command, ErrorCode, Event, ExperimentConfig, GenerateRequest, GroundedAnswer,
-    Grounds, LabError, ModelFile, RunResult,
+    AnswerOutcome, BackendChoice, Command, ErrorCode, Event, ExperimentConfig, GenerateRequest,
+    GroundedAnswer, Grounds, LabError, ModelFile, RunResult,
 };
 use lab_retrieval::Index;
+use lab_strategies::{FinishedRun, Registry, device};
 use lab_tests::{TestHost, run_from};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -222,4 +223,39 @@ fn an_endpoint_out_of_reach_leaves_the_index() {
     let error = rag(config, &documents(), &host, Some(state)).unwrap_err();
     assert_eq!(error.code, ErrorCode::Network, "{error}");
     assert_eq!(host.steps_done(), 0, "it was indexed again");
+}
+
+/// A question that no document answers is answered with "I do not know" only where passages were searched for.
+#[test]
+fn questions_of_several_lines_and_chat_templates_are_searched_too() {
+    let config = json!({"method": "bm25", "answer_tokens": 4});
+    let result = rag(config.clone(), &documents(), &Rc::default(), None).unwrap();
+    let ask = |files: &[ModelFile], question: &str| {
+        let files = files.to_vec();
+        let experiment = experiment(config.clone());
+        pollster::block_on(async {
+            let device = device::open(BackendChoice::Cpu).await?;
+            let run = FinishedRun::new(&Registry::default(), &experiment, "rag", files)?;
+            run.ask(question, device, Rc::new(TestHost::default()))
+                .await
+        })
+        .unwrap_or_else(|error| panic!("{error}"))
+        .unwrap()
+    };
+    let mut chat = result.files.clone();
+    let settings = chat
+        .iter_mut()
+        .find(|file| file.path == "model/tokenizer_config.json")
+        .unwrap();
+    let mut value: Value = serde_json::from_slice(&settings.bytes).unwrap();
+    value["chat_template"] =
+        json!("{% for m in messages %}<{{ m.role }}>\n{{ m.content }}\n{% endfor %}<assistant>\n");
+    settings.bytes = value.to_string().into_bytes();
+    for files in [&result.files, &chat] {
+        for unknown in ["Zebras?", "Zebras?\nQuokkas?"] {
+            assert_eq!(ask(files, unknown), lab_village::I_DO_NOT_KNOW, "{unknown}");
+        }
+        let known = ask(files, "Tell me.\nWhat does Person3 do?");
+        assert_ne!(known, lab_village::I_DO_NOT_KNOW);
+    }
 }
