@@ -20,10 +20,12 @@ const kernels = [
   "softmax",
   "attention",
   "self_attention",
+  "attention_dropout",
   "cached_attention",
   "rope",
   "embedding",
   "cross_entropy",
+  "entropy",
   "optimizer",
   "nf4",
 ];

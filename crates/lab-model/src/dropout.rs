@@ -1,6 +1,8 @@
-//! Dropout (Srivastava et al. 2014) whose masks are drawn on the host from the experiment's seed: the
-//! same activations are dropped on every backend and after a resume.
+//! Dropout (Srivastava et al. 2014) whose masks follow from the experiment's seed: the same numbers are dropped on
+//! every backend and after a resume. Masks of activations are drawn on the host; of the attention's probabilities,
+//! which are never in memory together, the host draws a key for each layer.
 
+use crate::kernels::AttentionDropout;
 use crate::random::{Purpose, Random};
 use burn::tensor::{Tensor, TensorData};
 
@@ -24,6 +26,14 @@ impl Dropout {
             probability,
             random: Random::new(seed, Purpose::Dropout, (step as u64) << 12 | micro as u64),
         }))
+    }
+
+    /// For the probabilities of one attention layer.
+    pub fn attention(&mut self) -> Option<AttentionDropout> {
+        let active = self.0.as_mut().filter(|active| active.probability > 0.0)?;
+        let key = active.random.below(u64::MAX);
+        let key = [(key >> 32) as u32, key as u32];
+        Some(AttentionDropout::new(active.probability, key))
     }
 
     /// Each element becomes 0 with the probability, else grows by 1 / (1 - probability).

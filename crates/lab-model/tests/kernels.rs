@@ -31,10 +31,12 @@ mod cpu {
         softmax,
         attention,
         self_attention,
+        attention_dropout,
         cached_attention,
         rope,
         embedding,
         cross_entropy,
+        entropy,
         optimizer,
         nf4,
     );

@@ -81,10 +81,11 @@ impl Block {
         dropout: &mut Dropout,
     ) -> Tensor<3> {
         let shape = &self.shape;
+        let dropped = dropout.attention();
         self.forward_with(x, dropout, |qkv| {
             let rotation = rope.map(|rope| rope.tables(qkv.dims()[1]));
             let (heads, shared) = (shape.heads, shape.key_value_heads);
-            kernels::self_attention(qkv, heads, shared, rotation, shape.scale())
+            kernels::self_attention(qkv, heads, shared, rotation, shape.scale(), dropped)
         })
     }
 

@@ -116,7 +116,7 @@ impl Decoder {
                 let part = |from: usize| widened(qkv.clone().narrow(2, from, row), capacity);
                 let first = heads * block.shape.head_width;
                 blocks.push((part(first), part(first + row)));
-                kernels::self_attention(qkv, heads, shared, None, block.shape.scale())
+                kernels::self_attention(qkv, heads, shared, None, block.shape.scale(), None)
             });
         }
         let x = last_of_each(x, &lengths);

@@ -24,7 +24,8 @@ pub struct Decoder {
 
 impl Decoder {
     /// Logits `[batch, time, vocabulary]` for token ids `[batch, time]`, time at most the context.
-    /// With `dropout`, the embeddings and what each block adds are dropped from, as in training.
+    /// With `dropout`, the embeddings, the attention's probabilities and what each block adds are dropped from, as in
+    /// training.
     pub fn forward(&self, ids: Tensor<2, Int>, dropout: &mut Dropout) -> Tensor<3> {
         self.logits(self.hidden(ids, dropout))
     }

@@ -60,6 +60,7 @@ impl Decoder {
         x = dropout.apply(x);
         for block in &self.blocks {
             let shape = &block.shape;
+            let dropped = dropout.attention();
             x = block.forward_with(x, dropout, |qkv| {
                 let [_, tokens, width] = qkv.dims();
                 let rows = kernels::embedding(qkv.reshape([tokens, width]), packing.rows.clone());
@@ -71,6 +72,7 @@ impl Decoder {
                     shape.key_value_heads,
                     rotation,
                     shape.scale(),
+                    dropped,
                 );
                 let width = y.dims()[2];
                 let y = y.reshape([sequences * longest, width]);

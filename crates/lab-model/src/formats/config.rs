@@ -34,7 +34,7 @@ pub fn write_config(
             "num_key_value_heads": config.key_value_heads(), "head_dim": config.head_width(),
             "intermediate_size": config.hidden_width(), "hidden_act": "silu", "rms_norm_eps": config.norm_epsilon,
             "rope_theta": config.rope_theta, "rope_parameters": {"rope_theta": config.rope_theta, "rope_type": "default"},
-            "attention_bias": config.attention_bias(), "mlp_bias": config.mlp_bias(), "attention_dropout": 0.0,
+            "attention_bias": config.attention_bias(), "mlp_bias": config.mlp_bias(), "attention_dropout": config.dropout,
             "tie_word_embeddings": config.tied_head, "initializer_range": 0.02,
             "bos_token_id": null, "eos_token_id": end,
         }),

@@ -5,6 +5,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 
 use super::adamw_step::AdamWStep;
+use super::dropout::AttentionDropout;
 
 /// An element-wise function of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -137,6 +138,7 @@ pub trait Kernels: Backend {
         qkv: FloatTensor<Self>,
         heads: Heads,
         scale: f32,
+        dropout: Option<AttentionDropout>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
     /// Gradient of the packed projection.
     fn k_self_attention_backward(
@@ -146,6 +148,7 @@ pub trait Kernels: Backend {
         log_sum: FloatTensor<Self>,
         heads: Heads,
         scale: f32,
+        dropout: Option<AttentionDropout>,
     ) -> FloatTensor<Self>;
     /// One token more for each sequence: see [`super::cached_attention`]; `lengths` `[b]`.
     fn k_cached_attention(
@@ -181,6 +184,15 @@ pub trait Kernels: Backend {
         dy: FloatTensor<Self>,
         logits: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        log_sum: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    /// Entropy `[n]` of the softmax of `logits [n, v]`, and logarithm of the sum of exponentials `[n]`.
+    fn k_entropy(logits: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// Gradient of the logits; `dy [n]`.
+    fn k_entropy_backward(
+        dy: FloatTensor<Self>,
+        logits: FloatTensor<Self>,
+        entropy: FloatTensor<Self>,
         log_sum: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
     /// Norm `[1]` over all elements of all tensors.
@@ -263,7 +275,12 @@ pub trait LabKernels: Backend {
     /// See [`super::causal_softmax`].
     fn lab_causal_softmax(scores: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
     /// See [`super::self_attention`]; without rotation.
-    fn lab_self_attention(qkv: FloatTensor<Self>, heads: Heads, scale: f32) -> FloatTensor<Self>;
+    fn lab_self_attention(
+        qkv: FloatTensor<Self>,
+        heads: Heads,
+        scale: f32,
+        dropout: Option<AttentionDropout>,
+    ) -> FloatTensor<Self>;
     /// See [`Rotation`].
     fn lab_rotate(
         x: FloatTensor<Self>,
@@ -275,6 +292,8 @@ pub trait LabKernels: Backend {
     fn lab_embedding(weight: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
     /// See [`super::cross_entropy`].
     fn lab_cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self>;
+    /// See [`super::entropy`].
+    fn lab_entropy(logits: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Without autodiff an operation is its kernel.
@@ -365,8 +384,13 @@ impl<B: Kernels> LabKernels for B {
         B::k_causal_softmax(scores, scale)
     }
 
-    fn lab_self_attention(qkv: FloatTensor<Self>, heads: Heads, scale: f32) -> FloatTensor<Self> {
-        B::k_self_attention(qkv, heads, scale).0
+    fn lab_self_attention(
+        qkv: FloatTensor<Self>,
+        heads: Heads,
+        scale: f32,
+        dropout: Option<AttentionDropout>,
+    ) -> FloatTensor<Self> {
+        B::k_self_attention(qkv, heads, scale, dropout).0
     }
 
     fn lab_rotate(
@@ -384,6 +408,10 @@ impl<B: Kernels> LabKernels for B {
 
     fn lab_cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
         B::k_cross_entropy(logits, targets).0
+    }
+
+    fn lab_entropy(logits: FloatTensor<Self>) -> FloatTensor<Self> {
+        B::k_entropy(logits).0
     }
 }
 

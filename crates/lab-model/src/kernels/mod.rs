@@ -12,6 +12,7 @@ mod backend;
 #[cfg(feature = "wgpu")]
 mod cube;
 mod decode;
+mod dropout;
 #[cfg(feature = "cpu")]
 mod flex;
 mod operations;
@@ -20,10 +21,12 @@ pub mod plain;
 pub use adamw_step::{AdamWStep, CLIP_EPSILON};
 pub use backend::{NF4_BLOCK, NF4_SCALES, Nf4Format};
 pub use decode::{cached_attention, rotate_heads};
+pub use dropout::AttentionDropout;
 #[cfg(feature = "wgpu")]
 pub use operations::prepare;
 pub use operations::{
-    adamw, attention, causal_softmax, clip_scale, cross_entropy, dequantize_nf4, embedding, gelu,
-    gelu_new, global_norm, layer_norm, linear, linear_frozen, linear_nf4, linear_transposed,
-    linear_transposed_frozen, matmul, relu, rms_norm, rope, self_attention, swiglu,
+    adamw, attention, causal_softmax, clip_scale, cross_entropy, dequantize_nf4, embedding,
+    entropy, gelu, gelu_new, global_norm, layer_norm, linear, linear_frozen, linear_nf4,
+    linear_transposed, linear_transposed_frozen, matmul, relu, rms_norm, rope, self_attention,
+    swiglu,
 };

@@ -3,6 +3,7 @@
 use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, LabKernels, Nf4Format, Rotation, fits};
 use super::decode::rotate_heads;
+use super::dropout::AttentionDropout;
 use super::plain;
 #[cfg(feature = "wgpu")]
 use burn::backend::Cube;
@@ -233,18 +234,20 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, scale: f64) -> Tensor
 /// [`attention`] of a sequence over itself, straight from the packed projection: `qkv`
 /// `[b, t, (h + 2·kv)·d]` holds, per token, the `h` query heads, then the `kv` key heads, then the
 /// `kv` value heads; the result is `[b, t, h·d]`. With `rotation` (cosine and sine, `[t, d/2]` or
-/// longer) queries and keys are first turned by [`rope`]. One operation where the long form needs a dozen.
+/// longer) queries and keys are first turned by [`rope`]. With `dropout` some probabilities become 0 and the others
+/// grow, as in training. One operation where the long form needs a dozen.
 pub fn self_attention(
     qkv: Tensor<3>,
     heads: usize,
     kv_heads: usize,
     rotation: Option<(Tensor<2>, Tensor<2>)>,
     scale: f64,
+    dropout: Option<AttentionDropout>,
 ) -> Tensor<3> {
     let [_, _, packed] = qkv.dims();
     let width = packed / (heads + 2 * kv_heads);
     if !fits(&qkv) {
-        return plain::self_attention(qkv, heads, kv_heads, rotation, scale);
+        return plain::self_attention(qkv, heads, kv_heads, rotation, scale, dropout);
     }
     let shape = Heads {
         queries: heads,
@@ -255,8 +258,8 @@ pub fn self_attention(
         Some(rotation) => rotate_heads(qkv, heads, kv_heads, rotation),
         None => qkv,
     };
-    let qkv = qkv.into_dispatch();
-    Tensor::from_dispatch(Dispatch::lab_self_attention(qkv, shape, scale as f32))
+    let (qkv, scale) = (qkv.into_dispatch(), scale as f32);
+    Tensor::from_dispatch(Dispatch::lab_self_attention(qkv, shape, scale, dropout))
 }
 
 /// Rows of `weight` by number: `weight [v, d]`, `ids [b, t]`, to `[b, t, d]`. The gradient adds up
@@ -279,6 +282,15 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     }
     let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
     Tensor::from_dispatch(Dispatch::lab_cross_entropy(logits, targets))
+}
+
+/// Entropy in nats of the softmax of each row: `logits [n, v]`, to `[n]`. No second tensor of that size is made,
+/// but for the gradient.
+pub fn entropy(logits: Tensor<2>) -> Tensor<1> {
+    if !fits(&logits) {
+        return plain::entropy(logits);
+    }
+    Tensor::from_dispatch(Dispatch::lab_entropy(logits.into_dispatch()))
 }
 
 /// Llama's rotary positions: the halves `(a, b)` of the last dimension become

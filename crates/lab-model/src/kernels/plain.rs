@@ -2,9 +2,10 @@
 //! what the tests compare the fast ones with, and what runs where a fast one does not apply (another
 //! number format, an empty tensor).
 
-use burn::tensor::{Bool, Int, Tensor, activation, module};
+use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
 
 use super::adamw_step::{AdamWStep, CLIP_EPSILON};
+use super::dropout::AttentionDropout;
 
 /// A score that no softmax notices. Not infinity: shader compilers may assume there is none.
 const MASKED: f32 = -1e30;
@@ -113,6 +114,7 @@ pub fn self_attention(
     kv_heads: usize,
     rotation: Option<(Tensor<2>, Tensor<2>)>,
     scale: f64,
+    dropout: Option<AttentionDropout>,
 ) -> Tensor<3> {
     let [batch, time, width] = qkv.dims();
     let size = width / (heads + 2 * kv_heads);
@@ -129,9 +131,25 @@ pub fn self_attention(
         q = rope(q, cos.clone(), sin.clone());
         k = rope(k, cos, sin);
     }
-    attention(q, k, v, scale)
-        .swap_dims(1, 2)
-        .reshape([batch, time, heads * size])
+    let y = match dropout {
+        None => attention(q, k, v, scale),
+        Some(dropout) => {
+            let (k, v) = (repeat_heads(k, heads), repeat_heads(v, heads));
+            let p = causal_softmax(matmul(q, k.swap_dims(2, 3)), scale);
+            let factors = dropout_factors([batch, heads, time, time], dropout);
+            matmul(p * Tensor::from_data(factors, &qkv.device().inner()), v)
+        }
+    };
+    y.swap_dims(1, 2).reshape([batch, time, heads * size])
+}
+
+/// What dropout multiplies probabilities `[b, h, t, s]` by.
+fn dropout_factors(shape: [usize; 4], dropout: AttentionDropout) -> TensorData {
+    let [_, _, time, keys] = shape;
+    let factor =
+        |place: usize| dropout.factor(place / keys / time, place / keys % time, place % keys);
+    let factors: Vec<f32> = (0..shape.iter().product()).map(factor).collect();
+    TensorData::new(factors, shape)
 }
 
 pub fn rotate_heads(
@@ -203,6 +221,12 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         .squeeze_dim::<1>(1)
         .neg();
     loss.mask_fill(ignored, 0.0)
+}
+
+pub fn entropy(logits: Tensor<2>) -> Tensor<1> {
+    let log_probabilities = activation::log_softmax(logits, 1);
+    let terms = log_probabilities.clone().exp() * log_probabilities;
+    terms.sum_dim(1).squeeze_dim::<1>(1).neg()
 }
 
 pub fn rope(x: Tensor<4>, cos: Tensor<2>, sin: Tensor<2>) -> Tensor<4> {

@@ -1,18 +1,20 @@
 //! Each kernel against its plain form: the same inputs, the same random weighting of the output, the
 //! same result and the same gradients. The functions run on whichever device they are given.
 
+mod attention;
 mod bench;
 mod decode;
 mod nf4;
 mod optimizer;
 
+pub use attention::{attention, attention_dropout, rope, self_attention, softmax};
 pub use bench::Bench;
 pub use decode::cached_attention;
 pub use nf4::nf4;
 pub use optimizer::optimizer;
 
 use bench::{Leaves, close, read};
-use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
+use lab_model::burn::tensor::{Int, Tensor, TensorData};
 use lab_model::kernels::{self, plain};
 
 /// Products of two batches of matrices, each as it is or a transposed view.
@@ -188,118 +190,6 @@ pub async fn activations(bench: &mut Bench) {
     }
 }
 
-pub async fn softmax(bench: &mut Bench) {
-    for [b, h, t, s] in [
-        [1, 1, 1, 1],
-        [2, 3, 5, 5],
-        [1, 2, 3, 9],
-        [2, 4, 64, 64],
-        [1, 1, 130, 130],
-    ] {
-        let x = move |l: &Leaves| l[0].clone().reshape([b, h, t, s]);
-        bench
-            .agree(
-                &format!("causal softmax {b} {h} {t} {s}"),
-                &[b * h * t * s],
-                2e-6,
-                |l| kernels::causal_softmax(x(l), 0.7),
-                |l| plain::causal_softmax(x(l), 0.7),
-            )
-            .await;
-    }
-}
-
-pub async fn attention(bench: &mut Bench) {
-    for [b, h, kv, t, s, d] in [
-        [1, 1, 1, 1, 1, 4],
-        [2, 4, 2, 5, 9, 3],
-        [1, 6, 2, 1, 20, 8],
-        [2, 4, 4, 33, 33, 16],
-    ] {
-        let q = move |l: &Leaves| l[0].clone().reshape([b, t, h, d]).swap_dims(1, 2);
-        let k = move |l: &Leaves| l[1].clone().reshape([b, kv, s, d]);
-        let v = move |l: &Leaves| l[2].clone().reshape([b, kv, s, d]);
-        bench
-            .agree(
-                &format!("attention {b} {h}/{kv} {t} {s} {d}"),
-                &[b * h * t * d, b * kv * s * d, b * kv * s * d],
-                1e-5,
-                |l| kernels::attention(q(l), k(l), v(l), 0.4),
-                |l| plain::attention(q(l), k(l), v(l), 0.4),
-            )
-            .await;
-    }
-}
-
-pub async fn self_attention(bench: &mut Bench) {
-    for [b, h, kv, t, d] in [
-        [1, 1, 1, 1, 2],
-        [2, 4, 2, 5, 6],
-        [1, 6, 2, 70, 8],
-        [2, 4, 4, 64, 16],
-        [2, 3, 1, 33, 20],
-        [1, 2, 1, 40, 64],
-        [1, 2, 2, 9, 96],
-    ] {
-        let packed = (h + 2 * kv) * d;
-        let x = move |l: &Leaves| l[0].clone().reshape([b, t, packed]);
-        let (name, n) = (
-            format!("self attention {b} {h}/{kv} {t} {d}"),
-            [b * t * packed],
-        );
-        bench
-            .agree(
-                &name,
-                &n,
-                1e-5,
-                |l| kernels::self_attention(x(l), h, kv, None, 0.4),
-                |l| plain::self_attention(x(l), h, kv, None, 0.4),
-            )
-            .await;
-        let tables = angles(t + 3, d / 2, &bench.device);
-        let turn = || Some((tables.0.clone(), tables.1.clone()));
-        bench
-            .agree(
-                &format!("{name}, with rotation"),
-                &n,
-                1e-5,
-                |l| kernels::self_attention(x(l), h, kv, turn(), 0.4),
-                |l| plain::self_attention(x(l), h, kv, turn(), 0.4),
-            )
-            .await;
-    }
-}
-
-/// Cosines and sines `[time, half]`, on the device without autodiff.
-fn angles(time: usize, half: usize, device: &Device) -> (Tensor<2>, Tensor<2>) {
-    let angle = |i: usize| (i / half) as f32 / 10f32.powf((i % half) as f32 / half as f32);
-    let table = |f: fn(f32) -> f32| {
-        let values: Vec<f32> = (0..time * half).map(|i| f(angle(i))).collect();
-        Tensor::from_data(
-            TensorData::new(values, [time, half]),
-            &device.clone().inner(),
-        )
-    };
-    (table(f32::cos), table(f32::sin))
-}
-
-pub async fn rope(bench: &mut Bench) {
-    for [b, h, t, d] in [[1, 1, 1, 2], [2, 3, 7, 10], [2, 4, 64, 16]] {
-        let (cos, sin) = angles(t + 1, d / 2, &bench.device);
-        // As the decoder has it: heads and positions swapped.
-        let x = move |l: &Leaves| l[0].clone().reshape([b, t, h, d]).swap_dims(1, 2);
-        bench
-            .agree(
-                &format!("rope {b} {h} {t} {d}"),
-                &[b * h * t * d],
-                2e-6,
-                |l| kernels::rope(x(l), cos.clone(), sin.clone()),
-                |l| plain::rope(x(l), cos.clone(), sin.clone()),
-            )
-            .await;
-    }
-}
-
 pub async fn embedding(bench: &mut Bench) {
     for [v, d, b, t] in [
         [1, 4, 1, 1],
@@ -342,6 +232,21 @@ pub async fn cross_entropy(bench: &mut Bench) {
                 2e-6,
                 |l| kernels::cross_entropy(x(l), targets.clone()),
                 |l| plain::cross_entropy(x(l), targets.clone()),
+            )
+            .await;
+    }
+}
+
+pub async fn entropy(bench: &mut Bench) {
+    for [n, v] in [[1, 2], [9, 65], [512, 65], [7, 300]] {
+        let x = move |l: &Leaves| l[0].clone().reshape([n, v]) * 4.0;
+        bench
+            .agree(
+                &format!("entropy {n} {v}"),
+                &[n * v],
+                5e-6,
+                |l| kernels::entropy(x(l)),
+                |l| plain::entropy(x(l)),
             )
             .await;
     }

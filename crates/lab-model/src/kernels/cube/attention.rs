@@ -6,10 +6,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::super::backend::Heads;
+use super::super::dropout::{AttentionDropout, define_threefry};
 use super::launch::{contiguous, empty, units};
 use super::reduce::within;
 
-/// How a packed projection lies in memory, in vectors.
+/// How a packed projection lies in memory, in vectors, and what is dropped (see [`AttentionDropout`]).
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 struct Layout {
     batch: usize,
@@ -17,6 +18,30 @@ struct Layout {
     queries: usize,
     keys: usize,
     scale: f32,
+    k0: u32,
+    k1: u32,
+    limit: u32,
+    kept: f32,
+}
+
+/// Wraps around, as whole numbers of a shader do.
+#[cube]
+fn add(a: u32, b: u32) -> u32 {
+    a + b
+}
+
+define_threefry!(#[cube]);
+
+/// As [`AttentionDropout::factor`].
+#[cube]
+fn factor(layout: &Layout, head: usize, query: usize, key: usize) -> f32 {
+    let k1 = add(layout.k1, head as u32);
+    let (word, _) = threefry(layout.k0, k1, query as u32, key as u32);
+    let mut factor = 0.0f32;
+    if word < layout.limit {
+        factor = layout.kept;
+    }
+    factor
 }
 
 /// A vector that is only read, and one that is added to, in variables of the shader.
@@ -57,7 +82,7 @@ fn dot<N: Size>(a: &Fixed<N>, x: &[Vector<f32, N>], at: usize, #[comptime] size:
 
 /// Adds a multiple of a vector in memory.
 #[cube]
-fn add<N: Size>(
+fn add_scaled<N: Size>(
     sum: &Sum<N>,
     x: &[Vector<f32, N>],
     at: usize,
@@ -87,6 +112,7 @@ fn attention_kernel<N: Size>(
     log_sum: &mut [f32],
     layout: &Layout,
     #[comptime] size: usize,
+    #[comptime] drops: bool,
 ) {
     let time = layout.time;
     let i = ABSOLUTE_POS % time;
@@ -111,10 +137,14 @@ fn attention_kernel<N: Size>(
         let p = (score - new).exp();
         highest = new;
         total = total * shrink + p;
+        let mut share = p;
+        if comptime!(drops) {
+            share = p * factor(layout, batch * layout.queries + head, i, j);
+        }
         #[unroll]
         for c in 0..size {
             let kept = sum[c].read() * Vector::<f32, N>::new(shrink);
-            sum[c].store(qkv[key + value_at + c] * Vector::<f32, N>::new(p) + kept);
+            sum[c].store(qkv[key + value_at + c] * Vector::<f32, N>::new(share) + kept);
         }
     }
     #[unroll]
@@ -138,6 +168,7 @@ fn query_gradient_kernel<N: Size>(
     dqkv: &mut [Vector<f32, N>],
     layout: &Layout,
     #[comptime] size: usize,
+    #[comptime] drops: bool,
 ) {
     let time = layout.time;
     let i = ABSOLUTE_POS % time;
@@ -161,8 +192,11 @@ fn query_gradient_kernel<N: Size>(
     for j in 0..i + 1 {
         let key = (token + j) * row;
         let p = (dot::<N>(&q, qkv, key + key_at, size) * layout.scale - log_sum).exp();
-        let dp = dot::<N>(&d, qkv, key + value_at, size);
-        add::<N>(&dq, qkv, key + key_at, p * (dp - mean) * layout.scale, size);
+        let mut dp = dot::<N>(&d, qkv, key + value_at, size);
+        if comptime!(drops) {
+            dp *= factor(layout, batch * layout.queries + head, i, j);
+        }
+        add_scaled::<N>(&dq, qkv, key + key_at, p * (dp - mean) * layout.scale, size);
     }
     write::<N>(dqkv, query_at, &dq, size);
 }
@@ -178,6 +212,7 @@ fn key_gradient_kernel<N: Size>(
     dqkv: &mut [Vector<f32, N>],
     layout: &Layout,
     #[comptime] size: usize,
+    #[comptime] drops: bool,
 ) {
     let time = layout.time;
     let j = ABSOLUTE_POS % time;
@@ -200,9 +235,15 @@ fn key_gradient_kernel<N: Size>(
             let query_at = (token + i) * row + head * size;
             let out = (token + i) * layout.queries + head;
             let p = (dot::<N>(&k, qkv, query_at, size) * layout.scale - log_sum[out]).exp();
-            let dp = dot::<N>(&v, dy, out * size, size);
-            add::<N>(&dv, dy, out * size, p, size);
-            add::<N>(
+            let mut dp = dot::<N>(&v, dy, out * size, size);
+            let mut share = p;
+            if comptime!(drops) {
+                let kept = factor(layout, batch * layout.queries + head, i, j);
+                dp *= kept;
+                share = p * kept;
+            }
+            add_scaled::<N>(&dv, dy, out * size, share, size);
+            add_scaled::<N>(
                 &dk,
                 qkv,
                 query_at,
@@ -215,16 +256,38 @@ fn key_gradient_kernel<N: Size>(
     write::<N>(dqkv, value_at, &dv, size);
 }
 
-fn layout(qkv: &CubeTensor, heads: Heads, scale: f32) -> (LayoutLaunch, [usize; 4]) {
+fn layout(
+    qkv: &CubeTensor,
+    heads: Heads,
+    scale: f32,
+    dropout: Option<AttentionDropout>,
+) -> (LayoutLaunch, [usize; 4]) {
     let [batch, time, _] = qkv.shape().dims();
     let n = super::launch::vector(heads.width);
-    let launched = LayoutLaunch::new(batch, time, heads.queries, heads.keys, scale);
+    let dropout = dropout.unwrap_or(AttentionDropout::new(0.0, [0, 0]));
+    let [k0, k1] = dropout.key;
+    let launched = LayoutLaunch::new(
+        batch,
+        time,
+        heads.queries,
+        heads.keys,
+        scale,
+        k0,
+        k1,
+        dropout.limit,
+        dropout.scale,
+    );
     (launched, [batch, time, n, heads.width / n])
 }
 
-pub fn forward(qkv: CubeTensor, heads: Heads, scale: f32) -> (CubeTensor, CubeTensor) {
+pub fn forward(
+    qkv: CubeTensor,
+    heads: Heads,
+    scale: f32,
+    dropout: Option<AttentionDropout>,
+) -> (CubeTensor, CubeTensor) {
     let qkv = contiguous(qkv);
-    let (layout, [batch, time, n, size]) = layout(&qkv, heads, scale);
+    let (layout, [batch, time, n, size]) = layout(&qkv, heads, scale, dropout);
     let y = empty(&qkv, [batch, time, heads.queries * heads.width]);
     let log_sum = empty(&qkv, [batch, time, heads.queries]);
     let (count, dim) = units(&qkv, batch * time * heads.queries);
@@ -241,6 +304,7 @@ pub fn forward(qkv: CubeTensor, heads: Heads, scale: f32) -> (CubeTensor, CubeTe
             log_sum.clone().into_buffer_arg(),
             layout,
             size,
+            dropout.is_some(),
         );
     }
     (y, log_sum)
@@ -253,10 +317,11 @@ pub fn backward(
     log_sum: CubeTensor,
     heads: Heads,
     scale: f32,
+    dropout: Option<AttentionDropout>,
 ) -> CubeTensor {
     let (dy, qkv, y) = (contiguous(dy), contiguous(qkv), contiguous(y));
-    let (query_layout, [batch, time, n, size]) = layout(&qkv, heads, scale);
-    let (key_layout, _) = layout(&qkv, heads, scale);
+    let (query_layout, [batch, time, n, size]) = layout(&qkv, heads, scale, dropout);
+    let (key_layout, _) = layout(&qkv, heads, scale, dropout);
     let (dqkv, means) = (empty(&qkv, qkv.shape()), empty(&qkv, log_sum.shape()));
     let (queries, dim) = units(&qkv, batch * time * heads.queries);
     let (keys, _) = units(&qkv, batch * time * heads.keys);
@@ -276,6 +341,7 @@ pub fn backward(
             dqkv.clone().into_buffer_arg(),
             query_layout,
             size,
+            dropout.is_some(),
         );
         key_gradient_kernel::launch_unchecked(
             &client,
@@ -289,6 +355,7 @@ pub fn backward(
             dqkv.clone().into_buffer_arg(),
             key_layout,
             size,
+            dropout.is_some(),
         );
     }
     dqkv

@@ -20,6 +20,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
+use super::dropout::AttentionDropout;
 
 /// Runs the constructors by which the GPU libraries register their parts. In a browser no one else
 /// does so before the first call; and unless the program itself calls them, the linker puts a call
@@ -108,8 +109,13 @@ impl Kernels for Cube {
         softmax::backward(p, dp, scale)
     }
 
-    fn k_self_attention(qkv: CubeTensor, heads: Heads, scale: f32) -> (CubeTensor, CubeTensor) {
-        attention::forward(qkv, heads, scale)
+    fn k_self_attention(
+        qkv: CubeTensor,
+        heads: Heads,
+        scale: f32,
+        dropout: Option<AttentionDropout>,
+    ) -> (CubeTensor, CubeTensor) {
+        attention::forward(qkv, heads, scale, dropout)
     }
 
     fn k_self_attention_backward(
@@ -119,8 +125,9 @@ impl Kernels for Cube {
         log_sum: CubeTensor,
         heads: Heads,
         scale: f32,
+        dropout: Option<AttentionDropout>,
     ) -> CubeTensor {
-        attention::backward(dy, qkv, y, log_sum, heads, scale)
+        attention::backward(dy, qkv, y, log_sum, heads, scale, dropout)
     }
 
     fn k_cached_attention(
@@ -157,6 +164,19 @@ impl Kernels for Cube {
         log_sum: CubeTensor,
     ) -> CubeTensor {
         loss::backward(dy, logits, targets, log_sum)
+    }
+
+    fn k_entropy(logits: CubeTensor) -> (CubeTensor, CubeTensor) {
+        loss::entropy(logits)
+    }
+
+    fn k_entropy_backward(
+        dy: CubeTensor,
+        logits: CubeTensor,
+        entropy: CubeTensor,
+        log_sum: CubeTensor,
+    ) -> CubeTensor {
+        loss::entropy_backward(dy, logits, entropy, log_sum)
     }
 
     fn k_global_norm(tensors: Vec<CubeTensor>) -> CubeTensor {

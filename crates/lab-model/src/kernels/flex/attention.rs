@@ -5,6 +5,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
 use super::super::backend::Heads;
+use super::super::dropout::AttentionDropout;
 use super::gemm::{Matrix, Scratch, multiply};
 use super::math::{by_row, dot, exp, exp_into, maximum};
 use super::tensors::{contiguous, tensor, values, width};
@@ -63,6 +64,9 @@ pub fn softmax_backward(p: FlexTensor, dp: FlexTensor, scale: f32) -> FlexTensor
 struct Packed<'a> {
     values: &'a [f32],
     heads: Heads,
+    /// Query heads of the sequences before this one, by which dropout counts.
+    first_head: usize,
+    dropout: Option<AttentionDropout>,
 }
 
 impl<'a> Packed<'a> {
@@ -78,6 +82,16 @@ impl<'a> Packed<'a> {
 
     fn key_head(&self, query_head: usize) -> usize {
         self.heads.queries + query_head / (self.heads.queries / self.heads.keys)
+    }
+
+    /// Multiplies a query's probabilities by dropout's factors.
+    #[inline(always)]
+    fn drop(&self, head: usize, query: usize, p: &mut [f32]) {
+        if let Some(dropout) = self.dropout {
+            for (key, p) in p.iter_mut().enumerate() {
+                *p *= dropout.factor(self.first_head + head, query, key);
+            }
+        }
     }
 }
 
@@ -97,7 +111,12 @@ fn rows(values: &[f32], row: usize) -> Matrix<'_> {
     }
 }
 
-pub fn forward(qkv: FlexTensor, heads: Heads, scale: f32) -> (FlexTensor, FlexTensor) {
+pub fn forward(
+    qkv: FlexTensor,
+    heads: Heads,
+    scale: f32,
+    dropout: Option<AttentionDropout>,
+) -> (FlexTensor, FlexTensor) {
     let [batch, time, packed] = qkv.shape().dims();
     let (qkv, out_width) = (contiguous(qkv), heads.queries * heads.width);
     let slab = time * (out_width + heads.queries);
@@ -106,6 +125,8 @@ pub fn forward(qkv: FlexTensor, heads: Heads, scale: f32) -> (FlexTensor, FlexTe
         let packed = Packed {
             values: &values(&qkv)[b * time * packed..][..time * packed],
             heads,
+            first_head: b * heads.queries,
+            dropout,
         };
         let (y, log_sum) = out.split_at_mut(time * out_width);
         forward_sequence(&packed, time, scale, y, log_sum);
@@ -150,6 +171,7 @@ fn forward_sequence(packed: &Packed, time: usize, scale: f32, y: &mut [f32], log
                 let (p, scores) = (&mut p[i * seen..][..seen], &scores[i * seen..][..seen]);
                 log_sum[(first + i) * queries + head] =
                     softmax_row(p, scores, first + i + 1, scale);
+                packed.drop(head, first + i, p);
             }
             let y_row = queries * d;
             let y = &mut y[first * y_row + head * d..];
@@ -173,6 +195,7 @@ pub fn backward(
     log_sum: FlexTensor,
     heads: Heads,
     scale: f32,
+    dropout: Option<AttentionDropout>,
 ) -> FlexTensor {
     let shape = qkv.shape();
     let [batch, time, packed] = shape.dims();
@@ -184,6 +207,8 @@ pub fn backward(
             packed: Packed {
                 values: &values(&qkv)[part(packed)],
                 heads,
+                first_head: b * heads.queries,
+                dropout,
             },
             y: &values(&y)[part(out_width)],
             dy: &values(&dy)[part(out_width)],
@@ -285,7 +310,7 @@ impl Sequence<'_> {
         }
     }
 
-    /// Turns query `i`'s scores into its probabilities, and their gradients into the scores'.
+    /// Turns query `i`'s scores into its probabilities, dropped or not, and their gradients into the scores'.
     #[inline(always)]
     fn score_gradients(&self, head: usize, i: usize, p: &mut [f32], ds: &mut [f32]) {
         let Heads {
@@ -296,10 +321,13 @@ impl Sequence<'_> {
         let log_sum = self.log_sum[i * queries + head];
         let (p, hidden_p) = p.split_at_mut(i + 1);
         let (ds, hidden_ds) = ds.split_at_mut(i + 1);
+        // With dropout too `mean` is the sum of p times its gradient, as `y` was made from what was kept.
+        self.packed.drop(head, i, ds);
         for (p, ds) in p.iter_mut().zip(ds) {
             *p = exp(*p * self.scale - log_sum);
             *ds = *p * (*ds - mean) * self.scale;
         }
+        self.packed.drop(head, i, p);
         hidden_p.fill(0.0);
         hidden_ds.fill(0.0);
     }

@@ -1,4 +1,4 @@
-//! Cross-entropy of logits with target classes.
+//! Cross-entropy of logits with target classes, and the entropy of what they predict.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
@@ -58,6 +58,51 @@ pub fn backward(
             *out = dy * exp(x - log_sum);
         }
         out[target] -= dy;
+    });
+    tensor(dlogits, shape)
+}
+
+/// A block at a time, as above: with `e = exp(x - highest)` the entropy is `ln Σe - Σe·(x - highest) / Σe`.
+pub fn entropy(logits: FlexTensor) -> (FlexTensor, FlexTensor) {
+    let classes = width(&logits);
+    let logits = contiguous(logits);
+    let logits = values(&logits);
+    let rows = logits.len() / classes;
+    let both = by_row(rows, 2, |i, out| {
+        let row = &logits[i * classes..][..classes];
+        let highest = maximum(row);
+        let (mut total, mut weighted) = (0.0, 0.0);
+        for block in row.chunks(64) {
+            let (mut powers, mut terms) = ([0.0; 64], [0.0; 64]);
+            for ((power, term), x) in powers.iter_mut().zip(&mut terms).zip(block) {
+                *power = exp(x - highest);
+                *term = *power * (x - highest);
+            }
+            total += super::math::sum(&powers);
+            weighted += super::math::sum(&terms);
+        }
+        let log = total.ln();
+        out.copy_from_slice(&[log - weighted / total, highest + log]);
+    });
+    let column = |which: usize| both.iter().skip(which).step_by(2).copied().collect();
+    (tensor(column(0), [rows]), tensor(column(1), [rows]))
+}
+
+pub fn entropy_backward(
+    dy: FlexTensor,
+    logits: FlexTensor,
+    entropy: FlexTensor,
+    log_sum: FlexTensor,
+) -> FlexTensor {
+    let (shape, classes) = (logits.shape(), width(&logits));
+    let (dy, logits) = (contiguous(dy), contiguous(logits));
+    let (dy, logits) = (values(&dy), values(&logits));
+    let (entropy, log_sum) = (values(&entropy), values(&log_sum));
+    let dlogits = by_row(dy.len(), classes, |i, out| {
+        for (out, x) in out.iter_mut().zip(&logits[i * classes..]) {
+            let log_probability = x - log_sum[i];
+            *out = -dy[i] * exp(log_probability) * (log_probability + entropy[i]);
+        }
     });
     tensor(dlogits, shape)
 }

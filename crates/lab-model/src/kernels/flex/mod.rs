@@ -19,6 +19,7 @@ use burn::backend::flex::FlexTensor;
 use self::tensors::{contiguous, tensor, values, width};
 use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
+use super::dropout::AttentionDropout;
 
 impl Kernels for Flex {
     fn k_matmul(a: FlexTensor, b: FlexTensor) -> FlexTensor {
@@ -95,8 +96,13 @@ impl Kernels for Flex {
         attention::softmax_backward(p, dp, scale)
     }
 
-    fn k_self_attention(qkv: FlexTensor, heads: Heads, scale: f32) -> (FlexTensor, FlexTensor) {
-        attention::forward(qkv, heads, scale)
+    fn k_self_attention(
+        qkv: FlexTensor,
+        heads: Heads,
+        scale: f32,
+        dropout: Option<AttentionDropout>,
+    ) -> (FlexTensor, FlexTensor) {
+        attention::forward(qkv, heads, scale, dropout)
     }
 
     fn k_self_attention_backward(
@@ -106,8 +112,9 @@ impl Kernels for Flex {
         log_sum: FlexTensor,
         heads: Heads,
         scale: f32,
+        dropout: Option<AttentionDropout>,
     ) -> FlexTensor {
-        attention::backward(dy, qkv, y, log_sum, heads, scale)
+        attention::backward(dy, qkv, y, log_sum, heads, scale, dropout)
     }
 
     fn k_cached_attention(
@@ -144,6 +151,19 @@ impl Kernels for Flex {
         log_sum: FlexTensor,
     ) -> FlexTensor {
         loss::backward(dy, logits, targets, log_sum)
+    }
+
+    fn k_entropy(logits: FlexTensor) -> (FlexTensor, FlexTensor) {
+        loss::entropy(logits)
+    }
+
+    fn k_entropy_backward(
+        dy: FlexTensor,
+        logits: FlexTensor,
+        entropy: FlexTensor,
+        log_sum: FlexTensor,
+    ) -> FlexTensor {
+        loss::entropy_backward(dy, logits, entropy, log_sum)
     }
 
     fn k_global_norm(tensors: Vec<FlexTensor>) -> FlexTensor {
