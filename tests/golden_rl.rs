@@ -1,22 +1,26 @@
-//! The formulas of reinforcement learning against values of PyTorch (`rl.json` in the folder
-//! `LAB_GOLDEN_DIR`, else in `golden/`). Sizes come from the file.
+//! The formulas of reinforcement learning against values of PyTorch and TRL (`rl.json` and `preference.json` in the
+//! folder `LAB_GOLDEN_DIR`, else in `golden/`). Sizes come from the files.
 
 use lab_model::burn::tensor::{Device, Tensor};
 use lab_model::parameters;
 use lab_model::rl;
-use lab_protocol::BackendChoice;
+use lab_protocol::{BackendChoice, ScaleRewards};
 use serde_json::Value;
 use std::path::PathBuf;
 
 const TOLERANCE: f64 = 1e-5;
 
 fn golden(section: &str) -> Value {
+    file("rl.json")[section].clone()
+}
+
+fn file(name: &str) -> Value {
     let folder = std::env::var_os("LAB_GOLDEN_DIR").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden"),
         PathBuf::from,
     );
-    let bytes = std::fs::read(folder.join("rl.json")).unwrap();
-    serde_json::from_slice::<Value>(&bytes).unwrap()[section].clone()
+    let bytes = std::fs::read(folder.join(name)).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
 }
 
 fn device() -> Device {
@@ -131,12 +135,15 @@ fn golden_ppo() {
     );
 
     let clip = number(&golden["clip"]);
+    // The mean over the tokens that the mask counts.
+    let counted = mask.iter().filter(|counts| **counts).count();
+    let weights = || tensor(&golden["mask"], &device) / counted as f32;
     let on_device = |name: &str| tensor(&golden[name], &device);
     let policy = rl::ppo_loss(
         on_device("logprob_new"),
         on_device("logprob_old"),
         on_device("advantages_whitened_masked_bessel"),
-        on_device("mask"),
+        weights(),
         clip,
     );
     close(
@@ -148,7 +155,7 @@ fn golden_ppo() {
         on_device("values_new"),
         on_device("values_old"),
         on_device("returns"),
-        on_device("mask"),
+        weights(),
         number(&golden["value_clip"]),
     );
     close(
@@ -187,7 +194,8 @@ fn golden_kl_estimators() {
     let ones = || Tensor::<1>::ones([ratios.len()], &device);
     for (name, estimator) in [("k2", rl::KlEstimator::K2), ("k3", rl::KlEstimator::K3)] {
         let log_ratio = tensor(&golden["log_p_minus_log_q"], &device);
-        let loss = read(rl::kl_penalty(log_ratio, ones() - 1.0, ones(), estimator));
+        let weights = ones() / ratios.len() as f32;
+        let loss = read(rl::kl_penalty(log_ratio, ones() - 1.0, weights, estimator));
         let expected = numbers(&golden[name]).iter().sum::<f64>() / ratios.len() as f64;
         assert!(
             (loss - expected).abs() <= TOLERANCE,
@@ -229,6 +237,118 @@ fn golden_dpo() {
 fn golden_grpo_advantages() {
     let golden = golden("grpo_group_advantages");
     let group = golden["rewards"][0].as_array().unwrap().len();
-    let found = rl::group_advantages(&numbers(&golden["rewards"]), group, true);
+    let found = rl::group_advantages(&numbers(&golden["rewards"]), group, ScaleRewards::Group);
     close(&found, &golden["advantages"], "advantages");
+
+    let golden = file("preference.json")["grpo_advantages"].clone();
+    let group = number(&golden["generations"]) as usize;
+    for (name, scale) in [
+        ("scale_group", ScaleRewards::Group),
+        ("scale_batch", ScaleRewards::Batch),
+        ("scale_none", ScaleRewards::None),
+    ] {
+        let found = rl::group_advantages(&numbers(&golden["rewards"]), group, scale);
+        close(&found, &golden[name], name);
+    }
+}
+
+/// Loss and gradient of what the mask counts, for each case whose clipping is the same on both sides.
+#[test]
+fn golden_grpo_losses() {
+    let golden = file("preference.json")["grpo"].clone();
+    let device = device().autodiff();
+    let mut cases = 0;
+    for (name, case) in golden.as_object().unwrap() {
+        let kind = case["loss_type"].clone();
+        let clips = ["epsilon_low", "epsilon_high"].map(|clip| case[clip].as_f64());
+        if kind.is_null() || clips[0] != clips[1] || name == "sequence_ratio" {
+            continue;
+        }
+        cases += 1;
+        let mask = if case["mask"].is_null() {
+            &golden["mask"]
+        } else {
+            &case["mask"]
+        };
+        let rows: Vec<Vec<f64>> = serde_json::from_value(mask.clone()).unwrap();
+        let columns = rows[0].len();
+        let lengths: Vec<usize> = rows
+            .iter()
+            .map(|row| row.iter().sum::<f64>() as usize)
+            .collect();
+        let places: Vec<usize> = (0..rows.len() * columns)
+            .filter(|place| rows[place / columns][place % columns] > 0.0)
+            .collect();
+        // What the mask counts, one sequence after the other.
+        let of = |values: Vec<f64>| -> Vec<f32> {
+            places.iter().map(|&place| values[place] as f32).collect()
+        };
+        let upload = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
+        let new = upload(of(numbers(&golden["logps"]))).require_grad();
+        let advantages = numbers(&case["advantages"]);
+        let advantages = advantages
+            .iter()
+            .flat_map(|&value| vec![value; columns])
+            .collect();
+        let longest = case["max_completion_length"].as_u64().unwrap_or(1) as usize;
+        let weights = rl::token_weights(
+            serde_json::from_value(kind).unwrap(),
+            &lengths,
+            longest,
+            places.len() as f64,
+        );
+        let weights = || upload(weights.iter().map(|&weight| weight as f32).collect());
+        let old = upload(of(numbers(&golden["old_logps"])));
+        let clip = clips[0].unwrap();
+        let mut loss = rl::ppo_loss(new.clone(), old, upload(of(advantages)), weights(), clip);
+        let reference = upload(of(numbers(&golden["reference_logps"])));
+        let penalty = rl::kl_penalty(new.clone(), reference, weights(), rl::KlEstimator::K3);
+        loss = loss + penalty * number(&case["beta"]);
+        let gradient = new.grad(&loss.backward()).unwrap();
+        let gradient = pollster::block_on(parameters::read(vec![gradient]))
+            .unwrap()
+            .concat();
+        close(&[read(loss.without_autodiff())], &case["loss"], name);
+        let expected = of(numbers(&case["grad_logps"]));
+        for (found, expected) in gradient.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{name}: {found}, {expected}"
+            );
+        }
+    }
+    assert!(cases >= 5, "{cases} cases were found");
+}
+
+/// DPO from log-probabilities of tokens.
+#[test]
+fn golden_dpo_variants() {
+    let (golden, device) = (file("preference.json"), device());
+    let pairs = &golden["pairs"];
+    let sums = |logps: &str, mask: &str| {
+        let rows = pairs[logps].as_array().unwrap().iter();
+        let sums = rows
+            .zip(pairs[mask].as_array().unwrap())
+            .map(|(logps, mask)| {
+                let tokens = numbers(logps).into_iter().zip(numbers(mask));
+                tokens.map(|(logp, counts)| logp * counts).sum::<f64>() as f32
+            });
+        Tensor::<1>::from_floats(sums.collect::<Vec<_>>().as_slice(), &device)
+    };
+    let (chosen, rejected) = ("chosen_completion_mask", "rejected_completion_mask");
+    let policy = (
+        sums("chosen_logps", chosen),
+        sums("rejected_logps", rejected),
+    );
+    let reference = (
+        sums("reference_chosen_logps", chosen),
+        sums("reference_rejected_logps", rejected),
+    );
+    for name in ["sigmoid", "sigmoid_label_smoothing"] {
+        let case = &golden["dpo"][name];
+        let smoothing = case["label_smoothing"].as_f64().unwrap_or(0.0);
+        let beta = number(&case["beta"]);
+        let loss = rl::dpo_loss(policy.clone(), reference.clone(), beta, smoothing);
+        close(&[read(loss)], &case["loss"], name);
+    }
 }

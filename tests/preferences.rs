@@ -125,7 +125,7 @@ fn grpo_finds_the_best_policy() {
         json!({
             "reward": {"kind": "pattern", "pattern": "b"}, "steps": 25, "prompts": 1, "group": 128,
             "minibatches": 4, "epochs": 4, "kl_coefficient": 0.5, "kl": "reward", "maximum_kl": 0.0,
-            "optimizer": {"learning_rate": 1e-2, "minimum_learning_rate": 1e-4}
+            "loss_type": "bnpo", "optimizer": {"learning_rate": 1e-2, "minimum_learning_rate": 1e-4}
         }),
     );
     let found = worth(&run("grpo", config, TASK.prompts()).unwrap().result.files);

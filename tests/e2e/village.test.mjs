@@ -12,6 +12,7 @@ function small(steps) {
     learning_rate: 4e-3,
     minimum_learning_rate: 1e-3,
     warmup_steps: 2,
+    weight_decay: 0.1,
     evaluation_interval: steps,
     evaluation_windows: 4,
     final_evaluation_windows: 8,

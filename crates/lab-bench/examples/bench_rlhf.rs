@@ -152,7 +152,7 @@ fn config(method: &str) -> Value {
             "reward": reward, "rollout": rollout, "report": report,
             "steps": 100, "prompts": 1, "group": 256, "minibatches": 4, "epochs": 4,
             "kl_coefficient": KnownOptimum::STANDARD.kl_coefficient, "kl": "reward", "maximum_kl": 0.0,
-            "optimizer": optimizer
+            "loss_type": "bnpo", "optimizer": optimizer
         }),
         _ => json!({
             "rollout": rollout, "report": report,

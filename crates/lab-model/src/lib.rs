@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod examples;
 pub mod formats;
 pub mod generate;
+pub mod gradients;
 pub mod kernels;
 pub mod layers;
 pub mod layout;

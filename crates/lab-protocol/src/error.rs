@@ -165,6 +165,40 @@ pub fn from_value<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> R
     serde_path_to_error::deserialize(value).map_err(json_error)
 }
 
+/// Reads settings over their defaults: what `value` leaves out, also in a part of it, is as in `T::default()`. (By
+/// itself serde fills a part from the default of the part's own type, whatever it is a part of.)
+pub fn from_settings<T>(value: serde_json::Value) -> Result<T, LabError>
+where
+    T: Default + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let defaults = serde_json::to_value(T::default());
+    let mut settings = defaults.map_err(|error| LabError::internal(error.to_string()))?;
+    overlay(&mut settings, value);
+    from_value(settings)
+}
+
+/// Puts `given` over `settings`, object by object; an object of another `kind` is replaced.
+fn overlay(settings: &mut serde_json::Value, given: serde_json::Value) {
+    use serde_json::Value;
+    match (settings, given) {
+        (Value::Object(settings), Value::Object(given))
+            if given
+                .get("kind")
+                .is_none_or(|kind| settings.get("kind") == Some(kind)) =>
+        {
+            for (key, value) in given {
+                match settings.get_mut(&key) {
+                    Some(part) => overlay(part, value),
+                    None => {
+                        settings.insert(key, value);
+                    }
+                }
+            }
+        }
+        (settings, given) => *settings = given,
+    }
+}
+
 /// [`from_value`] for text.
 pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LabError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);

@@ -108,6 +108,15 @@ pub struct FineTuningConfig {
     #[setting(range = 0.0..=0.9, group = Data)]
     pub replay: f64,
     /// How the weights are trained.
+    ///
+    /// By default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA
+    /// (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones.
+    #[setting(default = TrainingConfig {
+        learning_rate: 2e-4,
+        minimum_learning_rate: 0.0,
+        weight_decay: 0.0,
+        ..Default::default()
+    })]
     pub training: TrainingConfig,
 }
 

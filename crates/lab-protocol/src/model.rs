@@ -102,7 +102,7 @@ pub struct ModelConfig {
     /// The output layer reuses the token embedding, transposed.
     #[setting(default = true, group = Model)]
     pub tied_head: bool,
-    /// Share of activations dropped at random in training.
+    /// Share of activations and of attention probabilities dropped at random in training.
     #[setting(range = 0.0..=0.95, group = Model)]
     pub dropout: f64,
 }

@@ -23,6 +23,42 @@ pub enum KlPlacement {
     Reward,
 }
 
+/// How the losses of tokens become the loss of a minibatch; names and definitions are those of TRL's `GRPOConfig`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
+#[serde(rename_all = "snake_case")]
+pub enum GrpoLossType {
+    /// Mean over each answer's tokens, then over the answers (Shao et al. 2024, equation 3): a token of a long answer
+    /// weighs less.
+    #[setting(label = "GRPO")]
+    Grpo,
+    /// Mean over the tokens of the minibatch.
+    #[setting(label = "BNPO")]
+    Bnpo,
+    /// Sum over the tokens, divided by the answers times the most tokens that an answer may have (Liu et al. 2025).
+    #[setting(label = "Dr. GRPO")]
+    DrGrpo,
+    /// Sum over the tokens, divided by the mean number of tokens in the update's minibatches (Yu et al. 2025).
+    #[default]
+    #[setting(label = "DAPO")]
+    Dapo,
+}
+
+/// What advantages are divided by; names and definitions are those of TRL's `GRPOConfig`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleRewards {
+    /// The deviation of the rewards in their group (Shao et al. 2024).
+    #[default]
+    #[setting(label = "The group's deviation")]
+    Group,
+    /// The deviation of all rewards of the update.
+    #[setting(label = "The update's deviation")]
+    Batch,
+    /// Nothing (Liu et al. 2025).
+    #[setting(label = "Nothing")]
+    None,
+}
+
 /// Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are
 /// compared with each other, so that no value has to be learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
@@ -49,6 +85,11 @@ pub struct GrpoConfig {
     /// Parts of the answers that are learned from one after the other; a divisor of prompts · group.
     #[setting(range = 1.., default = 4, group = Policy)]
     pub minibatches: usize,
+    /// Answers that go through the model at once; 0 is a minibatch. Fewer need less memory and more time.
+    ///
+    /// No result changes by it beyond rounding.
+    #[setting(label = "Micro-batch", range = 0..=65_536, group = Policy)]
+    pub micro_batch_size: usize,
     /// Times that each answer is learned from.
     #[setting(range = 1..=1000, default = 2, group = Policy)]
     pub epochs: usize,
@@ -61,9 +102,12 @@ pub struct GrpoConfig {
     /// Where the divergence from the reference is held against the policy.
     #[setting(label = "KL stands in", group = Policy)]
     pub kl: KlPlacement,
-    /// Divides advantages by the deviation of their group.
-    #[setting(default = true, group = Policy)]
-    pub scale_advantages: bool,
+    /// How the losses of tokens become the loss of a minibatch.
+    #[setting(label = "Loss", group = Policy)]
+    pub loss_type: GrpoLossType,
+    /// What advantages are divided by.
+    #[setting(label = "Scale advantages by", group = Policy)]
+    pub scale_rewards: ScaleRewards,
     /// An update ends this far from the policy that sampled; 0 is never.
     ///
     /// In nats a token: half the mean squared log ratio.
@@ -111,6 +155,12 @@ pub struct DpoConfig {
     /// Preferences in a step.
     #[setting(label = "Batch", range = 1..=4096, default = 16)]
     pub batch_size: usize,
+    /// Sequences that go through the model at once, two a preference; 0 is all of a step. Fewer need less memory and
+    /// more time.
+    ///
+    /// No result changes by it beyond rounding.
+    #[setting(label = "Micro-batch", range = 0..=8192, group = Policy)]
+    pub micro_batch_size: usize,
     /// Weight of the divergence from the reference: the larger, the nearer the policy stays.
     #[setting(range = 1e-6..=1e3, default = 0.1)]
     pub beta: f64,
@@ -118,7 +168,6 @@ pub struct DpoConfig {
     #[setting(label = "Wrong labels", range = 0.0..=0.5, group = Policy)]
     pub label_smoothing: f64,
     /// How the policy's weights are updated.
-    #[setting(default = OptimizerConfig { warmup_steps: 10, ..Default::default() })]
     pub optimizer: OptimizerConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +198,7 @@ impl DpoConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorCode, RlhfConfig, from_value};
+    use crate::{ErrorCode, FineTuningConfig, RlhfConfig, from_settings, from_value};
     use serde_json::json;
 
     fn refused<T: serde::de::DeserializeOwned + std::fmt::Debug>(
@@ -159,6 +208,42 @@ mod tests {
         let read: Result<T, LabError> = from_value(value);
         let error = read.and_then(|config| check(&config)).unwrap_err();
         (error.code, error.field.unwrap_or_default())
+    }
+
+    /// Strategies that start from a trained model learn as TRL's trainers do, also where a part of the settings is given.
+    #[test]
+    fn a_part_takes_the_defaults_of_its_place() {
+        let rlhf: RlhfConfig = from_settings(json!({
+            "reward": {"kind": "length", "tokens": 3},
+            "reward_model": {"steps": 5},
+            "ppo": {"optimizer": {"warmup_steps": 3}}
+        }))
+        .unwrap();
+        assert_eq!(rlhf.reward, RewardConfig::Length { tokens: 3 });
+        let optimizer = &rlhf.ppo.optimizer;
+        assert_eq!((optimizer.learning_rate, optimizer.warmup_steps), (3e-6, 3));
+        assert_eq!(rlhf.reward_model.optimizer.learning_rate, 1e-4);
+        let optimizer = json!({"optimizer": {"beta2": 0.95}});
+        let dpo: DpoConfig = from_settings(optimizer.clone()).unwrap();
+        let grpo: GrpoConfig = from_settings(optimizer).unwrap();
+        for optimizer in [&dpo.optimizer, &grpo.optimizer] {
+            let found = (
+                optimizer.learning_rate,
+                optimizer.beta2,
+                optimizer.weight_decay,
+            );
+            assert_eq!(found, (1e-6, 0.95, 0.0));
+        }
+        let tuning: FineTuningConfig = from_settings(json!({"training": {"steps": 7}})).unwrap();
+        let training = &tuning.training;
+        let found = (
+            training.steps,
+            training.learning_rate,
+            training.weight_decay,
+        );
+        assert_eq!(found, (7, 2e-4, 0.0));
+        let whole: Result<RlhfConfig, LabError> = from_settings(json!({"ppo": {"clips": 1}}));
+        assert_eq!(whole.unwrap_err().field.as_deref(), Some("ppo.clips"));
     }
 
     #[test]

@@ -65,7 +65,11 @@ impl RewardConfig {
 #[settings(check = Self::rates_fall)]
 pub struct OptimizerConfig {
     /// How far a step moves the weights, at most.
-    #[setting(range = 0.0..=10.0, default = 3e-4)]
+    ///
+    /// The default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward
+    /// model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as
+    /// much.
+    #[setting(range = 0.0..=10.0, default = 1e-6)]
     pub learning_rate: f64,
     /// Learning rate at the end of the schedule.
     #[setting(label = "Lowest rate", range = 0.0..=10.0, group = Optimiser)]
@@ -123,6 +127,12 @@ pub struct RewardModelConfig {
     /// Preferences in a step of the reward model.
     #[setting(label = "Pairs", range = 1..=4096, default = 16)]
     pub batch_size: usize,
+    /// Sequences that go through the model at once, two a preference; 0 is all of a step. Fewer need less memory and
+    /// more time.
+    ///
+    /// No result changes by it beyond rounding, unless an adapter drops out: what it drops is drawn for each pass.
+    #[setting(label = "Micro-batch", range = 0..=8192)]
+    pub micro_batch_size: usize,
     /// Weight of the squared sum of both rewards, which keeps them around 0.
     #[setting(range = 0.0..=1e3, default = 0.01)]
     pub centre: f64,
@@ -140,7 +150,7 @@ pub struct RewardModelConfig {
     #[setting(label = "Evaluate reward every", range = 0.., default = 20, unit = "steps")]
     pub evaluation_interval: usize,
     /// How the reward model's weights are updated.
-    #[setting(default = OptimizerConfig { warmup_steps: 10, ..Default::default() })]
+    #[setting(default = OptimizerConfig { learning_rate: 1e-4, ..Default::default() })]
     pub optimizer: OptimizerConfig,
 }
 
@@ -199,6 +209,11 @@ pub struct PpoConfig {
     /// Parts of the batch that are learned from one after the other; a divisor of it.
     #[setting(range = 1.., default = 4, group = Policy)]
     pub minibatches: usize,
+    /// Answers that go through the model at once; 0 is a minibatch. Fewer need less memory and more time.
+    ///
+    /// No result changes by it beyond rounding.
+    #[setting(label = "Micro-batch", range = 0..=65_536, group = Policy)]
+    pub micro_batch_size: usize,
     /// Times that each answer is learned from.
     #[setting(range = 1..=1000, default = 4, group = Policy)]
     pub epochs: usize,
@@ -239,6 +254,7 @@ pub struct PpoConfig {
     #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
     /// How the policy's weights are updated.
+    #[setting(default = OptimizerConfig { learning_rate: 3e-6, ..Default::default() })]
     pub optimizer: OptimizerConfig,
 }
 

@@ -1,6 +1,7 @@
 //! From scores of whole answers to what each token is worth.
 
 use super::statistics::{kl_k1, mean_and_deviation};
+use lab_protocol::ScaleRewards;
 
 /// What each token did better than expected, and what was to be expected: `[rows · columns]` each, 0
 /// where there is no token.
@@ -96,15 +97,20 @@ pub fn whiten(values: &[f64], mask: &[bool], keep_mean: bool) -> Vec<f64> {
         .collect()
 }
 
-/// Advantages of answers to one prompt over each other, `(r - mean) / (deviation + 1e-4)` within each
-/// group of `group` neighbours (Shao et al. 2024), or `r - mean` without `scaled`.
-pub fn group_advantages(rewards: &[f64], group: usize, scaled: bool) -> Vec<f64> {
+/// Advantages of answers to one prompt over each other: `r - mean` within each group of `group` neighbours, divided
+/// by a deviation + 1e-4 or left as it is.
+pub fn group_advantages(rewards: &[f64], group: usize, scale: ScaleRewards) -> Vec<f64> {
+    let of_all = mean_and_deviation(rewards).1;
     rewards
         .chunks(group.max(1))
         .flat_map(|rewards| {
             let (mean, deviation) = mean_and_deviation(rewards);
-            let scale = if scaled { deviation + 1e-4 } else { 1.0 };
-            rewards.iter().map(move |reward| (reward - mean) / scale)
+            let divisor = match scale {
+                ScaleRewards::Group => deviation + 1e-4,
+                ScaleRewards::Batch => of_all + 1e-4,
+                ScaleRewards::None => 1.0,
+            };
+            rewards.iter().map(move |reward| (reward - mean) / divisor)
         })
         .collect()
 }
@@ -145,9 +151,12 @@ mod tests {
 
     #[test]
     fn a_group_of_equals_has_no_advantage() {
-        assert_eq!(group_advantages(&[2.0; 4], 4, true), [0.0; 4]);
         assert_eq!(
-            group_advantages(&[1.0, 3.0, 0.0, 8.0], 2, false),
+            group_advantages(&[2.0; 4], 4, ScaleRewards::Group),
+            [0.0; 4]
+        );
+        assert_eq!(
+            group_advantages(&[1.0, 3.0, 0.0, 8.0], 2, ScaleRewards::None),
             [-1.0, 1.0, -4.0, 4.0]
         );
     }

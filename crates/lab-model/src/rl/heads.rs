@@ -1,7 +1,7 @@
 //! Numbers that a decoder's trunk is asked for: the value of what was written so far, and the reward of
 //! a whole answer.
 
-use super::sequences::Packed;
+use super::sequences::SequenceBatch;
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
 use crate::kernels;
@@ -39,10 +39,10 @@ impl ScalarHead {
         }
     }
 
-    /// `[batch, time]` for the trunk's `[batch, time, width]`.
-    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
-        let [rows, columns, _] = hidden.dims();
-        kernels::linear(hidden, self.weight.val(), Some(self.bias.val())).reshape([rows, columns])
+    /// `[places]` for the trunk's `[1, places, width]`.
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<1> {
+        let [_, places, _] = hidden.dims();
+        kernels::linear(hidden, self.weight.val(), Some(self.bias.val())).reshape([places])
     }
 }
 
@@ -61,18 +61,14 @@ pub struct RewardModel {
 }
 
 impl RewardModel {
-    /// Rewards `[rows]` of sequences that were packed whole.
-    pub fn forward(&self, packed: &Packed, device: &Device, dropout: &mut Dropout) -> Tensor<1> {
-        let [rows, columns] = [packed.batch.rows, packed.batch.columns];
-        let hidden = self.trunk.hidden(packed.ids(device), dropout);
-        let mut last = vec![0.0f32; rows * columns];
-        for (row, span) in packed.spans.iter().enumerate() {
-            last[row * columns + span.end.saturating_sub(1)] = 1.0;
-        }
-        let device = device.clone().inner();
-        let last = Tensor::<2>::from_data(TensorData::new(last, [rows, columns]), &device);
-        (self.head.forward(hidden) * last)
-            .sum_dim(1)
-            .reshape([rows])
+    /// Rewards `[sequences]` of whole sequences.
+    pub fn forward(
+        &self,
+        batch: &SequenceBatch,
+        device: &Device,
+        dropout: &mut Dropout,
+    ) -> Tensor<1> {
+        self.head
+            .forward(batch.hidden(&self.trunk, device, dropout))
     }
 }

@@ -1,4 +1,5 @@
-//! The losses, each a scalar `[1]` with gradients. Masks are 1 where a token counts and 0 elsewhere.
+//! The losses, each a scalar `[1]` with gradients. Losses of tokens are summed with a weight for each (see
+//! [`super::token_weights`]), so that parts of a batch add up to the whole.
 
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,6 @@ pub enum KlEstimator {
     K2,
     /// `exp(-l) - 1 + l` (Shao et al. 2024), whose gradient pulls towards the reference's probabilities.
     K3,
-}
-
-/// Mean of what the mask counts.
-pub fn masked_mean_of(values: Tensor<1>, mask: Tensor<1>) -> Tensor<1> {
-    let count = mask.clone().sum().clamp_min(1.0);
-    (values * mask).sum() / count
 }
 
 /// Bradley and Terry's loss of a reward model, mean of `-log sigmoid(chosen - rejected - margin)`, and
@@ -39,50 +34,50 @@ pub fn reward_loss(
     loss + (sum.clone() * sum).mean() * centre
 }
 
-/// PPO's clipped loss (Schulman et al. 2017), the masked mean of `max(-A·ratio, -A·clip(ratio, 1 ± clip))`.
-/// Log-probabilities, advantages and mask are `[tokens]`.
+/// PPO's clipped loss (Schulman et al. 2017), the weighted sum of `max(-A·ratio, -A·clip(ratio, 1 ± clip))`.
+/// Log-probabilities, advantages and weights are `[tokens]`.
 pub fn ppo_loss(
     new: Tensor<1>,
     old: Tensor<1>,
     advantages: Tensor<1>,
-    mask: Tensor<1>,
+    weights: Tensor<1>,
     clip: f64,
 ) -> Tensor<1> {
-    // What does not count must not overflow either.
-    let ratio = ((new - old) * mask.clone()).exp();
+    // A token without weight must not overflow either.
+    let ratio = ((new - old) * weights.clone().sign()).exp();
     let unclipped = ratio.clone() * advantages.clone();
     let clipped = ratio.clamp(1.0 - clip, 1.0 + clip) * advantages;
-    masked_mean_of(unclipped.neg().max_pair(clipped.neg()), mask)
+    (unclipped.neg().max_pair(clipped.neg()) * weights).sum()
 }
 
-/// Half the masked mean of the larger of the squared errors of a value and of the value clipped to within
+/// Half the weighted sum of the larger of the squared errors of a value and of the value clipped to within
 /// `clip` of what it was when sampling. All `[tokens]`.
 pub fn value_loss(
     new: Tensor<1>,
     old: Tensor<1>,
     returns: Tensor<1>,
-    mask: Tensor<1>,
+    weights: Tensor<1>,
     clip: f64,
 ) -> Tensor<1> {
     let clipped = old.clone() + (new.clone() - old).clamp(-clip, clip);
     let (error, clipped_error) = (new - returns.clone(), clipped - returns);
     let largest = (error.clone() * error).max_pair(clipped_error.clone() * clipped_error);
-    masked_mean_of(largest, mask) * 0.5
+    (largest * weights).sum() * 0.5
 }
 
-/// Masked mean of the estimated divergence from the reference; see [`KlEstimator`]. All `[tokens]`.
+/// Weighted sum of the estimated divergence from the reference; see [`KlEstimator`]. All `[tokens]`.
 pub fn kl_penalty(
     new: Tensor<1>,
     reference: Tensor<1>,
-    mask: Tensor<1>,
+    weights: Tensor<1>,
     estimator: KlEstimator,
 ) -> Tensor<1> {
-    let log_ratio = (new - reference) * mask.clone();
+    let log_ratio = (new - reference) * weights.clone().sign();
     let estimate = match estimator {
         KlEstimator::K2 => log_ratio.clone() * log_ratio * 0.5,
         KlEstimator::K3 => log_ratio.clone().neg().exp() - 1.0 + log_ratio,
     };
-    masked_mean_of(estimate, mask)
+    (estimate * weights).sum()
 }
 
 /// Direct preference optimisation (Rafailov et al. 2023): mean of `-log sigmoid(beta·h)`, where `h` is how
@@ -152,13 +147,13 @@ mod tests {
         let other = |seed, deviation| {
             Tensor::<1>::from_data(TensorData::new(numbers(seed, deviation), [TOKENS]), &device)
         };
-        let mut mask = vec![1.0f32; TOKENS];
-        mask[3] = 0.0;
-        let mask = Tensor::<1>::from_data(TensorData::new(mask, [TOKENS]), &device);
-        check(|x| ppo_loss(x, other(2, 0.4), other(3, 1.0), mask.clone(), 0.2));
-        check(|x| value_loss(x, other(2, 0.4), other(3, 1.0), mask.clone(), 0.2));
-        check(|x| kl_penalty(x, other(2, 0.4), mask.clone(), KlEstimator::K2));
-        check(|x| kl_penalty(x, other(2, 0.4), mask.clone(), KlEstimator::K3));
+        let mut weights = vec![1.0 / TOKENS as f32; TOKENS];
+        (weights[3], weights[5]) = (0.0, 0.3);
+        let weights = Tensor::<1>::from_data(TensorData::new(weights, [TOKENS]), &device);
+        check(|x| ppo_loss(x, other(2, 0.4), other(3, 1.0), weights.clone(), 0.2));
+        check(|x| value_loss(x, other(2, 0.4), other(3, 1.0), weights.clone(), 0.2));
+        check(|x| kl_penalty(x, other(2, 0.4), weights.clone(), KlEstimator::K2));
+        check(|x| kl_penalty(x, other(2, 0.4), weights.clone(), KlEstimator::K3));
         check(|x| reward_loss(x, other(2, 0.4), Some(other(3, 1.0)), 0.1));
         check(|x| dpo_loss((x, other(2, 0.4)), (other(3, 1.0), other(4, 1.0)), 0.7, 0.1));
     }

@@ -1,12 +1,10 @@
 //! Prompts and answers as batches, and how likely a model finds the answers.
 
-use crate::corpus::{Batch, IGNORED};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
 use crate::kernels;
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// A prompt, which is not empty, and what was written after it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,145 +21,143 @@ impl Sequence {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    fn tokens(&self) -> impl Iterator<Item = i32> {
+        let tokens = self.prompt.iter().chain(&self.response);
+        tokens.map(|&token| token as i32)
+    }
 }
 
 /// Sequences in rows, padded on the right: what stands there is seen by nothing before it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Packed {
-    pub batch: Batch,
-    /// Of each row the columns that belong to the answer.
-    pub spans: Vec<Range<usize>>,
+pub struct SequenceBatch {
+    /// `[rows, columns]`
+    inputs: Vec<i32>,
+    columns: usize,
+    /// The places in `inputs` that are read: of an answer's tokens those that predict them, of whole sequences the last.
+    places: Vec<i32>,
+    /// The tokens that are predicted there; none for whole sequences.
+    targets: Vec<i32>,
+    /// Places of each sequence.
+    lengths: Vec<usize>,
 }
 
 /// Columns are a multiple of this, so that a device meets few shapes.
 const GRAIN: usize = 8;
 
-impl Packed {
-    /// For predicting: the last token is no input, and a column belongs to the answer if it predicts
-    /// one of its tokens, its target; other columns have no target.
-    pub fn predicting(sequences: &[&Sequence]) -> Self {
-        let longest = sequences.iter().map(|sequence| sequence.len()).max();
-        let mut packed = Self::empty(sequences.len(), longest.unwrap_or(1).saturating_sub(1));
-        for sequence in sequences {
-            let tokens: Vec<i32> = tokens_of(sequence).collect();
-            let answer = sequence.prompt.len().saturating_sub(1)..tokens.len().saturating_sub(1);
-            packed.push(&tokens[..answer.end], answer, |column| tokens[column + 1]);
+impl SequenceBatch {
+    /// For predicting: the last token is not an input, and the places are those whose next token belongs to the
+    /// answer. Sequences must fit into `context` then.
+    pub fn predicting(sequences: &[&Sequence], context: usize) -> Self {
+        let read = |sequence: &Sequence| sequence.len().saturating_sub(1);
+        let mut batch = Self::new(sequences, context, read);
+        for (row, sequence) in sequences.iter().enumerate() {
+            let start = row * batch.columns + sequence.prompt.len().saturating_sub(1);
+            let targets = sequence.tokens().skip(sequence.prompt.len());
+            batch.targets.extend(targets);
+            let length = sequence.response.len();
+            batch
+                .places
+                .extend((start..start + length).map(|place| place as i32));
+            batch.lengths.push(length);
         }
-        packed
+        batch
     }
 
-    /// For judging: every token is an input, and there are no targets.
-    pub fn whole(sequences: &[&Sequence]) -> Self {
-        let longest = sequences.iter().map(|sequence| sequence.len()).max();
-        let mut packed = Self::empty(sequences.len(), longest.unwrap_or(1));
-        for sequence in sequences {
-            let tokens: Vec<i32> = tokens_of(sequence).collect();
-            packed.push(&tokens, sequence.prompt.len()..tokens.len(), |_| IGNORED);
+    /// For judging: every token is an input, and the place of each sequence is its last token.
+    pub fn whole(sequences: &[&Sequence], context: usize) -> Self {
+        let mut batch = Self::new(sequences, context, Sequence::len);
+        for (row, sequence) in sequences.iter().enumerate() {
+            let last = row * batch.columns + sequence.len().saturating_sub(1);
+            batch.places.push(last as i32);
+            batch.lengths.push(1);
         }
-        packed.batch.tokens = 0;
-        packed
+        batch
     }
 
-    fn empty(rows: usize, columns: usize) -> Self {
-        let columns = columns.max(1).next_multiple_of(GRAIN);
+    /// The first `read` tokens of each sequence as inputs, in rows that are no longer than `context`.
+    fn new(sequences: &[&Sequence], context: usize, read: impl Fn(&Sequence) -> usize) -> Self {
+        let longest = sequences.iter().map(|sequence| read(sequence)).max();
+        let columns = longest.unwrap_or(1).max(1).next_multiple_of(GRAIN);
+        let columns = columns.min(context.max(longest.unwrap_or(1)));
+        let mut inputs = Vec::with_capacity(sequences.len() * columns);
+        for (row, sequence) in sequences.iter().enumerate() {
+            inputs.extend(sequence.tokens().take(read(sequence)));
+            inputs.resize((row + 1) * columns, 0);
+        }
         Self {
-            batch: Batch {
-                rows,
-                columns,
-                inputs: Vec::with_capacity(rows * columns),
-                targets: Vec::with_capacity(rows * columns),
-                tokens: 0,
-            },
-            spans: Vec::with_capacity(rows),
+            inputs,
+            columns,
+            places: Vec::new(),
+            targets: Vec::new(),
+            lengths: Vec::new(),
         }
     }
 
-    fn push(&mut self, inputs: &[i32], answer: Range<usize>, target: impl Fn(usize) -> i32) {
-        let end = self.batch.inputs.len() + self.batch.columns;
-        self.batch.inputs.extend(inputs);
-        self.batch.inputs.resize(end, 0);
-        let targets = (0..self.batch.columns).map(|column| {
-            if answer.contains(&column) {
-                target(column)
-            } else {
-                IGNORED
-            }
-        });
-        self.batch.targets.extend(targets);
-        self.batch.tokens += answer.len();
-        self.spans.push(answer);
+    /// What the trunk says at the places, `[1, places, width]`, one sequence after the other. Nothing behind it,
+    /// neither a head nor a loss, is computed for prompts and padding.
+    pub fn hidden(&self, model: &Decoder, device: &Device, dropout: &mut Dropout) -> Tensor<3> {
+        let device = device.clone().inner();
+        let shape = [self.inputs.len() / self.columns, self.columns];
+        let ids = TensorData::new(self.inputs.clone(), shape);
+        let hidden = model.hidden(Tensor::from_data(ids, &device), dropout);
+        let [rows, columns, width] = hidden.dims();
+        let places = TensorData::new(self.places.clone(), [1, self.places.len()]);
+        let places = Tensor::<2, Int>::from_data(places, &device);
+        kernels::embedding(hidden.reshape([rows * columns, width]), places)
     }
 
-    /// Cuts columns that only pad beyond a model's window; rows are never longer than it.
-    pub fn within(mut self, context: usize) -> Self {
-        let columns = self.batch.columns;
-        if columns > context {
-            let cut = |values: &[i32]| {
-                let rows = values.chunks(columns);
-                rows.flat_map(|row| row[..context].iter().copied())
-                    .collect::<Vec<_>>()
-            };
-            self.batch.inputs = cut(&self.batch.inputs);
-            self.batch.targets = cut(&self.batch.targets);
-            self.batch.columns = context;
+    /// Log-probabilities `[places]` in nats of the targets under `logits` (`[places, vocabulary]`).
+    pub fn log_probabilities(&self, logits: Tensor<2>) -> Tensor<1> {
+        let targets = TensorData::new(self.targets.clone(), [self.targets.len()]);
+        let targets = Tensor::<1, Int>::from_data(targets, &logits.device().inner());
+        kernels::cross_entropy(logits, targets).neg()
+    }
+
+    /// Sums `[sequences]` over each sequence's places, of `values` (`[places]`).
+    pub fn sums(&self, values: Tensor<1>) -> Tensor<1> {
+        let device = values.device();
+        let (count, sequences) = (self.places.len(), self.lengths.len());
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        // Rows of equal length: behind the values of a sequence stands a 0.
+        let mut rows = Vec::with_capacity(sequences * longest);
+        let mut start = 0;
+        for (row, &length) in self.lengths.iter().enumerate() {
+            rows.extend((start..start + length).map(|place| place as i32));
+            rows.resize((row + 1) * longest, count as i32);
+            start += length;
         }
-        self
-    }
-
-    /// Token ids `[rows, columns]` on the device.
-    pub fn ids(&self, device: &Device) -> Tensor<2, Int> {
-        let shape = [self.batch.rows, self.batch.columns];
-        let inputs = TensorData::new(self.batch.inputs.clone(), shape);
-        Tensor::from_data(inputs, &device.clone().inner())
-    }
-
-    /// Which columns belong to answers, `[rows · columns]`.
-    pub fn mask(&self) -> Vec<bool> {
-        self.spans
-            .iter()
-            .flat_map(|span| (0..self.batch.columns).map(|column| span.contains(&column)))
-            .collect()
+        let rows = TensorData::new(rows, [sequences, longest]);
+        let rows = Tensor::<2, Int>::from_data(rows, &device.clone().inner());
+        let values = Tensor::cat(vec![values, Tensor::zeros([1], &device)], 0);
+        let values = kernels::embedding(values.reshape([count + 1, 1]), rows);
+        values.sum_dim(1).reshape([sequences])
     }
 }
 
-fn tokens_of(sequence: &Sequence) -> impl Iterator<Item = i32> {
-    let tokens = sequence.prompt.iter().chain(&sequence.response);
-    tokens.map(|&token| token as i32)
+/// Logits `[places, vocabulary]` of what [`SequenceBatch::hidden`] gave, divided by a temperature. (The head has no
+/// bias, so that the smaller tensor can be divided.)
+pub fn logits(model: &Decoder, hidden: Tensor<3>, temperature: f64) -> Tensor<2> {
+    let [_, places, _] = hidden.dims();
+    let hidden = if temperature == 1.0 {
+        hidden
+    } else {
+        hidden / temperature
+    };
+    let logits = model.logits(hidden);
+    let vocabulary = logits.dims()[2];
+    logits.reshape([places, vocabulary])
 }
 
-/// Log-probabilities `[rows · columns]` in nats of the targets of a packing, under the softmax of
-/// `logits / temperature` (`[rows, columns, vocabulary]`); 0 where there is no target.
-pub fn token_log_probabilities(logits: Tensor<3>, packed: &Packed, temperature: f64) -> Tensor<1> {
-    let [rows, columns, vocabulary] = logits.dims();
-    let device = logits.device().inner();
-    let targets = TensorData::new(packed.batch.targets.clone(), [rows * columns]);
-    let targets = Tensor::<1, Int>::from_data(targets, &device);
-    let mut logits = logits.reshape([rows * columns, vocabulary]);
-    if temperature != 1.0 {
-        logits = logits / temperature;
-    }
-    kernels::cross_entropy(logits, targets).neg()
-}
-
-/// Entropies `[rows · columns]` in nats of what a model would write at each column.
-pub fn entropies(logits: Tensor<3>, temperature: f64) -> Tensor<1> {
-    let [rows, columns, vocabulary] = logits.dims();
-    let logits = logits.reshape([rows * columns, vocabulary]) / temperature;
-    let log_probabilities = activation::log_softmax(logits, 1);
-    let terms = log_probabilities.clone().exp() * log_probabilities;
-    terms.sum_dim(1).reshape([rows * columns]).neg()
-}
-
-/// [`token_log_probabilities`] of a decoder.
+/// Log-probabilities of answers, token by token, one sequence after the other.
 pub fn log_probabilities(
     model: &Decoder,
-    packed: &Packed,
+    batch: &SequenceBatch,
     device: &Device,
     temperature: f64,
-    dropout: &mut Dropout,
 ) -> Tensor<1> {
-    let logits = model.forward(packed.ids(device), dropout);
-    token_log_probabilities(logits, packed, temperature)
+    let hidden = batch.hidden(model, device, &mut Dropout::off());
+    batch.log_probabilities(logits(model, hidden, temperature))
 }
 
 #[cfg(test)]
@@ -169,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_targets_and_prompts_are_not() {
+    fn answers_are_predicted_and_prompts_are_not() {
         let sequences = [
             Sequence {
                 prompt: vec![1, 2, 3],
@@ -181,16 +177,68 @@ mod tests {
             },
         ];
         let rows: Vec<&Sequence> = sequences.iter().collect();
-        let packed = Packed::predicting(&rows).within(5);
-        assert_eq!(packed.batch.inputs, [1, 2, 3, 4, 0, 6, 0, 0, 0, 0]);
-        assert_eq!(packed.batch.targets, [-1, -1, 4, 5, -1, 7, -1, -1, -1, -1]);
-        assert_eq!(packed.batch.tokens, 3);
-        let counted = packed.mask();
-        let targets = packed.batch.targets.iter().map(|&target| target != IGNORED);
-        assert!(targets.eq(counted));
-        let whole = Packed::whole(&rows);
-        assert_eq!((whole.batch.columns, whole.batch.tokens), (8, 0));
-        assert_eq!(whole.batch.inputs[..5], [1, 2, 3, 4, 5]);
-        assert_eq!(whole.spans, [3..5, 1..2]);
+        let batch = SequenceBatch::predicting(&rows, 5);
+        assert_eq!(batch.inputs, [1, 2, 3, 4, 0, 6, 0, 0, 0, 0]);
+        assert_eq!(
+            (batch.places, batch.targets),
+            (vec![2, 3, 5], vec![4, 5, 7])
+        );
+        assert_eq!(batch.lengths, [2, 1]);
+        let whole = SequenceBatch::whole(&rows, 64);
+        assert_eq!((whole.columns, whole.places), (8, vec![4, 8]));
+        assert_eq!(whole.inputs[..5], [1, 2, 3, 4, 5]);
+        assert_eq!(whole.targets, [0; 0]);
+    }
+
+    /// Of prompts and padding no logits are made; those of answers are what the whole model says there.
+    #[test]
+    fn only_answers_reach_the_head() {
+        let device = Device::flex();
+        let shape = lab_protocol::ModelConfig {
+            layers: 1,
+            heads: 2,
+            width: 8,
+            context: 16,
+            ..Default::default()
+        };
+        let model = Decoder::new(&shape, 9, 1, &device);
+        let sequence = |prompt: Vec<u32>, response: Vec<u32>| Sequence { prompt, response };
+        let sequences = [
+            sequence(vec![1, 2, 3, 4, 5, 6, 7], vec![8, 1]),
+            sequence(vec![3], vec![2, 6, 5]),
+        ];
+        let batch = SequenceBatch::predicting(&sequences.each_ref(), 16);
+        let hidden = batch.hidden(&model, &device, &mut Dropout::off());
+        assert_eq!(hidden.dims(), [1, 5, 8]);
+        let read = |x: Tensor<1>| pollster::block_on(crate::parameters::read(vec![x])).unwrap();
+        let found = read(log_probabilities(&model, &batch, &device, 1.0)).concat();
+        let mut expected = Vec::new();
+        for sequence in &sequences {
+            let tokens: Vec<i32> = sequence.tokens().collect();
+            let ids = TensorData::new(tokens.clone(), [1, tokens.len()]);
+            let logits = model.forward(Tensor::from_data(ids, &device), &mut Dropout::off());
+            let all = burn::tensor::activation::log_softmax(logits, 2);
+            let all = read(all.reshape([tokens.len() * 9])).concat();
+            for at in sequence.prompt.len()..tokens.len() {
+                expected.push(all[(at - 1) * 9 + tokens[at] as usize]);
+            }
+        }
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-5, "{found}, {expected}");
+        }
+    }
+
+    #[test]
+    fn sums_are_over_each_sequence() {
+        let sequence = |length: u32| Sequence {
+            prompt: vec![0],
+            response: (0..length).collect(),
+        };
+        let sequences = [sequence(1), sequence(0), sequence(3), sequence(2)];
+        let batch = SequenceBatch::predicting(&sequences.each_ref(), 8);
+        let values = Tensor::from_floats([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &Device::flex());
+        let sums = crate::parameters::read(vec![batch.sums(values)]);
+        assert_eq!(pollster::block_on(sums).unwrap(), [[1.0, 0.0, 9.0, 11.0]]);
     }
 }

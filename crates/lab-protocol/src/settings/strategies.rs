@@ -2,7 +2,7 @@
 
 use crate::{
     DpoConfig, FineTuningConfig, GrpoConfig, LabError, Object, PretrainingConfig, RagConfig,
-    RlhfConfig, Settings, from_value,
+    RlhfConfig, Settings, from_settings,
 };
 use serde_json::Value;
 
@@ -18,15 +18,15 @@ pub struct StrategySettings {
 }
 
 impl StrategySettings {
-    pub const fn of<T: Settings>(kind: &'static str) -> Self {
+    pub const fn of<T: Settings + Default>(kind: &'static str) -> Self {
         Self {
             kind,
             object: T::OBJECT,
             resolve: |value| {
-                serde_json::to_value(from_value::<T>(value)?)
+                serde_json::to_value(from_settings::<T>(value)?)
                     .map_err(|error| LabError::internal(error.to_string()))
             },
-            check: |value| from_value::<T>(value)?.validate(),
+            check: |value| from_settings::<T>(value)?.validate(),
         }
     }
 }

@@ -19,6 +19,18 @@ pub(crate) struct EncodedPair {
     pub margin: Option<f64>,
 }
 
+impl EncodedPair {
+    /// Of prompt and answer, of both sequences.
+    pub fn tokens(&self) -> usize {
+        self.chosen.len() + self.rejected.len()
+    }
+
+    /// Of both answers alone.
+    pub fn answer_tokens(&self) -> usize {
+        self.chosen.response.len() + self.rejected.response.len()
+    }
+}
+
 /// Pairs that could not be used, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {

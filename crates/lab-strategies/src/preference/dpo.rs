@@ -3,6 +3,7 @@
 
 use super::data::{EncodedPair, PreferenceData, Wanted};
 use super::judge::{Judge, Judgement, compare};
+use super::pairs::{pair_loss, pair_scores};
 use super::reward_stage::pairs_of_step;
 use super::rollout::Sampler;
 use crate::asking::continuation::write;
@@ -18,11 +19,10 @@ use async_trait::async_trait;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
-use lab_model::dropout::Dropout;
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
-use lab_model::rl::{self, Packed, Sequence};
+use lab_model::rl::{self, Sequence, SequenceBatch};
 use lab_protocol::{DpoConfig, GenerateRequest, LabError, RunInfo, StopReason, StrategyConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -142,19 +142,10 @@ impl PairLearner {
         Ok(())
     }
 
-    /// Log-probabilities of whole answers, `[rows]`.
-    fn of_answers(&self, model: &Decoder, packed: &Packed, device: &Device) -> Tensor<1> {
-        let [rows, columns] = [packed.batch.rows, packed.batch.columns];
-        let tokens = rl::log_probabilities(model, packed, device, 1.0, &mut Dropout::off());
-        tokens.reshape([rows, columns]).sum_dim(1).reshape([rows])
-    }
-
-    /// Chosen answers of pairs, then their rejected ones.
-    fn pack(&self, pairs: &[&EncodedPair]) -> Packed {
-        let chosen = pairs.iter().map(|pair| &pair.chosen);
-        let rejected = pairs.iter().map(|pair| &pair.rejected);
-        let rows: Vec<&Sequence> = chosen.chain(rejected).collect();
-        Packed::predicting(&rows).within(self.base.shape.context)
+    /// Log-probabilities `[sequences]` of whole answers.
+    fn score(&self, model: &Decoder, sequences: &[&Sequence], device: &Device) -> Tensor<1> {
+        let batch = SequenceBatch::predicting(sequences, self.base.shape.context);
+        batch.sums(rl::log_probabilities(model, &batch, device, 1.0))
     }
 
     /// Share of held-out pairs in which the policy prefers the chosen answer more than the reference does.
@@ -162,12 +153,18 @@ impl PairLearner {
         let policy = self.policy.model()?.valid();
         let mut right = 0;
         for pairs in self.data.held_out.chunks(PAIRS) {
-            let packed = self.pack(&pairs.iter().collect::<Vec<_>>());
-            let gain = self.of_answers(&policy, &packed, device)
-                - self.of_answers(&self.reference, &packed, device);
-            let gain = parameters::read(vec![gain]).await?.concat();
-            let (chosen, rejected) = gain.split_at(pairs.len());
-            right += chosen.iter().zip(rejected).filter(|(c, r)| c > r).count();
+            let pairs: Vec<&EncodedPair> = pairs.iter().collect();
+            let size = self.config.micro_batch_size;
+            let [ours, theirs] = [&policy, &self.reference].map(|model| {
+                pair_scores(&pairs, size, |sequences| {
+                    self.score(model, sequences, device)
+                })
+            });
+            let gains = vec![ours.0 - theirs.0, ours.1 - theirs.1];
+            let gains = parameters::read(gains).await?;
+            let wins = gains.first().into_iter().flatten();
+            let pairs = wins.zip(gains.get(1).into_iter().flatten());
+            right += pairs.filter(|(chosen, rejected)| chosen > rejected).count();
         }
         Ok(right as f64 / self.data.held_out.len().max(1) as f64)
     }
@@ -204,50 +201,62 @@ impl Learner for PairLearner {
             .iter()
             .filter_map(|&index| self.data.training.get(index))
             .collect();
-        let packed = self.pack(&pairs);
-        let count = pairs.len();
-        let new = self.of_answers(self.policy.model()?, &packed, &run.device);
-        let old = self.of_answers(&self.reference, &packed, &run.device);
-        let halves = |x: &Tensor<1>| {
-            (
-                x.clone().narrow(0, 0, count),
-                x.clone().narrow(0, count, count),
-            )
-        };
+        let (size, device) = (self.config.micro_batch_size, &run.device);
         let (beta, smoothing) = (self.config.beta, self.config.label_smoothing);
-        let loss = rl::dpo_loss(halves(&new), halves(&old), beta, smoothing);
+        let old = pair_scores(&pairs, size, |sequences| {
+            self.score(&self.reference, sequences, device)
+        });
+        let found = pair_loss(
+            self.policy.model()?,
+            &pairs,
+            size,
+            |policy, sequences, _| self.score(policy, sequences, device),
+            |chosen, rejected, range| {
+                let of = |scores: &Tensor<1>| scores.clone().slice(range.clone());
+                rl::dpo_loss(
+                    (chosen, rejected),
+                    (of(&old.0), of(&old.1)),
+                    beta,
+                    smoothing,
+                )
+            },
+        );
+        let tokens = pairs.iter().map(|pair| pair.answer_tokens()).sum();
         let rate = learning_rate(&self.config.optimizer.training(self.config.steps), step);
-        let measured = vec![new.without_autodiff(), old];
+        let measured = vec![found.chosen - old.0, found.rejected - old.1];
+        let gradients = found.gradients.into_tensors();
+        let count = pairs.len();
         let Updated {
             loss,
             gradient_norm,
             measured,
-        } = self.policy.update(loss, rate, measured).await?;
-        let of = |which: usize| measured.get(which).map(Vec::as_slice).unwrap_or_default();
-        let rewards: Vec<f64> = of(0)
-            .iter()
-            .zip(of(1))
-            .map(|(p, q)| beta * (p - q))
-            .collect();
-        let (chosen, rejected) = rewards.split_at(count.min(rewards.len()));
+        } = self
+            .policy
+            .apply(gradients, found.loss, rate, measured)
+            .await?;
+        let rewards = |which: usize| -> Vec<f64> {
+            let gains = measured.get(which).map(Vec::as_slice).unwrap_or_default();
+            gains.iter().map(|gain| beta * gain).collect()
+        };
+        let (chosen, rejected) = (rewards(0), rewards(1));
         let mean = |values: &[f64]| rl::mean_and_deviation(values).0;
-        let right = chosen.iter().zip(rejected).filter(|(c, r)| c > r).count();
+        let right = chosen.iter().zip(&rejected).filter(|(c, r)| c > r).count();
         let training_accuracy = right as f64 / count.max(1) as f64;
         let mut values = vec![
             ("loss", loss),
             ("gradient_norm", gradient_norm),
             ("learning_rate", rate),
             ("training_reward_accuracy", training_accuracy),
-            ("rewards/chosen", mean(chosen)),
-            ("rewards/rejected", mean(rejected)),
-            ("rewards/margins", mean(chosen) - mean(rejected)),
+            ("rewards/chosen", mean(&chosen)),
+            ("rewards/rejected", mean(&rejected)),
+            ("rewards/margins", mean(&chosen) - mean(&rejected)),
         ];
         if self.data.held_out.is_empty() {
             self.state.accuracy = Some(training_accuracy);
             values.push(("reward_accuracy", training_accuracy));
         }
         self.state.last = named(values.clone());
-        Ok(Step::new(packed.batch.tokens, values))
+        Ok(Step::new(tokens, values))
     }
 
     async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {

@@ -4,11 +4,10 @@ use super::rollout::Response;
 use lab_model::burn::tensor::{Device, Tensor, TensorData};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
+use lab_model::kernels;
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
-use lab_model::rl::{
-    self, Packed, PolicyWithValue, Sequence, masked_mean, token_log_probabilities,
-};
+use lab_model::rl::{self, PolicyWithValue, Sequence, SequenceBatch, mean_and_deviation};
 use lab_protocol::LabError;
 
 /// Answers of one update, with numbers for each of their tokens: those of a sequence one after the
@@ -29,10 +28,9 @@ pub(crate) struct Experience {
     starts: Vec<usize>,
 }
 
-/// Part of an experience as rows, with its numbers on the device.
+/// Some sequences of an experience, with the numbers of their tokens.
 pub(crate) struct Part {
-    pub packed: Packed,
-    pub mask: Vec<bool>,
+    pub batch: SequenceBatch,
     pub old: Vec<f64>,
     pub reference: Vec<f64>,
     pub values: Vec<f64>,
@@ -71,33 +69,26 @@ impl Experience {
         let mut entropies = Vec::new();
         for rows in found.sequences.chunks(settings.rows.max(1)) {
             let rows: Vec<&Sequence> = rows.iter().collect();
-            let packed = Packed::predicting(&rows).within(settings.context);
-            let ids = packed.ids(settings.device);
-            let hidden = policy.decoder.hidden(ids.clone(), &mut Dropout::off());
-            let logits = policy.decoder.logits(hidden.clone());
-            let elements = packed.batch.rows * packed.batch.columns;
-            let values = policy.value.forward(hidden).reshape([elements]);
-            let theirs = reference.forward(ids, &mut Dropout::off());
-            let temperature = settings.temperature;
-            let read = parameters::read(vec![
-                token_log_probabilities(logits.clone(), &packed, temperature),
-                token_log_probabilities(theirs, &packed, temperature),
-                values,
-                rl::entropies(logits, temperature),
-            ])
-            .await?;
-            let mask = packed.mask();
-            let kept = |which: usize| {
-                let values = read.get(which).map(Vec::as_slice).unwrap_or_default();
-                let counted = values.iter().zip(&mask).filter(|(_, counts)| **counts);
-                counted.map(|(value, _)| f64::from(*value))
-            };
-            found.old.extend(kept(0));
-            found.reference.extend(kept(1));
-            found.values.extend(kept(2));
-            entropies.extend(kept(3));
+            let batch = SequenceBatch::predicting(&rows, settings.context);
+            let (device, temperature) = (settings.device, settings.temperature);
+            let theirs = rl::log_probabilities(reference, &batch, device, temperature);
+            let hidden = batch.hidden(&policy.decoder, device, &mut Dropout::off());
+            let values = policy.value.forward(hidden.clone());
+            let logits = rl::logits(&policy.decoder, hidden, temperature);
+            let entropy = kernels::entropy(logits.clone());
+            let ours = batch.log_probabilities(logits);
+            let read = parameters::read(vec![ours, theirs, values, entropy]).await?;
+            let all = [
+                &mut found.old,
+                &mut found.reference,
+                &mut found.values,
+                &mut entropies,
+            ];
+            for (all, read) in all.into_iter().zip(read) {
+                all.extend(read.into_iter().map(f64::from));
+            }
         }
-        found.entropy = masked_mean(&entropies, &vec![true; entropies.len()]);
+        found.entropy = mean_and_deviation(&entropies).0;
         let drawn = responses
             .iter()
             .flat_map(|response| &response.log_probabilities);
@@ -187,33 +178,35 @@ impl Experience {
         shuffled(self.sequences.len(), &mut random)
     }
 
-    /// These sequences as rows.
+    /// Tokens of the answers in these sequences.
+    pub fn lengths(&self, chosen: &[usize]) -> Vec<usize> {
+        let sequences = chosen.iter().filter_map(|&index| self.sequences.get(index));
+        sequences.map(|sequence| sequence.response.len()).collect()
+    }
+
+    /// These sequences, in their order.
     pub fn part(&self, chosen: &[usize], context: usize) -> Part {
         let rows: Vec<&Sequence> = chosen
             .iter()
             .filter_map(|&index| self.sequences.get(index))
             .collect();
-        let packed = Packed::predicting(&rows).within(context);
-        let spread = |values: &[f64]| {
-            let mut spread = vec![0.0; packed.batch.rows * packed.batch.columns];
-            for ((row, span), &index) in packed.spans.iter().enumerate().zip(chosen) {
-                let start = self.starts.get(index).copied().unwrap_or(0);
-                let source = values.get(start..start + span.len()).unwrap_or_default();
-                let place = row * packed.batch.columns + span.start;
-                if let Some(target) = spread.get_mut(place..place + source.len()) {
-                    target.copy_from_slice(source);
-                }
-            }
-            spread
+        let of = |values: &[f64]| -> Vec<f64> {
+            let span =
+                |&index: &usize| Some(*self.starts.get(index)?..*self.starts.get(index + 1)?);
+            let spans = chosen.iter().filter_map(span);
+            spans
+                .filter_map(|span| values.get(span))
+                .flatten()
+                .copied()
+                .collect()
         };
         Part {
-            mask: packed.mask(),
-            old: spread(&self.old),
-            reference: spread(&self.reference),
-            values: spread(&self.values),
-            advantages: spread(&self.advantages),
-            returns: spread(&self.returns),
-            packed,
+            batch: SequenceBatch::predicting(&rows, context),
+            old: of(&self.old),
+            reference: of(&self.reference),
+            values: of(&self.values),
+            advantages: of(&self.advantages),
+            returns: of(&self.returns),
         }
     }
 }
@@ -256,13 +249,4 @@ pub(crate) fn upload(values: &[f64], device: &Device) -> Tensor<1> {
     let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count]), &device.clone().inner())
-}
-
-/// 1 where something counts, else 0.
-pub(crate) fn upload_mask(mask: &[bool], device: &Device) -> Tensor<1> {
-    let mask: Vec<f64> = mask
-        .iter()
-        .map(|&counts| f64::from(u8::from(counts)))
-        .collect();
-    upload(&mask, device)
 }

@@ -88,6 +88,10 @@ impl Recipe for Groups {
         self.config.minibatches
     }
 
+    fn micro_batch_size(&self) -> usize {
+        self.config.micro_batch_size
+    }
+
     fn optimizer(&self) -> &OptimizerConfig {
         &self.config.optimizer
     }
@@ -108,7 +112,7 @@ impl Recipe for Groups {
             .zip(&kl)
             .map(|(score, kl)| score - penalty * kl)
             .collect();
-        let advantages = group_advantages(&rewards, config.group, config.scale_advantages);
+        let advantages = group_advantages(&rewards, config.group, config.scale_rewards);
         experience.advantages_of_sequences(&advantages);
     }
 
@@ -121,6 +125,7 @@ impl Recipe for Groups {
         };
         UpdateSettings {
             epochs: config.epochs,
+            loss_type: config.loss_type,
             clip: config.clip,
             kl_loss: estimator.map(|estimator| (estimator, config.kl_coefficient)),
             maximum_kl: config.maximum_kl,

@@ -3,6 +3,7 @@
 use super::data::{EncodedPair, EncodedPrompt, PreferenceData, Wanted};
 use super::experience::{Experience, Pass};
 use super::judge::{Judge, Judgement, compare};
+use super::pairs::at_once;
 use super::report::{Measured, metrics, sums_of_differences};
 use super::reward_stage::{RewardStage, RewardState, answers_of, pairs_of_step};
 use super::rollout::Sampler;
@@ -23,8 +24,9 @@ use lab_model::optimizer::learning_rate;
 use lab_model::prompts::PromptFormat;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
 use lab_protocol::{
-    GenerateRequest, LabError, LoraConfig, OnError, OptimizerConfig, PreferenceExample,
-    ReportConfig, RewardConfig, RewardModelConfig, RolloutConfig, RunInfo, StopReason,
+    GenerateRequest, GrpoLossType, LabError, LoraConfig, OnError, OptimizerConfig,
+    PreferenceExample, ReportConfig, RewardConfig, RewardModelConfig, RolloutConfig, RunInfo,
+    StopReason,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +48,9 @@ pub(crate) trait Recipe {
     }
 
     fn minibatches(&self) -> usize;
+
+    /// Answers that go through the policy at once; 0 means a minibatch.
+    fn micro_batch_size(&self) -> usize;
 
     fn optimizer(&self) -> &OptimizerConfig;
 
@@ -214,7 +219,7 @@ impl<R: Recipe> PolicyRun<R> {
             device: &device,
             context: self.base.shape.context,
             temperature: self.sampler.temperature,
-            rows: self.recipe.minibatch(),
+            rows: at_once(self.recipe.micro_batch_size(), self.recipe.minibatch()),
         };
         let mut experience =
             Experience::new(&policy, &self.reference, &prompts, &responses, &pass).await?;
@@ -230,6 +235,9 @@ impl<R: Recipe> PolicyRun<R> {
             learning_rate: rate,
             epochs: 1,
             minibatches: self.recipe.minibatches(),
+            micro_batch_size: self.recipe.micro_batch_size(),
+            loss_type: GrpoLossType::Bnpo,
+            response_tokens: self.sampler.response_tokens,
             clip: 0.2,
             entropy_coefficient: 0.0,
             value: None,

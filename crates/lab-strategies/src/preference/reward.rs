@@ -1,10 +1,12 @@
 //! Rewards of answers: by a rule, by a function from outside, or by a model.
 
+use super::pairs::at_once;
 use crate::run::reward::{Answer, RewardFunction};
+use burn::module::Module;
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
 use lab_model::parameters;
-use lab_model::rl::{Packed, RewardModel, Sequence};
+use lab_model::rl::{RewardModel, Sequence, SequenceBatch};
 use lab_protocol::{ErrorCode, LabError, RewardConfig};
 use regex_lite::Regex;
 use std::rc::Rc;
@@ -24,10 +26,42 @@ pub(crate) struct ModelScorer {
     pub deviation: f64,
     /// The model's window.
     pub context: usize,
+    /// As it was trained with.
+    pub micro_batch_size: usize,
 }
 
-/// Answers that a reward model reads at once.
+/// Answers that a reward model reads at once, at most.
 const ROWS: usize = 32;
+
+impl ModelScorer {
+    /// Of a model as it is now, its rewards left as they are.
+    pub fn new(model: &RewardModel, context: usize, micro_batch_size: usize) -> Self {
+        Self {
+            model: model.valid(),
+            mean: 0.0,
+            deviation: 1.0,
+            context,
+            micro_batch_size,
+        }
+    }
+
+    /// The model's rewards of whole sequences, as they are.
+    pub async fn rewards(
+        &self,
+        sequences: &[Sequence],
+        device: &Device,
+    ) -> Result<Vec<f64>, LabError> {
+        let mut rewards = Vec::with_capacity(sequences.len());
+        for rows in sequences.chunks(at_once(self.micro_batch_size, ROWS)) {
+            let rows: Vec<&Sequence> = rows.iter().collect();
+            let batch = SequenceBatch::whole(&rows, self.context);
+            let found = self.model.forward(&batch, device, &mut Dropout::off());
+            let found = parameters::read(vec![found]).await?;
+            rewards.extend(found.into_iter().flatten().map(f64::from));
+        }
+        Ok(rewards)
+    }
+}
 
 impl Scorer {
     /// The rule or function of a configuration; `None` where the reward is a model.
@@ -75,9 +109,7 @@ impl Scorer {
                 .iter()
                 .map(|answer| function.reward(answer))
                 .collect(),
-            Self::Model(scorer) => {
-                model_rewards(&scorer.model, sequences, scorer.context, device).await?
-            }
+            Self::Model(scorer) => scorer.rewards(sequences, device).await?,
         };
         let unusable = rewards.iter().position(|reward| !reward.is_finite());
         match unusable {
@@ -113,22 +145,4 @@ pub(crate) fn expression(pattern: &str) -> Result<Regex, LabError> {
             "Correct the regular expression.",
         )
     })
-}
-
-/// A model's rewards of whole sequences.
-pub(crate) async fn model_rewards(
-    model: &RewardModel,
-    sequences: &[Sequence],
-    context: usize,
-    device: &Device,
-) -> Result<Vec<f64>, LabError> {
-    let mut rewards = Vec::with_capacity(sequences.len());
-    for rows in sequences.chunks(ROWS) {
-        let rows: Vec<&Sequence> = rows.iter().collect();
-        let packed = Packed::whole(&rows).within(context);
-        let found = model.forward(&packed, device, &mut Dropout::off());
-        let found = parameters::read(vec![found]).await?;
-        rewards.extend(found.into_iter().flatten().map(f64::from));
-    }
-    Ok(rewards)
 }

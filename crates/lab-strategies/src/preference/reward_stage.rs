@@ -2,7 +2,8 @@
 
 use super::data::{EncodedPair, EncodedPrompt, PreferenceData};
 use super::experience::{shuffled, upload};
-use super::reward::{ModelScorer, Scorer, model_rewards};
+use super::pairs::pair_loss;
+use super::reward::{ModelScorer, Scorer};
 use super::rollout::{Response, Sampler};
 use crate::learning::trainee::{Trainee, Updated};
 use crate::run::base::Base;
@@ -10,13 +11,12 @@ use crate::run::context::RunContext;
 use crate::run::learner::Step;
 use crate::run::reward::{Answer, RewardFunction};
 use crate::run::snapshot::Snapshot;
-use burn::module::Module;
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
-use lab_model::rl::{self, Packed, RewardModel, ScalarHead, Sequence};
+use lab_model::rl::{self, RewardModel, ScalarHead, Sequence, SequenceBatch};
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError, RewardConfig, RewardModelConfig};
 use serde::{Deserialize, Serialize};
@@ -107,36 +107,37 @@ impl RewardStage {
         let rate = learning_rate(&settings, step);
         let chosen = pairs_of_step(data.training.len(), self.config.batch_size, run.seed, step);
         let pairs: Vec<&EncodedPair> = chosen.iter().map(|&index| &data.training[index]).collect();
-        // Both answers of all pairs in one pass: chosen ones first.
-        let rows: Vec<&Sequence> = pairs
-            .iter()
-            .map(|pair| &pair.chosen)
-            .chain(pairs.iter().map(|pair| &pair.rejected))
-            .collect();
-        let packed = Packed::whole(&rows).within(self.context);
-        let mut dropout = Dropout::new(0.0, run.seed, step, 0);
-        let rewards = training
-            .model()?
-            .forward(&packed, &run.device, &mut dropout);
-        let count = pairs.len();
         let margin = pairs.iter().any(|pair| pair.margin.is_some()).then(|| {
             let margins: Vec<f64> = pairs.iter().map(|p| p.margin.unwrap_or(0.0)).collect();
             upload(&margins, &run.device)
         });
-        let loss = rl::reward_loss(
-            rewards.clone().narrow(0, 0, count),
-            rewards.clone().narrow(0, count, count),
-            margin,
-            self.config.centre,
+        let (context, device, centre) = (self.context, &run.device, self.config.centre);
+        let found = pair_loss(
+            training.model()?,
+            &pairs,
+            self.config.micro_batch_size,
+            |model, sequences, pass| {
+                let batch = SequenceBatch::whole(sequences, context);
+                // The adapter may drop out; the model itself does not.
+                let mut dropout = Dropout::new(0.0, run.seed, step, pass);
+                model.forward(&batch, device, &mut dropout)
+            },
+            |chosen, rejected, range| {
+                let margin = margin.clone().map(|margin| margin.slice(range));
+                rl::reward_loss(chosen, rejected, margin, centre)
+            },
         );
-        let measured = vec![rewards.without_autodiff()];
+        let measured = vec![found.chosen, found.rejected];
+        let gradients = found.gradients.into_tensors();
         let Updated {
             loss,
             gradient_norm,
             measured,
-        } = training.update(loss, rate, measured).await?;
-        let rewards = measured.first().map(Vec::as_slice).unwrap_or_default();
-        let accuracy = share_right(&rewards[..count], &rewards[count..]);
+        } = training
+            .apply(gradients, found.loss, rate, measured)
+            .await?;
+        let rewards = |which: usize| measured.get(which).map(Vec::as_slice).unwrap_or_default();
+        let accuracy = share_right(rewards(0), rewards(1));
         self.state.training_accuracy = Some(accuracy);
         let mut values = vec![
             ("reward_loss", loss),
@@ -153,7 +154,7 @@ impl RewardStage {
             self.state.accuracy = Some(accuracy);
             values.push(("reward_accuracy", accuracy));
         }
-        let tokens = rows.iter().map(|row| row.len()).sum();
+        let tokens = pairs.iter().map(|pair| pair.tokens()).sum();
         Ok(Step::new(tokens, values))
     }
 
@@ -162,12 +163,17 @@ impl RewardStage {
         let Some(training) = &self.training else {
             return Err(LabError::internal("there is no reward model to judge"));
         };
-        let model = training.model()?.valid();
-        let answers = |of: fn(&EncodedPair) -> &Sequence| pairs.iter().map(of).cloned().collect();
-        let chosen: Vec<Sequence> = answers(|pair| &pair.chosen);
-        let rejected: Vec<Sequence> = answers(|pair| &pair.rejected);
-        let chosen = model_rewards(&model, &chosen, self.context, device).await?;
-        let rejected = model_rewards(&model, &rejected, self.context, device).await?;
+        let size = self.config.micro_batch_size;
+        let scorer = ModelScorer::new(training.model()?, self.context, size);
+        let answers = |of: fn(&EncodedPair) -> &Sequence| -> Vec<Sequence> {
+            pairs.iter().map(of).cloned().collect()
+        };
+        let chosen = scorer
+            .rewards(&answers(|pair| &pair.chosen), device)
+            .await?;
+        let rejected = scorer
+            .rewards(&answers(|pair| &pair.rejected), device)
+            .await?;
         Ok(share_right(&chosen, &rejected))
     }
 
@@ -185,20 +191,15 @@ impl RewardStage {
             return Ok(());
         };
         let model = training.into_model()?;
-        let mut scorer = ModelScorer {
-            model: model.valid(),
-            mean: 0.0,
-            deviation: 1.0,
-            context: self.context,
-        };
+        let size = self.config.micro_batch_size;
+        let mut scorer = ModelScorer::new(&model, self.context, size);
         if self.config.normalise {
             let count = self.config.normalisation_samples;
             let asked: Vec<&EncodedPrompt> = prompts.iter().cycle().take(count).collect();
             let tokens: Vec<&[u32]> = asked.iter().map(|p| p.tokens.as_slice()).collect();
             let responses = sampler.answer(policy, &tokens, 0).await?;
             let (sequences, _) = answers_of(&asked, &responses, tokenizer, sampler.end);
-            let rewards =
-                model_rewards(&scorer.model, &sequences, self.context, &run.device).await?;
+            let rewards = scorer.rewards(&sequences, &run.device).await?;
             let (mean, deviation) = rl::mean_and_deviation(&rewards);
             if !mean.is_finite() || !deviation.is_finite() {
                 return Err(LabError::new(
@@ -245,11 +246,11 @@ impl RewardStage {
                 let weights = snapshot.take_tensors(MODEL);
                 let model =
                     parameters::trainable_from_host(training.into_model()?, &weights, device)?;
+                let size = self.config.micro_batch_size;
                 self.scorer = Some(Scorer::Model(Box::new(ModelScorer {
-                    model: model.valid(),
                     mean,
                     deviation,
-                    context: self.context,
+                    ..ModelScorer::new(&model, self.context, size)
                 })));
                 self.trained = Some(model);
             }

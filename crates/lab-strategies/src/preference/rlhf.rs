@@ -94,6 +94,10 @@ impl Recipe for Ppo {
         self.config.minibatches
     }
 
+    fn micro_batch_size(&self) -> usize {
+        self.config.micro_batch_size
+    }
+
     fn optimizer(&self) -> &OptimizerConfig {
         &self.config.optimizer
     }

@@ -1,11 +1,14 @@
 //! Learning from a batch of answers: several epochs over minibatches, by the clipped loss.
 
-use super::experience::{Experience, Part, upload, upload_mask};
+use super::experience::{Experience, Part, upload};
+use super::pairs::at_once;
 use crate::learning::trainee::{Trainee, Updated};
 use lab_model::burn::tensor::{Device, Tensor};
 use lab_model::dropout::Dropout;
+use lab_model::gradients::Gradients;
+use lab_model::kernels;
 use lab_model::rl::{self, KlEstimator, PolicyWithValue};
-use lab_protocol::LabError;
+use lab_protocol::{GrpoLossType, LabError};
 
 /// How an update is made.
 pub(crate) struct UpdateSettings<'a> {
@@ -16,6 +19,11 @@ pub(crate) struct UpdateSettings<'a> {
     pub step: usize,
     pub epochs: usize,
     pub minibatches: usize,
+    /// Answers that go through the policy at once; 0 means a minibatch.
+    pub micro_batch_size: usize,
+    pub loss_type: GrpoLossType,
+    /// Most tokens of an answer.
+    pub response_tokens: usize,
     pub learning_rate: f64,
     pub clip: f64,
     pub entropy_coefficient: f64,
@@ -61,8 +69,7 @@ pub(crate) async fn update(
     'epochs: for epoch in 0..settings.epochs {
         let order = experience.order(settings.seed, settings.step, epoch);
         for chosen in order.chunks(size.max(1)) {
-            let part = experience.part(chosen, settings.context);
-            let measured = minibatch(trainee, &part, settings).await?;
+            let measured = minibatch(trainee, experience, chosen, settings).await?;
             let kl = measured.approximate_kl;
             all.push(measured);
             if settings.maximum_kl > 0.0 && kl > settings.maximum_kl {
@@ -87,90 +94,181 @@ struct Measured {
     gradient_norm: f64,
 }
 
+/// One update of the weights, from some sequences of the experience.
 async fn minibatch(
     trainee: &mut Trainee<PolicyWithValue>,
-    part: &Part,
+    experience: &Experience,
+    chosen: &[usize],
     settings: &UpdateSettings<'_>,
 ) -> Result<Measured, LabError> {
-    let device = settings.device;
-    let policy = trainee.model()?;
-    let mask = upload_mask(&part.mask, device);
-    let hidden = policy
-        .decoder
-        .hidden(part.packed.ids(device), &mut Dropout::off());
-    let logits = policy.decoder.logits(hidden.clone());
-    let new = rl::token_log_probabilities(logits.clone(), &part.packed, settings.temperature);
-    let policy_loss = rl::ppo_loss(
-        new.clone(),
-        upload(&part.old, device),
-        upload(&part.advantages, device),
-        mask.clone(),
-        settings.clip,
-    );
-    let mut loss = policy_loss.clone();
-    let elements = part.mask.len();
-    let mut values = Tensor::zeros([elements], &device.clone().inner());
-    let mut value_loss = Tensor::zeros([1], &device.clone().inner());
-    if let Some((coefficient, clip)) = settings.value {
-        let found = policy.value.forward(hidden).reshape([elements]);
-        let (old, returns) = (upload(&part.values, device), upload(&part.returns, device));
-        let found_loss = rl::value_loss(found.clone(), old, returns, mask.clone(), clip);
-        loss = loss + found_loss.clone() * coefficient;
-        (values, value_loss) = (found.without_autodiff(), found_loss.without_autodiff());
-    }
-    if let Some((estimator, coefficient)) = settings.kl_loss.filter(|(_, weight)| *weight > 0.0) {
-        let reference = upload(&part.reference, device);
-        loss = loss + rl::kl_penalty(new.clone(), reference, mask.clone(), estimator) * coefficient;
-    }
-    let entropy = if settings.entropy_coefficient > 0.0 {
-        let entropies = rl::entropies(logits, settings.temperature);
-        let entropy = rl::masked_mean_of(entropies, mask);
-        loss = loss - entropy.clone() * settings.entropy_coefficient;
-        entropy.without_autodiff()
-    } else {
-        let entropies = rl::entropies(logits.without_autodiff(), settings.temperature);
-        rl::masked_mean_of(entropies, mask)
-    };
-    let measured = vec![
-        policy_loss.without_autodiff(),
-        value_loss,
-        entropy,
-        new.without_autodiff(),
-        values,
-    ];
+    let Passes {
+        gradients,
+        loss,
+        measured,
+        old,
+        old_values,
+    } = Passes::new(trainee.model()?, experience, chosen, settings);
+    let measured = measured.into_iter().flatten().collect();
     let Updated {
         loss,
         gradient_norm,
         measured,
     } = trainee
-        .update(loss, settings.learning_rate, measured)
+        .apply(
+            gradients.into_tensors(),
+            loss,
+            settings.learning_rate,
+            measured,
+        )
         .await?;
-    let of = |which: usize| measured.get(which).map(Vec::as_slice).unwrap_or_default();
-    let number = |which: usize| of(which).first().copied().unwrap_or(f64::NAN);
-    let (new, values) = (of(3), of(4));
-    let ratios: Vec<f64> = new
-        .iter()
-        .zip(&part.old)
-        .map(|(new, old)| (new - old).exp())
-        .collect();
+    let mut sums = [0.0; 3];
+    let (mut new, mut values): (Vec<f64>, Vec<f64>) = Default::default();
+    for part in measured.chunks_exact(3) {
+        let losses = sums.iter_mut().zip(&part[0]);
+        losses.for_each(|(sum, loss)| *sum += loss);
+        new.extend(&part[1]);
+        values.extend(&part[2]);
+    }
+    let [policy_loss, value_loss, entropy] = sums;
+    let ratios = new.iter().zip(&old).map(|(new, old)| (new - old).exp());
+    let ratios: Vec<f64> = ratios.collect();
     let value_clip = settings.value.map_or(f64::INFINITY, |(_, clip)| clip);
-    let value_moves: Vec<f64> = values
+    let moves: Vec<f64> = values
         .iter()
-        .zip(&part.values)
+        .zip(&old_values)
         .map(|(new, old)| f64::from(u8::from((new - old).abs() > value_clip)))
         .collect();
-    let measured = Measured {
+    let all = vec![true; old.len()];
+    Ok(Measured {
         loss,
-        policy_loss: number(0),
-        value_loss: number(1),
-        entropy: number(2),
-        approximate_kl: rl::approximate_kl(new, &part.old, &part.mask),
-        clip_fraction: rl::clip_fraction(new, &part.old, &part.mask, settings.clip),
-        value_clip_fraction: rl::masked_mean(&value_moves, &part.mask),
-        ratio: rl::masked_mean(&ratios, &part.mask),
+        policy_loss,
+        value_loss,
+        entropy,
+        approximate_kl: rl::approximate_kl(&new, &old, &all),
+        clip_fraction: rl::clip_fraction(&new, &old, &all, settings.clip),
+        value_clip_fraction: rl::masked_mean(&moves, &all),
+        ratio: rl::masked_mean(&ratios, &all),
         gradient_norm,
-    };
-    Ok(measured)
+    })
+}
+
+/// The passes of a minibatch through the policy, a micro-batch each.
+struct Passes {
+    gradients: Gradients,
+    /// `[1]`
+    loss: Tensor<1>,
+    /// See [`Losses::measured`].
+    measured: Vec<[Tensor<1>; 3]>,
+    /// Log-probabilities and values of the tokens when they were sampled.
+    old: Vec<f64>,
+    old_values: Vec<f64>,
+}
+
+impl Passes {
+    fn new(
+        policy: &PolicyWithValue,
+        experience: &Experience,
+        chosen: &[usize],
+        settings: &UpdateSettings<'_>,
+    ) -> Self {
+        let lengths = experience.lengths(chosen);
+        let tokens: usize = lengths.iter().sum();
+        let mean_tokens = experience.tokens() as f64 / settings.minibatches.max(1) as f64;
+        let longest = settings.response_tokens;
+        let weights = rl::token_weights(settings.loss_type, &lengths, longest, mean_tokens);
+        let mut weights = weights.as_slice();
+        let mut passes = Self {
+            gradients: Gradients::default(),
+            loss: Tensor::zeros([1], &settings.device.clone().inner()),
+            measured: Vec::new(),
+            old: Vec::new(),
+            old_values: Vec::new(),
+        };
+        for chosen in chosen.chunks(at_once(settings.micro_batch_size, chosen.len())) {
+            let part = experience.part(chosen, settings.context);
+            let (these, rest) = weights.split_at(part.old.len().min(weights.len()));
+            weights = rest;
+            let losses = Losses::new(policy, &part, these, tokens, settings);
+            passes.gradients.add(policy, &losses.total);
+            passes.loss = passes.loss + losses.total.clone().without_autodiff();
+            passes.measured.push(losses.measured());
+            passes.old.extend(part.old);
+            passes.old_values.extend(part.values);
+        }
+        passes
+    }
+}
+
+/// What a micro-batch adds to the losses of its minibatch, `[1]` each.
+struct Losses {
+    total: Tensor<1>,
+    policy: Tensor<1>,
+    value: Tensor<1>,
+    entropy: Tensor<1>,
+    /// Log-probabilities and values of its tokens, `[tokens]`.
+    new: Tensor<1>,
+    values: Tensor<1>,
+}
+
+impl Losses {
+    /// `weights` are those of the part's tokens; the minibatch has `tokens` in all.
+    fn new(
+        policy: &PolicyWithValue,
+        part: &Part,
+        weights: &[f64],
+        tokens: usize,
+        settings: &UpdateSettings<'_>,
+    ) -> Self {
+        let device = settings.device;
+        let on_device = |values: &[f64]| upload(values, device);
+        let weights = on_device(weights);
+        let hidden = part
+            .batch
+            .hidden(&policy.decoder, device, &mut Dropout::off());
+        let logits = rl::logits(&policy.decoder, hidden.clone(), settings.temperature);
+        let new = part.batch.log_probabilities(logits.clone());
+        let (old, advantages) = (on_device(&part.old), on_device(&part.advantages));
+        let policy_loss =
+            rl::ppo_loss(new.clone(), old, advantages, weights.clone(), settings.clip);
+        let mut total = policy_loss.clone();
+        let nothing = Tensor::zeros([1], &device.clone().inner());
+        let (mut values, mut value_loss) = (nothing.clone(), nothing);
+        if let Some((coefficient, clip)) = settings.value {
+            let found = policy.value.forward(hidden);
+            let (old, returns) = (on_device(&part.values), on_device(&part.returns));
+            let loss = rl::value_loss(found.clone(), old, returns, weights.clone(), clip);
+            total = total + loss.clone() * coefficient;
+            (values, value_loss) = (found.without_autodiff(), loss.without_autodiff());
+        }
+        if let Some((estimator, coefficient)) = settings.kl_loss.filter(|(_, weight)| *weight > 0.0)
+        {
+            let reference = on_device(&part.reference);
+            let penalty = rl::kl_penalty(new.clone(), reference, weights, estimator);
+            total = total + penalty * coefficient;
+        }
+        let mean = |logits| kernels::entropy(logits).sum() / tokens.max(1) as f64;
+        let entropy = if settings.entropy_coefficient > 0.0 {
+            let entropy = mean(logits);
+            total = total - entropy.clone() * settings.entropy_coefficient;
+            entropy.without_autodiff()
+        } else {
+            mean(logits.without_autodiff())
+        };
+        Self {
+            total,
+            policy: policy_loss.without_autodiff(),
+            value: value_loss,
+            entropy,
+            new: new.without_autodiff(),
+            values,
+        }
+    }
+
+    /// Without gradients: losses of policy and value and the entropy together, then log-probabilities and values.
+    fn measured(self) -> [Tensor<1>; 3] {
+        let losses = Tensor::cat(vec![self.policy, self.value, self.entropy], 0);
+        [losses, self.new, self.values]
+    }
 }
 
 fn mean(all: &[Measured], cut_short: bool) -> UpdateValues {
@@ -193,5 +291,137 @@ fn mean(all: &[Measured], cut_short: bool) -> UpdateValues {
         first: all.first().map_or((1.0, 0.0, 0.0), |m| {
             (m.ratio, m.approximate_kl, m.clip_fraction)
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::experience::{Estimation, Pass};
+    use super::super::rollout::Response;
+    use super::*;
+    use burn::module::Module;
+    use lab_model::decoder::Decoder;
+    use lab_model::random::{Purpose, Random};
+    use lab_model::rl::ScalarHead;
+    use lab_protocol::ModelConfig;
+
+    const ANSWERS: usize = 7;
+    const VOCABULARY: usize = 11;
+
+    fn policy(seed: u64, device: &Device) -> PolicyWithValue {
+        let shape = ModelConfig {
+            layers: 2,
+            heads: 2,
+            width: 16,
+            context: 16,
+            ..Default::default()
+        };
+        PolicyWithValue {
+            decoder: Decoder::new(&shape, VOCABULARY, seed, device),
+            value: ScalarHead::random(16, seed, device),
+        }
+    }
+
+    /// Answers of unequal length to prompts of unequal length.
+    fn experience(settings: &UpdateSettings<'_>) -> Experience {
+        let mut random = Random::new(3, Purpose::Samples, 0);
+        let mut tokens = |most: u64| -> Vec<u32> {
+            let count = 1 + random.below(most);
+            (0..count)
+                .map(|_| random.below(VOCABULARY as u64) as u32)
+                .collect()
+        };
+        let prompts: Vec<Vec<u32>> = (0..ANSWERS).map(|_| tokens(5)).collect();
+        let responses = (0..ANSWERS).map(|_| Response {
+            tokens: tokens(8),
+            ..Default::default()
+        });
+        let responses: Vec<Response> = responses.collect();
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let pass = Pass {
+            device: settings.device,
+            context: settings.context,
+            temperature: settings.temperature,
+            rows: 3,
+        };
+        let sampled = policy(3, settings.device).valid();
+        let reference = policy(2, settings.device).decoder.valid();
+        let found = Experience::new(&sampled, &reference, &prompts, &responses, &pass);
+        let mut found = pollster::block_on(found).unwrap();
+        let estimation = Estimation {
+            gamma: 0.9,
+            lambda: 0.9,
+            whiten_rewards: false,
+        };
+        let scores: Vec<f64> = (0..ANSWERS).map(|answer| (answer as f64).sin()).collect();
+        found.estimate(&scores, 0.1, &estimation);
+        found
+    }
+
+    /// Gradients and the four losses of a minibatch of five of the answers.
+    fn passes(learner: &PolicyWithValue, settings: &UpdateSettings<'_>) -> (Vec<f32>, Vec<f64>) {
+        let experience = experience(settings);
+        let passes = Passes::new(learner, &experience, &[4, 0, 6, 2, 5], settings);
+        let read = |tensors| {
+            pollster::block_on(parameters::read(tensors))
+                .unwrap()
+                .concat()
+        };
+        let mut losses = vec![0.0; 3];
+        for [part, ..] in &passes.measured {
+            let part = losses.iter_mut().zip(read(vec![part.clone()]));
+            part.for_each(|(sum, loss)| *sum += f64::from(loss));
+        }
+        losses.extend(read(vec![passes.loss]).into_iter().map(f64::from));
+        (read(passes.gradients.into_tensors()), losses)
+    }
+
+    #[test]
+    fn micro_batches_change_no_number() {
+        let device = Device::flex().autodiff();
+        let learner = policy(1, &device);
+        for loss_type in [
+            GrpoLossType::Grpo,
+            GrpoLossType::Bnpo,
+            GrpoLossType::DrGrpo,
+            GrpoLossType::Dapo,
+        ] {
+            let settings = |micro_batch_size| UpdateSettings {
+                device: &device,
+                context: 16,
+                temperature: 0.8,
+                seed: 1,
+                step: 1,
+                epochs: 1,
+                minibatches: 1,
+                micro_batch_size,
+                loss_type,
+                response_tokens: 8,
+                learning_rate: 1e-3,
+                clip: 0.2,
+                entropy_coefficient: 0.05,
+                value: Some((0.5, 0.2)),
+                kl_loss: Some((KlEstimator::K3, 0.1)),
+                maximum_kl: 0.0,
+            };
+            let (gradients, losses) = passes(&learner, &settings(0));
+            let largest = gradients.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            assert!(largest > 1e-3, "{largest}");
+            for size in [1, 2, 3, 4, 5, 64] {
+                let (found, found_losses) = passes(&learner, &settings(size));
+                assert_eq!(found.len(), gradients.len());
+                for (found, whole) in found.iter().zip(&gradients) {
+                    let off = (found - whole).abs();
+                    assert!(
+                        off <= 1e-5 * largest,
+                        "{loss_type:?}, {size}: {found}, {whole}"
+                    );
+                }
+                for (found, whole) in found_losses.iter().zip(&losses) {
+                    let off = (found - whole).abs();
+                    assert!(off <= 1e-5, "{loss_type:?}, {size}: {found}, {whole}");
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::files::RunFiles;
 use super::learner::Learner;
 use super::prompts::Prompt;
 use async_trait::async_trait;
-use lab_protocol::{LabError, StrategyConfig, from_value};
+use lab_protocol::{LabError, StrategyConfig, from_settings};
 
 /// A way of making a model better, from its configuration to its result.
 #[async_trait(?Send)]
@@ -39,13 +39,16 @@ pub trait Answers {
 }
 
 /// A strategy's settings as it reads them; what is not given takes its default.
-pub fn read_config<T: serde::de::DeserializeOwned>(config: &StrategyConfig) -> Result<T, LabError> {
+pub fn read_config<T>(config: &StrategyConfig) -> Result<T, LabError>
+where
+    T: Default + serde::Serialize + serde::de::DeserializeOwned,
+{
     let value = if config.config.is_null() {
         serde_json::json!({})
     } else {
         config.config.clone()
     };
-    from_value(value).map_err(|error| error.at("config"))
+    from_settings(value).map_err(|error| error.at("config"))
 }
 
 /// A configuration as JSON, with every default filled in.
