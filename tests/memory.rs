@@ -8,14 +8,22 @@ use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{BackendChoice, ModelConfig, ModelFile};
 use lab_strategies::device;
+use lab_tests::{TestHost, run_from};
 use pollster::block_on;
+use serde_json::json;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
+const LAYERS: usize = 6;
+
+/// Bytes of the f32 matrices of a block, in a shape in which nothing else has these sizes.
+const MATRICES: [usize; 3] = [4 * 120 * 360, 4 * 120 * 120, 4 * 120 * 312];
+
 fn shape() -> ModelConfig {
     ModelConfig {
-        layers: 6,
+        layers: LAYERS,
         width: 120,
         hidden_width: 312,
         heads: 4,
@@ -24,10 +32,11 @@ fn shape() -> ModelConfig {
     }
 }
 
-/// Counts the bytes that are in use.
+/// Counts the bytes that are in use, and the pieces of the sizes of [`MATRICES`].
 struct Counting;
 
 static BYTES: Count = Count::new();
+static PIECES: [Count; 3] = [const { Count::new() }; 3];
 
 struct Count {
     now: AtomicIsize,
@@ -57,16 +66,23 @@ impl Count {
     }
 }
 
+fn count(size: usize, sign: isize) {
+    BYTES.add(sign * size as isize);
+    if let Some(place) = MATRICES.iter().position(|matrix| *matrix == size) {
+        PIECES[place].add(sign);
+    }
+}
+
 // SAFETY: the system's allocator does the work; counting takes no memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.add(layout.size() as isize);
+        count(layout.size(), 1);
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.add(-(layout.size() as isize));
+        count(layout.size(), -1);
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -133,4 +149,48 @@ fn a_base_that_is_read_into_4_bits_is_the_one_that_is_quantised_afterwards() {
         block_on(parameters::read(vec![logits])).unwrap()
     };
     assert_eq!(logits(&found), logits(&expected));
+}
+
+/// The most matrices of floats that are in memory at once in a run, of each size.
+fn matrices_in_a_run(method: &str) -> [usize; 3] {
+    let files = base(&open_device());
+    let rows: String = (0..40)
+        .map(|i| json!({"prompt": format!("{i}+1="), "response": format!("{}\n", i + 1)}))
+        .map(|row| format!("{row}\n"))
+        .collect();
+    let experiment = lab_protocol::from_value(json!({
+        "name": "test", "seed": 7, "data": {"source": "user", "name": "t"},
+        "strategies": [
+            {"name": "it", "strategy": "fine_tuning", "from": "base", "config": {
+                "method": method, "lora": {"rank": 2},
+                "training": {"steps": 2, "batch_size": 2, "warmup_steps": 0, "evaluation_interval": 1,
+                    "sample_interval": 1, "sample_tokens": 2, "checkpoint_interval": 1}
+            }},
+            {"name": "base", "strategy": "pretraining"}
+        ]
+    }))
+    .unwrap();
+    let before = PIECES.each_ref().map(|pieces| pieces.now.load(Relaxed));
+    for (pieces, before) in PIECES.iter().zip(before) {
+        pieces.peak.store(before, Relaxed);
+    }
+    let host = Rc::new(TestHost::default());
+    run_from(&experiment, &rows, files, host, None).unwrap();
+    std::array::from_fn(|place| {
+        let most = PIECES[place].peak.load(Relaxed) - before[place];
+        usize::try_from(most).unwrap()
+    })
+}
+
+#[test]
+fn a_run_on_4_bits_never_holds_the_floats_of_the_base() {
+    let _alone = ALONE.lock().unwrap_or_else(|lock| lock.into_inner());
+    // One is on its way into 4 bits, or expanded for a product, with a copy in another order.
+    for (found, size) in matrices_in_a_run("qlora").into_iter().zip(MATRICES) {
+        assert!(found < LAYERS, "{found} matrices of {size} bytes");
+    }
+    // Where they are wanted they are counted.
+    for (found, size) in matrices_in_a_run("lora").into_iter().zip(MATRICES) {
+        assert!(found >= LAYERS, "{found} matrices of {size} bytes");
+    }
 }

@@ -251,6 +251,14 @@ impl Host for TerminalHost {
         let wanted = self.interrupt.0.load(Ordering::SeqCst) || self.failure.borrow().is_some();
         (wanted && !self.stop_sent.replace(true)).then(|| Command::Stop { run: String::new() })
     }
+
+    /// Linux tells it; runs side by side share it.
+    fn peak_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kilobytes * 1024)
+    }
 }
 
 /// The system's connections and environment.

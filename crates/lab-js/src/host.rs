@@ -1,9 +1,9 @@
 //! The worker around a run: messages to and from the page.
 
-use crate::{Exchange, Requests};
+use crate::{BACKEND, Exchange, Requests};
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
-use lab_protocol::{Command, ErrorCode, Event, LabError, Secret};
+use lab_protocol::{BackendChoice, Command, ErrorCode, Event, LabError, Secret};
 use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -103,6 +103,12 @@ impl Host for WorkerHost {
                 Err(_) => {}
             }
         }
+    }
+
+    /// The memory of WebAssembly never shrinks. What a GPU has of its own is not known.
+    fn peak_bytes(&self) -> Option<u64> {
+        let pages = core::arch::wasm32::memory_size::<0>() as u64;
+        (BACKEND == BackendChoice::Cpu).then_some(pages << 16)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::supervised::examples::{Examples, Reading};
 use burn::tensor::Device;
 use lab_model::chat::ChatMessage;
 use lab_model::decoder::Decoder;
+use lab_model::formats::WeightForm;
 use lab_model::formats::model_folder;
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
@@ -64,7 +65,7 @@ fn base(template: Option<&str>) -> Base {
             ..file
         })
         .collect();
-    block_on(Base::read(&files, &device)).unwrap()
+    block_on(Base::read(files.into(), WeightForm::Floats, &device)).unwrap()
 }
 
 fn data(rows: &[Value]) -> TrainingData {

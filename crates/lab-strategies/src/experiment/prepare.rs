@@ -151,9 +151,14 @@ impl PreparedRun {
         checkpoint: Option<Vec<u8>>,
     ) -> Result<RunResult, LabError> {
         let mut context = RunContext::new(run, self.name, self.seed, self.data, platform);
-        context.base = self.base;
+        context.base = self.base.into();
         context.reward = self.reward;
         let mut result = train(&*self.strategy, &context, checkpoint).await?;
+        // Before anything is read again to be judged.
+        let peak = context.peak_bytes().map(|bytes| bytes as f64);
+        result
+            .metrics
+            .extend(peak.map(|bytes| ("peak_bytes".to_owned(), bytes)));
         if result.stop_reason != StopReason::Stopped {
             let judged = judge(&*self.strategy, &self.metrics, &result, &context).await?;
             context.record(result.steps, judged.clone());

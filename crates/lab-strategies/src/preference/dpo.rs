@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
+use lab_model::formats::WeightForm;
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
@@ -88,7 +89,7 @@ const PAIRS: usize = 16;
 
 impl PairLearner {
     async fn new(config: &DpoConfig, run: &RunContext) -> Result<Self, LabError> {
-        let base = Base::load(run).await?;
+        let base = Base::load(run, WeightForm::Floats).await?;
         let end = base.end_of_answers(&config.rollout.stop)?;
         let wanted = Wanted {
             pairs: true,

@@ -20,6 +20,7 @@ use crate::run::snapshot::Snapshot;
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
+use lab_model::formats::WeightForm;
 use lab_model::optimizer::learning_rate;
 use lab_model::prompts::PromptFormat;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
@@ -119,7 +120,7 @@ struct State {
 impl<R: Recipe> PolicyRun<R> {
     /// With the run's base as policy and reference.
     pub(crate) async fn new(recipe: R, shared: Shared, run: &RunContext) -> Result<Self, LabError> {
-        let base = Base::load(run).await?;
+        let base = Base::load(run, WeightForm::Floats).await?;
         let end = base.end_of_answers(&shared.rollout.stop)?;
         let wanted = Wanted {
             pairs: shared.reward == RewardConfig::Model {},

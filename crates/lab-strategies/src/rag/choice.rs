@@ -20,7 +20,7 @@ pub(super) fn kind(config: &RagConfig) -> Option<EmbedderKind> {
 
 /// Opens the embedder. `base` is the model that the run starts from, `encoder` are the files in its folder of
 /// this name; either is needed by its own kind only.
-pub(super) fn embedder(
+pub(super) async fn embedder(
     config: &RagConfig,
     base: Option<&Base>,
     encoder: &[ModelFile],
@@ -36,7 +36,8 @@ pub(super) fn embedder(
                 LabError::internal("the index needs the vectors of a model that was not read")
             })?;
             let is_weights = |file: &&ModelFile| file.path.ends_with(".safetensors");
-            let mut weights: Vec<&ModelFile> = base.files.iter().filter(is_weights).collect();
+            let files = base.files().await?;
+            let mut weights: Vec<&ModelFile> = files.iter().filter(is_weights).collect();
             weights.sort_by_key(|file| &file.path);
             let mut checksum = crc32fast::Hasher::new();
             weights.iter().for_each(|file| checksum.update(&file.bytes));

@@ -212,7 +212,7 @@ impl Learner for RagLearner {
             });
         }
         if let Some(base) = &self.base {
-            files.extend(in_folder("model", base.files.clone()));
+            files.extend(in_folder("model", base.files().await?));
         }
         files.extend(in_folder(ENCODER, self.encoder.clone()));
         Ok(Learned {

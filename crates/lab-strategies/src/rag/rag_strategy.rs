@@ -15,6 +15,7 @@ use crate::run::prompts::Prompt;
 use crate::run::strategy::{Answers, Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
+use lab_model::formats::WeightForm;
 use lab_protocol::{EmbedderKind, LabError, RagConfig, StrategyConfig};
 use lab_village::I_DO_NOT_KNOW;
 use std::rc::Rc;
@@ -57,11 +58,11 @@ impl Strategy for RagStrategy {
         let config = &self.config;
         let needs_base = config.endpoint.is_none() || kind(config) == Some(EmbedderKind::Model);
         let base = match needs_base {
-            true => Some(Rc::new(Base::load(run).await?)),
+            true => Some(Rc::new(Base::load(run, WeightForm::Floats).await?)),
             false => None,
         };
         let encoder = encoder_files(config, run).await?;
-        let embedder = embedder(config, base.as_deref(), &encoder, &run.device)?;
+        let embedder = embedder(config, base.as_deref(), &encoder, &run.device).await?;
         let library = Library::new(config, embedder)?;
         let (base, generator): (_, Box<dyn Generator>) = match (&config.endpoint, base) {
             (Some(endpoint), _) => {
@@ -89,7 +90,8 @@ impl Strategy for RagStrategy {
             return Ok(None);
         };
         let config = &self.config;
-        let embedder = embedder(config, Some(&base), &files.folder(ENCODER), files.device())?;
+        let embedder =
+            embedder(config, Some(&base), &files.folder(ENCODER), files.device()).await?;
         let mut library = Library::new(config, embedder)?;
         library.load(index)?;
         let generator = self.generator(base);

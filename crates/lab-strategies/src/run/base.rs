@@ -2,14 +2,18 @@
 
 use super::context::RunContext;
 use super::files::{in_folder, inside};
+use lab_model::adapter::Adapter;
 use lab_model::burn::tensor::Device;
 use lab_model::chat::ChatTemplate;
 use lab_model::decoder::Decoder;
-use lab_model::formats::{BaseModel, WeightType, adapter_folder, read_adapter};
+use lab_model::formats::{
+    BaseModel, ModelReader, Subfolder, WeightForm, WeightType, adapter_folder, read_adapter,
+};
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
+use std::rc::Rc;
 
 /// A model, its tokenizer and its shape.
 pub struct Base {
@@ -18,15 +22,19 @@ pub struct Base {
     pub tokenizer: Tokenizer,
     pub chat_template: Option<ChatTemplate>,
     ends: Vec<u32>,
-    /// The model as a folder, by the files' names in it.
-    pub files: Vec<ModelFile>,
     /// What the folder of a model made from this one needs beside its weights.
     rest: BaseModel,
+    /// The files that it was read from.
+    made: Rc<[ModelFile]>,
+    /// What was put into the weights of the model among the files.
+    adapter: Option<Adapter>,
+    device: Device,
 }
 
 impl Base {
-    /// Reads the model of the run's base; an adapter beside it becomes part of its weights.
-    pub async fn load(run: &RunContext) -> Result<Self, LabError> {
+    /// Reads the model of the run's base, its weights in the form in which the run needs them; an adapter
+    /// beside it becomes part of them.
+    pub async fn load(run: &RunContext, form: WeightForm) -> Result<Self, LabError> {
         if run.base.is_empty() {
             return Err(LabError::config(
                 "from",
@@ -34,43 +42,57 @@ impl Base {
                 "Name the strategy whose model is to be trained further, e.g. \"from\": \"pretrain\".",
             ));
         }
-        Self::read(&run.base, &run.device)
+        Self::read(run.base.clone(), form, &run.device)
             .await
             .map_err(|error| error.at("from"))
     }
 
     /// Reads the model among a run's files; an adapter beside it becomes part of its weights.
-    pub async fn read(made: &[ModelFile], device: &Device) -> Result<Self, LabError> {
-        let mut files = inside("model", made);
-        let mut base = BaseModel::read(&files[..])?;
-        let tokenizer = base.tokenizer()?.clone();
-        let mut model = base.decoder(device)?;
-        let adapter = inside("adapter", made);
-        if !adapter.is_empty() {
-            let adapter = read_adapter(&base.shape, &adapter)?;
-            if adapter.quantized_base {
-                model = model.quantized(device).await?;
-            }
-            let adapted = model.with_adapter(&base.shape, &adapter, device)?;
-            base.weights = parameters::to_host(&adapted.merged().dequantized()).await?;
-            model = base.decoder(device)?;
-            files = base.folder(WeightType::F32)?;
-        }
-        base.weights.clear();
+    pub async fn read(
+        made: Rc<[ModelFile]>,
+        form: WeightForm,
+        device: &Device,
+    ) -> Result<Self, LabError> {
+        let files = model_files(&made);
+        let reader = ModelReader::open(&files)?;
+        let tokenizer = reader.base().tokenizer()?.clone();
+        let adapter = inside("adapter", &made);
+        let adapter = match adapter.is_empty() {
+            true => None,
+            false => Some(read_adapter(&reader.base().shape, &adapter)?),
+        };
+        let model = reader.decoder(form, adapter.as_ref(), device).await?;
+        let rest = reader.into_base();
         let end = tokenizer.end();
-        let others = base.end_of_text.iter().copied();
+        let others = rest.end_of_text.iter().copied();
+        let ends = end
+            .into_iter()
+            .chain(others.filter(|&other| end != Some(other)))
+            .collect();
         Ok(Self {
-            shape: base.shape.clone(),
+            shape: rest.shape.clone(),
             model,
-            ends: end
-                .into_iter()
-                .chain(others.filter(|&other| end != Some(other)))
-                .collect(),
+            ends,
             tokenizer,
-            chat_template: base.chat_template.clone(),
-            files,
-            rest: base,
+            chat_template: rest.chat_template.clone(),
+            rest,
+            made,
+            adapter,
+            device: device.clone(),
         })
+    }
+
+    /// The base itself as a folder, by the files' names in it: those that it was read from, or new ones where
+    /// an adapter is in its weights. Their weights are floats, whatever form the model has here.
+    pub async fn files(&self) -> Result<Vec<ModelFile>, LabError> {
+        if self.adapter.is_none() {
+            return Ok(inside("model", &self.made));
+        }
+        let files = model_files(&self.made);
+        let reader = ModelReader::open(&files)?;
+        let (adapter, device) = (self.adapter.as_ref(), self.device.clone().inner());
+        let merged = reader.decoder(WeightForm::Floats, adapter, &device).await?;
+        self.folder(&merged).await
     }
 
     /// The model to be trained: all of it, or frozen with a new adapter.
@@ -107,7 +129,7 @@ impl Base {
             return Ok(in_folder("model", self.folder(trained).await?));
         };
         let adapter = adapter_folder(&self.shape, &trained.adapter(config).await?)?;
-        let mut files = in_folder("model", self.files.clone());
+        let mut files = in_folder("model", self.files().await?);
         files.extend(in_folder("adapter", adapter));
         Ok(files)
     }
@@ -158,5 +180,13 @@ impl Base {
                 "Give a text of one token, e.g. \"\\n\".",
             )),
         }
+    }
+}
+
+/// The files of the model among those of a run.
+fn model_files(made: &[ModelFile]) -> Subfolder<'_> {
+    Subfolder {
+        files: made,
+        folder: "model/",
     }
 }

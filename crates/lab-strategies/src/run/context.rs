@@ -54,7 +54,7 @@ pub struct RunContext {
     pub device: Device,
     pub data: TrainingData,
     /// Files of the run whose model this one starts from, e.g. `model/config.json`; empty for none.
-    pub base: Vec<ModelFile>,
+    pub base: Rc<[ModelFile]>,
     /// A reward from outside, for strategies whose reward is a function.
     pub reward: Option<Rc<dyn RewardFunction>>,
     /// For strategies that ask an endpoint.
@@ -85,13 +85,18 @@ impl RunContext {
             seed,
             device,
             data,
-            base: Vec::new(),
+            base: Rc::new([]),
             reward: None,
             network,
             stop: StopSignal(Commands::new(host.clone())),
             host,
             clock: RefCell::default(),
         }
+    }
+
+    /// See [`Host::peak_bytes`].
+    pub fn peak_bytes(&self) -> Option<u64> {
+        self.host.peak_bytes()
     }
 
     /// Milliseconds since 1970-01-01 UTC.

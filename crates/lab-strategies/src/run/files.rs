@@ -2,6 +2,7 @@
 
 use super::base::Base;
 use burn::tensor::Device;
+use lab_model::formats::WeightForm;
 use lab_protocol::{ErrorCode, LabError, ModelFile};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -63,7 +64,7 @@ impl<'a> RunFiles<'a> {
         if known.is_some() {
             return Ok(known);
         }
-        let model = Rc::new(Base::read(self.files, self.device).await?);
+        let model = Rc::new(Base::read(self.files.into(), WeightForm::Floats, self.device).await?);
         *self.model.borrow_mut() = Some(model.clone());
         Ok(Some(model))
     }

@@ -16,4 +16,9 @@ pub trait Host {
     /// The next command to this run. Without `wait`, `None` if there is none now; either way the host
     /// gets the chance to receive some.
     async fn next_command(&self, wait: bool) -> Option<Command>;
+
+    /// The most memory that the program has taken so far, in bytes, where the platform can tell.
+    fn peak_bytes(&self) -> Option<u64> {
+        None
+    }
 }

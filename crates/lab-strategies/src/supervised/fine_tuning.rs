@@ -14,10 +14,11 @@ use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::examples::{BatchOrder, Example, ExampleBatch};
+use lab_model::formats::WeightForm;
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
 use lab_protocol::{
-    FineTuningConfig, FineTuningMethod, GenerateRequest, LabError, ModelFile, RunInfo,
+    FineTuningConfig, FineTuningMethod, GenerateRequest, LabError, LoraConfig, ModelFile, RunInfo,
     StrategyConfig,
 };
 use lab_village::Question;
@@ -34,18 +35,12 @@ impl FineTuningStrategy {
         Ok(Self { config })
     }
 
-    /// The model as it is trained: whole, or frozen with an adapter on top.
-    async fn model(&self, base: &Base, run: &RunContext) -> Result<Decoder, LabError> {
-        let FineTuningConfig { method, lora, .. } = &self.config;
-        let place = |error: LabError| error.at("config.lora");
-        let frozen = match method {
-            FineTuningMethod::Full => return Ok(base.model.clone()),
-            FineTuningMethod::Lora => base.model.clone(),
-            FineTuningMethod::Qlora => base.model.clone().quantized(&run.device).await?,
-        };
-        frozen
-            .with_new_adapter(&base.shape, lora, run.seed, &run.device)
-            .map_err(place)
+    /// The form in which the base is needed: the floats of one in 4 bits are never all in memory.
+    fn form(&self) -> WeightForm {
+        match self.config.method {
+            FineTuningMethod::Full | FineTuningMethod::Lora => WeightForm::Floats,
+            FineTuningMethod::Qlora => WeightForm::Nf4,
+        }
     }
 }
 
@@ -69,7 +64,7 @@ impl Strategy for FineTuningStrategy {
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
         let config = &self.config;
-        let base = Base::load(run).await?;
+        let base = Base::load(run, self.form()).await?;
         base.end()?;
         let reading = Reading {
             too_long: config.too_long,
@@ -85,7 +80,7 @@ impl Strategy for FineTuningStrategy {
         } else {
             Vec::new()
         };
-        let model = self.model(&base, run).await?;
+        let model = base.to_train(lora(config), run.seed, &run.device)?;
         let (training, dropout) = (&config.training, base.shape.dropout);
         let (new, replay) = batch_sizes(config);
         let task = FineTuning {
@@ -279,12 +274,13 @@ impl Task for FineTuning {
     }
 
     async fn files(&self, model: &Decoder) -> Result<Vec<ModelFile>, LabError> {
-        let lora = match self.config.method {
-            FineTuningMethod::Full => None,
-            FineTuningMethod::Lora | FineTuningMethod::Qlora => Some(&self.config.lora),
-        };
-        self.base.trained_files(model, lora).await
+        self.base.trained_files(model, lora(&self.config)).await
     }
+}
+
+/// The adapter that is trained; none where all weights are.
+fn lora(config: &FineTuningConfig) -> Option<&LoraConfig> {
+    (config.method != FineTuningMethod::Full).then_some(&config.lora)
 }
 
 fn trainable_parameters(model: &Decoder) -> usize {
