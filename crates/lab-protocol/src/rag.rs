@@ -70,8 +70,8 @@ pub struct RagConfig {
 impl RagConfig {
     fn texts_are_complete(&self) -> Result<(), LabError> {
         let template = &self.prompt_template;
-        let has = |place: &str| template.contains(place);
-        if !template.is_empty() && !(has("{passages}") && has("{question}")) {
+        let lacks = |place: &str| !template.contains(place);
+        if !template.is_empty() && (lacks("{passages}") || lacks("{question}")) {
             return Err(LabError::config(
                 "prompt_template",
                 "the template lacks {passages} or {question}",

@@ -1,6 +1,6 @@
 //! One base with a chat template: whatever a prompt is for, it is the same tokens.
 
-use crate::asking::generator::Asked;
+use crate::asking::generator::LabModel;
 use crate::preference::data::{PreferenceData, Wanted};
 use crate::run::base::Base;
 use crate::run::context::TrainingData;
@@ -17,6 +17,7 @@ use lab_protocol::{ModelConfig, ModelFile, OnError, TokenizerKind, TooLong};
 use lab_retrieval::{Chunk, Passage};
 use pollster::block_on;
 use serde_json::{Value, json};
+use std::rc::Rc;
 
 const CHATML: &str = "{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
@@ -96,7 +97,7 @@ const READING: Reading = Reading {
 #[test]
 fn every_stage_gives_the_model_the_same_prompt() {
     for template in [Some(CHATML), None] {
-        let base = base(template);
+        let base = Rc::new(base(template));
         let message = |role: &str, content: &str| json!({"role": role, "content": content});
         let asked = [message("system", "of"), message("user", "a few")];
         let said = |text: &str| message("assistant", text);
@@ -166,11 +167,12 @@ fn every_stage_gives_the_model_the_same_prompt() {
             score: 1.0,
             metadata: Default::default(),
         };
-        let asked = Asked {
-            question: "a few".into(),
-            passages: vec![passage],
+        let generator = LabModel {
+            base: base.clone(),
+            most: 1,
+            template: String::new(),
         };
-        assert_eq!(tokens(asked.prompt()), question);
+        assert_eq!(tokens(generator.prompt("a few", &[passage])), question);
         // The token that texts begin with stands once.
         let begin = base.tokenizer.begin_of_text().unwrap();
         for tokens in [&prompt, &question] {

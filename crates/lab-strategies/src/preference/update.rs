@@ -301,6 +301,7 @@ mod tests {
     use super::*;
     use burn::module::Module;
     use lab_model::decoder::Decoder;
+    use lab_model::parameters;
     use lab_model::random::{Purpose, Random};
     use lab_model::rl::ScalarHead;
     use lab_protocol::ModelConfig;
