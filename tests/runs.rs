@@ -71,7 +71,9 @@ fn pretraining(text: &str) -> Case {
 }
 
 fn cases() -> Vec<Case> {
-    let sums = rows(|a, b| json!(format!("{a}+{b}={}", a + b))).replace('"', "");
+    let sums = rows(|a, b| json!(format!("{a}+{b}={}", a + b)))
+        .replace('"', "")
+        .repeat(8);
     let first = pretraining(&sums);
     let base = first.run(&Rc::default(), None).files;
     let mut cases = vec![first];
@@ -172,7 +174,7 @@ fn texts_that_are_asked_for_end_at_the_end_token() {
         "steps": 60, "batch_size": 8, "learning_rate": 1e-2, "sample_tokens": 0, "checkpoint_interval": 0
     });
     let base = first.run(&Rc::default(), None).files;
-    let rows = rows(|_, _| json!({"prompt": "a", "chosen": "b", "rejected": "a"}));
+    let rows = rows(|_, _| json!({"prompt": "a", "chosen": "b", "rejected": "c"}));
     let rollout = json!({"response_tokens": 4});
     let config = json!({
         "steps": 2, "batch_size": 4, "rollout": rollout, "report": {"checkpoint_interval": 0},
