@@ -232,15 +232,9 @@ impl Lab {
                 run,
                 prompt,
                 answers,
-            } => {
-                if self.is_vote(&run) {
-                    self.answers_came(Ok((prompt, answers)));
-                }
-            }
-            Event::Answer { run, text } => {
-                if self.is_asked(&run) {
-                    self.reply(text.map_or(Reply::Nothing, Reply::Text));
-                }
+            } if self.is_vote(&run) => self.answers_came(Ok((prompt, answers))),
+            Event::Answer { run, text } if self.is_asked(&run) => {
+                self.reply(text.map_or(Reply::Nothing, Reply::Text));
             }
             Event::Log {
                 level: LogLevel::Warning,

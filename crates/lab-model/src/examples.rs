@@ -1,4 +1,6 @@
 //! Examples to learn from: tokens, of which some are only read and others are learned.
+// Learned tokens are ranges: one range is no list of its numbers.
+#![allow(clippy::single_range_in_vec_init)]
 
 use crate::decoder::{Decoder, Packing};
 use crate::dropout::Dropout;

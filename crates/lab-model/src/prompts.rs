@@ -1,4 +1,6 @@
 //! Messages as the tokens that a model reads: one form for training, preferences, scoring, asking and retrieval.
+// Learned tokens are ranges: one range is no list of its numbers.
+#![allow(clippy::single_range_in_vec_init)]
 
 use crate::chat::{ChatMessage, ChatTemplate};
 use crate::examples::Example;

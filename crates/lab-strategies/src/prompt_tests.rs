@@ -1,4 +1,6 @@
 //! One base with a chat template: whatever a prompt is for, it is the same tokens.
+// Learned tokens are ranges: one range is no list of its numbers.
+#![allow(clippy::single_range_in_vec_init)]
 
 use crate::asking::generator::LabModel;
 use crate::preference::data::{PreferenceData, Wanted};

@@ -8,6 +8,8 @@
 macro_rules! define_threefry {
     ($(#[$attribute:meta])*) => {
         $(#[$attribute])*
+        // Shaders have no `rotate_left`.
+        #[allow(clippy::manual_rotate)]
         pub fn threefry(k0: u32, k1: u32, c0: u32, c1: u32) -> (u32, u32) {
             let k2 = k0 ^ k1 ^ 0x1bd1_1bdau32;
             let x = add(c0, k0);
