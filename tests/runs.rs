@@ -162,7 +162,13 @@ fn every_strategy_resumes_as_if_it_had_never_stopped() {
             assert_eq!(recorded, after(step, whole.metrics()), "{name}");
             let metrics = |result: &RunResult| comparable(result.metrics.clone());
             assert_eq!(metrics(&resumed), metrics(&expected), "{name}");
-            assert_eq!(resumed.files, expected.files, "{name}");
+            let differs = resumed.files.iter().zip(&expected.files);
+            let differs: Vec<&str> = differs
+                .filter(|(resumed, expected)| resumed != expected)
+                .map(|(file, _)| file.path.as_str())
+                .collect();
+            assert!(differs.is_empty(), "{name}: {differs:?} are not the same");
+            assert_eq!(resumed.files.len(), expected.files.len(), "{name}");
         }
     }
 }
@@ -199,8 +205,9 @@ fn texts_that_are_asked_for_end_at_the_end_token() {
             prompt,
             text,
             ..
-        } if prompt == "a" => Some(text.as_str()),
+        } => Some((prompt.as_str(), text.as_str())),
         _ => None,
     });
-    assert_eq!(written, Some("b"));
+    // It is put as a question, and answered with one line of the text.
+    assert_eq!(written, Some(("a\n", "ab")));
 }

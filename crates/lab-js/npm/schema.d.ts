@@ -42,6 +42,8 @@ export type DpoConfig = {
   label_smoothing?: number;
   /** Trains low-rank matrices on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
+  /** Sequences that go through the model at once, two a preference; 0 is all of a step. Fewer need less memory and more time. No result changes by it beyond rounding. 0 to 8192. Default: 0. */
+  micro_batch_size?: number;
   /** What becomes of a row of the data that cannot be used. Default: "stop". */
   on_error?: OnError;
   /** How the policy's weights are updated. */
@@ -87,7 +89,7 @@ export type FineTuningConfig = {
   replay?: number;
   /** What becomes of an example that does not fit the context. Default: "drop". */
   too_long?: TooLong;
-  /** How the weights are trained. */
+  /** How the weights are trained. By default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones. */
   training?: TrainingConfig;
 };
 
@@ -130,8 +132,12 @@ export type GrpoConfig = {
   kl_coefficient?: number;
   /** Trains low-rank matrices on the frozen reference instead of all weights. */
   lora?: LoraConfig | null;
+  /** How the losses of tokens become the loss of a minibatch. Default: "dapo". */
+  loss_type?: GrpoLossType;
   /** An update ends this far from the policy that sampled; 0 is never. In nats a token: half the mean squared log ratio. 0 to 1000 nats. Default: 0.1. */
   maximum_kl?: number;
+  /** Answers that go through the model at once; 0 is a minibatch. Fewer need less memory and more time. No result changes by it beyond rounding. 0 to 65536. Default: 0. */
+  micro_batch_size?: number;
   /** Parts of the answers that are learned from one after the other; a divisor of prompts · group. 1 or more. Default: 4. */
   minibatches?: number;
   /** What becomes of a row of the data that cannot be used. Default: "stop". */
@@ -150,11 +156,14 @@ export type GrpoConfig = {
   reward_model?: RewardModelConfig;
   /** How answers are sampled. */
   rollout?: RolloutConfig;
-  /** Divides advantages by the deviation of their group. Default: true. */
-  scale_advantages?: boolean;
+  /** What advantages are divided by. Default: "group". */
+  scale_rewards?: ScaleRewards;
   /** Updates, each on answers sampled for it. 1 to 1000000. Default: 60. */
   steps?: number;
 };
+
+/** How the losses of tokens become the loss of a minibatch; names and definitions are those of TRL's `GRPOConfig`. */
+export type GrpoLossType = "grpo" | "bnpo" | "dr_grpo" | "dapo";
 
 /** Where the divergence from the reference is held against a policy. */
 export type KlPlacement = "loss_k3" | "loss_k2" | "reward";
@@ -185,7 +194,7 @@ export type ModelConfig = {
   bias?: boolean;
   /** Tokens that the model sees at once, at most. 1 to 32768 tokens. Default: 64. */
   context?: number;
-  /** Share of activations dropped at random in training. 0 to 0.95. Default: 0. */
+  /** Share of activations and of attention probabilities dropped at random in training. 0 to 0.95. Default: 0. */
   dropout?: number;
   /** Size of a head; 0 is the width divided by the heads. 0 to 16384. Default: 0. */
   head_width?: number;
@@ -228,7 +237,7 @@ export type OptimizerConfig = {
   epsilon?: number;
   /** Largest global norm of the gradient; 0 is no limit. 0 to 1000000. Default: 1. */
   gradient_clip?: number;
-  /** How far a step moves the weights, at most. 0 to 10. Default: 0.0003. */
+  /** How far a step moves the weights, at most. The default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as much. 0 to 10. Default: 0.000001. */
   learning_rate?: number;
   /** Learning rate at the end of the schedule. 0 to 10. Default: 0. */
   minimum_learning_rate?: number;
@@ -262,6 +271,8 @@ export type PpoConfig = {
   lambda?: number;
   /** An update ends this far from the policy that sampled; 0 is never. In nats a token: half the mean squared log ratio. 0 to 1000 nats. Default: 0.1. */
   maximum_kl?: number;
+  /** Answers that go through the model at once; 0 is a minibatch. Fewer need less memory and more time. No result changes by it beyond rounding. 0 to 65536. Default: 0. */
+  micro_batch_size?: number;
   /** Parts of the batch that are learned from one after the other; a divisor of it. 1 or more. Default: 4. */
   minibatches?: number;
   /** How the policy's weights are updated. */
@@ -383,6 +394,8 @@ export type RewardModelConfig = {
   evaluation_interval?: number;
   /** Adapts the reward model by low-rank matrices instead of training all of it. */
   lora?: LoraConfig | null;
+  /** Sequences that go through the model at once, two a preference; 0 is all of a step. Fewer need less memory and more time. No result changes by it beyond rounding, unless an adapter drops out: what it drops is drawn for each pass. 0 to 8192. Default: 0. */
+  micro_batch_size?: number;
   /** Answers of the reference policy by which that is measured. 2 to 100000. Default: 128. */
   normalisation_samples?: number;
   /** Brings rewards to mean 0 and deviation 1 over answers of the reference policy. Default: true. */
@@ -424,6 +437,9 @@ export type RolloutConfig = {
   /** How freely answers are sampled: divides the logits of policy and reference alike. A temperature of 0 has no log-probabilities. 0.001 to 100. Default: 1. */
   temperature?: number;
 };
+
+/** What advantages are divided by; names and definitions are those of TRL's `GRPOConfig`. */
+export type ScaleRewards = "group" | "batch" | "none";
 
 export type Schedule = "cosine" | "linear" | "constant";
 

@@ -188,6 +188,14 @@ export default {
           "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
           "title": "Adapter only"
         },
+        "micro_batch_size": {
+          "default": 0,
+          "description": "Sequences that go through the model at once, two a preference; 0 is all of a step. Fewer need less memory and more time.\n\nNo result changes by it beyond rounding.",
+          "maximum": 8192,
+          "minimum": 0,
+          "title": "Micro-batch",
+          "type": "integer"
+        },
         "on_error": {
           "$ref": "#/$defs/OnError",
           "default": "stop",
@@ -201,9 +209,9 @@ export default {
             "beta2": 0.99,
             "epsilon": 1e-8,
             "gradient_clip": 1.0,
-            "learning_rate": 0.0003,
+            "learning_rate": 1e-6,
             "minimum_learning_rate": 0.0,
-            "warmup_steps": 10,
+            "warmup_steps": 0,
             "weight_decay": 0.0
           },
           "description": "How the policy's weights are updated.",
@@ -379,8 +387,8 @@ export default {
             "final_evaluation_windows": 0,
             "gradient_accumulation": 1,
             "gradient_clip": 1.0,
-            "learning_rate": 0.002,
-            "minimum_learning_rate": 0.0002,
+            "learning_rate": 0.0002,
+            "minimum_learning_rate": 0.0,
             "sample_interval": 50,
             "sample_prompt": "",
             "sample_temperature": 0.8,
@@ -388,9 +396,9 @@ export default {
             "schedule": "cosine",
             "steps": 500,
             "warmup_steps": 40,
-            "weight_decay": 0.1
+            "weight_decay": 0.0
           },
-          "description": "How the weights are trained.",
+          "description": "How the weights are trained.\n\nBy default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones.",
           "title": "Training"
         }
       },
@@ -546,6 +554,12 @@ export default {
           "description": "Trains low-rank matrices on the frozen reference instead of all weights.",
           "title": "Adapter only"
         },
+        "loss_type": {
+          "$ref": "#/$defs/GrpoLossType",
+          "default": "dapo",
+          "description": "How the losses of tokens become the loss of a minibatch.",
+          "title": "Loss"
+        },
         "maximum_kl": {
           "default": 0.1,
           "description": "An update ends this far from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
@@ -554,6 +568,14 @@ export default {
           "title": "Largest KL",
           "type": "number",
           "unit": "nats"
+        },
+        "micro_batch_size": {
+          "default": 0,
+          "description": "Answers that go through the model at once; 0 is a minibatch. Fewer need less memory and more time.\n\nNo result changes by it beyond rounding.",
+          "maximum": 65536,
+          "minimum": 0,
+          "title": "Micro-batch",
+          "type": "integer"
         },
         "minibatches": {
           "default": 4,
@@ -575,7 +597,7 @@ export default {
             "beta2": 0.99,
             "epsilon": 1e-8,
             "gradient_clip": 1.0,
-            "learning_rate": 0.0003,
+            "learning_rate": 1e-6,
             "minimum_learning_rate": 0.0,
             "warmup_steps": 0,
             "weight_decay": 0.0
@@ -626,6 +648,7 @@ export default {
             "batch_size": 16,
             "centre": 0.01,
             "evaluation_interval": 20,
+            "micro_batch_size": 0,
             "normalisation_samples": 128,
             "normalise": true,
             "optimizer": {
@@ -633,9 +656,9 @@ export default {
               "beta2": 0.99,
               "epsilon": 1e-8,
               "gradient_clip": 1.0,
-              "learning_rate": 0.0003,
+              "learning_rate": 0.0001,
               "minimum_learning_rate": 0.0,
-              "warmup_steps": 10,
+              "warmup_steps": 0,
               "weight_decay": 0.0
             },
             "steps": 120
@@ -654,11 +677,11 @@ export default {
           "description": "How answers are sampled.",
           "title": "Rollout"
         },
-        "scale_advantages": {
-          "default": true,
-          "description": "Divides advantages by the deviation of their group.",
-          "title": "Scale advantages",
-          "type": "boolean"
+        "scale_rewards": {
+          "$ref": "#/$defs/ScaleRewards",
+          "default": "group",
+          "description": "What advantages are divided by.",
+          "title": "Scale advantages by"
         },
         "steps": {
           "default": 60,
@@ -670,6 +693,31 @@ export default {
         }
       },
       "type": "object"
+    },
+    "GrpoLossType": {
+      "description": "How the losses of tokens become the loss of a minibatch; names and definitions are those of TRL's `GRPOConfig`.",
+      "oneOf": [
+        {
+          "const": "grpo",
+          "description": "Mean over each answer's tokens, then over the answers (Shao et al. 2024, equation 3): a token of a long answer weighs less.",
+          "title": "GRPO"
+        },
+        {
+          "const": "bnpo",
+          "description": "Mean over the tokens of the minibatch.",
+          "title": "BNPO"
+        },
+        {
+          "const": "dr_grpo",
+          "description": "Sum over the tokens, divided by the answers times the most tokens that an answer may have (Liu et al. 2025).",
+          "title": "Dr. GRPO"
+        },
+        {
+          "const": "dapo",
+          "description": "Sum over the tokens, divided by the mean number of tokens in the update's minibatches (Yu et al. 2025).",
+          "title": "DAPO"
+        }
+      ]
     },
     "KlPlacement": {
       "description": "Where the divergence from the reference is held against a policy.",
@@ -778,7 +826,7 @@ export default {
         },
         "dropout": {
           "default": 0.0,
-          "description": "Share of activations dropped at random in training.",
+          "description": "Share of activations and of attention probabilities dropped at random in training.",
           "maximum": 0.95,
           "minimum": 0,
           "title": "Dropout",
@@ -941,8 +989,8 @@ export default {
           "type": "number"
         },
         "learning_rate": {
-          "default": 0.0003,
-          "description": "How far a step moves the weights, at most.",
+          "default": 1e-6,
+          "description": "How far a step moves the weights, at most.\n\nThe default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as much.",
           "maximum": 10,
           "minimum": 0,
           "title": "Learning rate",
@@ -1076,6 +1124,14 @@ export default {
           "type": "number",
           "unit": "nats"
         },
+        "micro_batch_size": {
+          "default": 0,
+          "description": "Answers that go through the model at once; 0 is a minibatch. Fewer need less memory and more time.\n\nNo result changes by it beyond rounding.",
+          "maximum": 65536,
+          "minimum": 0,
+          "title": "Micro-batch",
+          "type": "integer"
+        },
         "minibatches": {
           "default": 4,
           "description": "Parts of the batch that are learned from one after the other; a divisor of it.",
@@ -1090,7 +1146,7 @@ export default {
             "beta2": 0.99,
             "epsilon": 1e-8,
             "gradient_clip": 1.0,
-            "learning_rate": 0.0003,
+            "learning_rate": 3e-6,
             "minimum_learning_rate": 0.0,
             "warmup_steps": 0,
             "weight_decay": 0.0
@@ -1576,6 +1632,14 @@ export default {
           "description": "Adapts the reward model by low-rank matrices instead of training all of it.",
           "title": "Low-rank reward"
         },
+        "micro_batch_size": {
+          "default": 0,
+          "description": "Sequences that go through the model at once, two a preference; 0 is all of a step. Fewer need less memory and more time.\n\nNo result changes by it beyond rounding, unless an adapter drops out: what it drops is drawn for each pass.",
+          "maximum": 8192,
+          "minimum": 0,
+          "title": "Micro-batch",
+          "type": "integer"
+        },
         "normalisation_samples": {
           "default": 128,
           "description": "Answers of the reference policy by which that is measured.",
@@ -1597,9 +1661,9 @@ export default {
             "beta2": 0.99,
             "epsilon": 1e-8,
             "gradient_clip": 1.0,
-            "learning_rate": 0.0003,
+            "learning_rate": 0.0001,
             "minimum_learning_rate": 0.0,
-            "warmup_steps": 10,
+            "warmup_steps": 0,
             "weight_decay": 0.0
           },
           "description": "How the reward model's weights are updated.",
@@ -1650,13 +1714,14 @@ export default {
             "kl_horizon": 10000.0,
             "lambda": 0.95,
             "maximum_kl": 0.1,
+            "micro_batch_size": 0,
             "minibatches": 4,
             "optimizer": {
               "beta1": 0.9,
               "beta2": 0.99,
               "epsilon": 1e-8,
               "gradient_clip": 1.0,
-              "learning_rate": 0.0003,
+              "learning_rate": 3e-6,
               "minimum_learning_rate": 0.0,
               "warmup_steps": 0,
               "weight_decay": 0.0
@@ -1704,6 +1769,7 @@ export default {
             "batch_size": 16,
             "centre": 0.01,
             "evaluation_interval": 20,
+            "micro_batch_size": 0,
             "normalisation_samples": 128,
             "normalise": true,
             "optimizer": {
@@ -1711,9 +1777,9 @@ export default {
               "beta2": 0.99,
               "epsilon": 1e-8,
               "gradient_clip": 1.0,
-              "learning_rate": 0.0003,
+              "learning_rate": 0.0001,
               "minimum_learning_rate": 0.0,
-              "warmup_steps": 10,
+              "warmup_steps": 0,
               "weight_decay": 0.0
             },
             "steps": 120
@@ -1772,6 +1838,26 @@ export default {
         }
       },
       "type": "object"
+    },
+    "ScaleRewards": {
+      "description": "What advantages are divided by; names and definitions are those of TRL's `GRPOConfig`.",
+      "oneOf": [
+        {
+          "const": "group",
+          "description": "The deviation of the rewards in their group (Shao et al. 2024).",
+          "title": "The group's deviation"
+        },
+        {
+          "const": "batch",
+          "description": "The deviation of all rewards of the update.",
+          "title": "The update's deviation"
+        },
+        {
+          "const": "none",
+          "description": "Nothing (Liu et al. 2025).",
+          "title": "Nothing"
+        }
+      ]
     },
     "Schedule": {
       "oneOf": [

@@ -7,7 +7,7 @@ use ::safetensors::View;
 use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use lab_protocol::LabError;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A tensor to be written, which is made when its turn comes.
 pub struct OutTensor<'a> {
@@ -59,9 +59,25 @@ pub fn write_each(
     tensors: Vec<(String, OutTensor<'_>)>,
     metadata: HashMap<String, String>,
 ) -> Result<Vec<u8>, LabError> {
-    ::safetensors::serialize(tensors, Some(metadata))
-        .map_err(|error| LabError::internal(format!("the weights could not be written: {error}")))
+    let failed = |error: &dyn std::fmt::Display| {
+        LabError::internal(format!("the weights could not be written: {error}"))
+    };
+    let sorted: BTreeMap<_, _> = metadata.clone().into_iter().collect();
+    let sorted = serde_json::to_vec(&sorted).map_err(|error| failed(&error))?;
+    let mut bytes =
+        ::safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(&error))?;
+    // The library writes the metadata first, in the order of a hash map, which differs from run to run.
+    let place = 8 + METADATA.len();
+    if bytes.get(8..place) == Some(METADATA.as_bytes())
+        && let Some(written) = bytes.get_mut(place..place + sorted.len())
+    {
+        written.copy_from_slice(&sorted);
+    }
+    Ok(bytes)
 }
+
+/// The beginning of a header, after its length of eight bytes.
+const METADATA: &str = "{\"__metadata__\":";
 
 /// What a file has, and where in it.
 pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>), LabError> {
@@ -118,4 +134,24 @@ pub fn read(bytes: &[u8]) -> Result<(HostTensors, HashMap<String, String>), LabE
         .map(|(name, tensor)| (name, decoded(tensor)))
         .collect();
     Ok((tensors, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_tensors_and_metadata_are_the_same_bytes() {
+        let metadata = || (0..6).map(|key| (format!("key {key}"), "\"value\"".to_owned()));
+        let tensor = HostTensor {
+            shape: vec![2],
+            values: vec![1.0, 2.0],
+        };
+        let tensors = HostTensors::from([("a.weight".to_owned(), tensor)]);
+        let first = write(&tensors, metadata().collect()).unwrap();
+        for _ in 0..8 {
+            assert_eq!(write(&tensors, metadata().rev().collect()).unwrap(), first);
+        }
+        assert_eq!(read(&first).unwrap(), (tensors, metadata().collect()));
+    }
 }

@@ -185,7 +185,7 @@ mod tests {
         );
         assert_eq!(batch.lengths, [2, 1]);
         let whole = SequenceBatch::whole(&rows, 64);
-        assert_eq!((whole.columns, whole.places), (8, vec![4, 8]));
+        assert_eq!((whole.columns, whole.places), (8, vec![4, 9]));
         assert_eq!(whole.inputs[..5], [1, 2, 3, 4, 5]);
         assert_eq!(whole.targets, [0; 0]);
     }

@@ -18,6 +18,7 @@ use lab_protocol::{
 };
 use lab_retrieval::read::Format;
 use lab_retrieval::{Progress, count_words};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -109,6 +110,15 @@ impl RagLearner {
 impl Learner for RagLearner {
     fn info(&self) -> RunInfo {
         self.info.clone()
+    }
+
+    /// The index is the same whatever endpoint answers from it.
+    fn origin(&self) -> Value {
+        let mut config = self.info.config.clone();
+        if let Some(settings) = config.as_object_mut() {
+            settings.remove("endpoint");
+        }
+        config
     }
 
     async fn step(&mut self, _step: usize, run: &RunContext) -> Result<Step, LabError> {

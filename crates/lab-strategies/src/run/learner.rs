@@ -5,6 +5,7 @@ use super::sample::Sample;
 use super::snapshot::Snapshot;
 use async_trait::async_trait;
 use lab_protocol::{GenerateRequest, LabError, ModelFile, RunInfo, StopReason};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -15,6 +16,11 @@ pub trait Learner {
     /// What is known of the run: its configuration and how many steps it has, at least. The loop fills in
     /// the strategy's kind and the first step.
     fn info(&self) -> RunInfo;
+
+    /// The part of the configuration that a checkpoint depends on: a run with another cannot be continued.
+    fn origin(&self) -> Value {
+        self.info().config
+    }
 
     /// Makes step `step` (from 1), and says what it measured.
     async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError>;

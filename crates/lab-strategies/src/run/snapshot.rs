@@ -70,10 +70,10 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn new(kind: &str, config: &Value, run: &RunContext) -> Self {
+    pub(super) fn new(kind: &str, config: Value, run: &RunContext) -> Self {
         Self {
             kind: kind.to_owned(),
-            config: config.clone(),
+            config,
             seed: run.seed,
             data: run.data.hash.clone(),
             base: fingerprint(&run.base),

@@ -14,7 +14,7 @@ pub(crate) async fn train(
 ) -> Result<RunResult, LabError> {
     let mut learner = strategy.begin(run).await?;
     let mut info = learner.info();
-    let origin = Origin::new(strategy.kind(), &info.config, run);
+    let origin = Origin::new(strategy.kind(), learner.origin(), run);
     info.strategy = strategy.kind().to_owned();
     if let Some(bytes) = checkpoint {
         let (step, snapshot) = snapshot::read(&bytes, &origin)?;
