@@ -53,7 +53,7 @@ fn user_data() -> Value {
 
 fn village() -> Value {
     json!({"source": "village", "name": "hamlet", "village": {
-        "people": 8, "shops": 2, "first_names": 12, "surnames": 12, "values": 12, "documents": 40,
+        "people": 8, "shops": 2, "first_names": 12, "surnames": 12, "values": 12, "documents": 100,
         "held_out_documents": 10, "reading_pairs": 10, "judged_reading": 4, "new_people": 4,
         "questions_per_new_person": 2, "preference_pairs": 10, "judged_preferences": 4}})
 }
