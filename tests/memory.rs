@@ -1,4 +1,4 @@
-//! What is in memory while a base is read and trained on: its weights once, in the form in which they stay.
+//! While a base is read and trained on, its weights are in memory once, in the form in which they stay.
 //! The allocator of this program counts.
 
 use lab_model::burn::tensor::Device;

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Events are shown at most this often, so that a fast run does not keep the page busy drawing.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
-/// What has come and is not shown yet.
+/// Changes that are not shown yet.
 #[derive(Default)]
 pub(crate) struct Unseen {
     is_scheduled: bool,

@@ -113,7 +113,7 @@ impl Lab {
         });
     }
 
-    /// What the user has typed for the endpoint, where the strategy asks one.
+    /// The typed key of the endpoint, where the strategy asks one.
     fn endpoint_key(&self, form: &StrategyForm) -> Option<Secret> {
         let asks = form.value_at(ENDPOINT)?.get_untracked() == "true";
         let key = self.store.endpoint_key.get_untracked();

@@ -138,7 +138,7 @@ async fn on_a_thread<T: Send + 'static>(
 ) -> Result<T, LabError> {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
-        // Whoever waited may be gone.
+        // The receiver may be gone.
         let _ = sender.send(work());
     });
     // A panic is a mistake of ours, but it must not leave the others waiting.

@@ -87,7 +87,7 @@ impl RunFolder {
         LabError::new(ErrorCode::InvalidConfig, message, hint).at("out")
     }
 
-    /// What is there of a run that is to be continued. It must be of the same experiment.
+    /// The kept part of a run that continues. It must be of the same experiment.
     pub fn find(&self, experiment: &ExperimentConfig) -> Result<StoredRun, LabError> {
         let Ok(record) = fs::read(self.path.join(RECORD)) else {
             return Ok(StoredRun::default());

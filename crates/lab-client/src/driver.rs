@@ -25,7 +25,7 @@ pub(crate) struct Driver {
     pub scheduler: RefCell<Scheduler>,
     pub connections: RefCell<BTreeMap<ExecutorId, Connection>>,
     pub experiment: RefCell<Option<Experiment>>,
-    /// What strategies have made.
+    /// Results of strategies.
     pub files: RefCell<BTreeMap<Key, Files>>,
     pub checkpoints: RefCell<BTreeMap<Key, Uint8Array>>,
     /// Still to be done.

@@ -1,4 +1,4 @@
-//! What a client is given.
+//! The parameters of a client.
 
 use lab_orchestrator::scheduler::Key;
 use lab_protocol::{ExperimentConfig, Secret};

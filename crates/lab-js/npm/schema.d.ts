@@ -156,7 +156,7 @@ export type GrpoConfig = {
   reward_model?: RewardModelConfig;
   /** How answers are sampled. */
   rollout?: RolloutConfig;
-  /** What advantages are divided by. Default: "group". */
+  /** The divisor of advantages. Default: "group". */
   scale_rewards?: ScaleRewards;
   /** Updates, each on answers sampled for it. 1 to 1000000. Default: 60. */
   steps?: number;
@@ -438,7 +438,7 @@ export type RolloutConfig = {
   temperature?: number;
 };
 
-/** What advantages are divided by; names and definitions are those of TRL's `GRPOConfig`. */
+/** The divisor of advantages; names and definitions are those of TRL's `GRPOConfig`. */
 export type ScaleRewards = "group" | "batch" | "none";
 
 export type Schedule = "cosine" | "linear" | "constant";
@@ -566,9 +566,9 @@ export type ExperimentConfig = {
   backend?: BackendChoice;
   /** The data it trains on. */
   data: DataConfig;
-  /** What it is for. Default: "". */
+  /** Its purpose. Default: "". */
   description?: string;
-  /** What the experiment is called. */
+  /** The name of the experiment. */
   name: string;
   /** Version of the layout of experiments. 0 or more. Default: 1. */
   schema?: number;

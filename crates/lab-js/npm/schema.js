@@ -680,7 +680,7 @@ export default {
         "scale_rewards": {
           "$ref": "#/$defs/ScaleRewards",
           "default": "group",
-          "description": "What advantages are divided by.",
+          "description": "The divisor of advantages.",
           "title": "Scale advantages by"
         },
         "steps": {
@@ -1840,7 +1840,7 @@ export default {
       "type": "object"
     },
     "ScaleRewards": {
-      "description": "What advantages are divided by; names and definitions are those of TRL's `GRPOConfig`.",
+      "description": "The divisor of advantages; names and definitions are those of TRL's `GRPOConfig`.",
       "oneOf": [
         {
           "const": "group",
@@ -2497,12 +2497,12 @@ export default {
     },
     "description": {
       "default": "",
-      "description": "What it is for.",
+      "description": "Its purpose.",
       "title": "Description",
       "type": "string"
     },
     "name": {
-      "description": "What the experiment is called.",
+      "description": "The name of the experiment.",
       "title": "Name",
       "type": "string"
     },

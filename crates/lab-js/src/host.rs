@@ -115,7 +115,7 @@ impl Host for WorkerHost {
 /// The worker's connections.
 pub struct WorkerNetwork {
     pub requests: Requests,
-    /// What the user has typed, for the endpoint of this run.
+    /// The typed key, for the endpoint of this run.
     pub key: Option<Secret>,
 }
 

@@ -18,7 +18,7 @@
 //     generate({ prompt, max_tokens, … }) {…}, // a text of the model as it is
 //     finish(reason) {…} }                     // { metrics: { name: value }, files: [{ path, bytes }] }
 //
-// What a metric is may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not ranked.
+// The declaration of a metric may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not ranked.
 // `validate`, `answer`, `checkpointInterval` and `report` may be left out; each function may be async. Long work asks
 // `await run.stopRequested()` whether to end early. What is wrong is thrown: an Error, or { code, message, hint, field } as the
 // lab's own errors have it.

@@ -87,7 +87,7 @@ impl PromptFormat<'_> {
         let learned: Vec<_> = learned.map(|(_, place)| place).collect();
         let mut example = Example { tokens, learned };
         if let Some(last) = example.learned.last_mut() {
-            // What the template writes after the last answer is never read.
+            // Tokens that the template writes after the last answer are never read.
             example.tokens.truncate(last.end);
             if !self.has_end(&example.tokens[last.clone()]) {
                 example.tokens.extend(self.ends.first());

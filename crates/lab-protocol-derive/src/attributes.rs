@@ -159,7 +159,7 @@ pub fn check(attributes: &[Attribute]) -> syn::Result<Option<Path>> {
     Ok(check)
 }
 
-/// What serde is told, as far as it matters here.
+/// The serde attributes that matter here.
 #[derive(Default)]
 pub struct Serde {
     /// A missing value is taken from `Default`.

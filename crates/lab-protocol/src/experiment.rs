@@ -25,9 +25,9 @@ pub struct ExperimentConfig {
     /// Version of the layout of experiments.
     #[serde(default = "schema_version")]
     pub schema: u32,
-    /// What the experiment is called.
+    /// The name of the experiment.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     #[serde(default)]
     pub description: String,
     /// The same seed gives the same run.

@@ -21,7 +21,7 @@ pub struct MetricInfo {
     pub name: Cow<'static, str>,
     /// Its title; empty for the name in words.
     pub label: Cow<'static, str>,
-    /// What it is counted in; may be empty.
+    /// The unit; may be empty.
     pub unit: Cow<'static, str>,
     pub direction: Direction,
     /// What it measures, in a few words.

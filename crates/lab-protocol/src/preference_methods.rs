@@ -43,7 +43,7 @@ pub enum GrpoLossType {
     Dapo,
 }
 
-/// What advantages are divided by; names and definitions are those of TRL's `GRPOConfig`.
+/// The divisor of advantages; names and definitions are those of TRL's `GRPOConfig`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum ScaleRewards {
@@ -105,7 +105,7 @@ pub struct GrpoConfig {
     /// How the losses of tokens become the loss of a minibatch.
     #[setting(label = "Loss", group = Policy)]
     pub loss_type: GrpoLossType,
-    /// What advantages are divided by.
+    /// The divisor of advantages.
     #[setting(label = "Scale advantages by", group = Policy)]
     pub scale_rewards: ScaleRewards,
     /// An update ends this far from the policy that sampled; 0 is never.

@@ -34,7 +34,7 @@ pub struct BlockShape {
 }
 
 impl BlockShape {
-    /// What scores are multiplied by before the softmax.
+    /// The factor of the scores before the softmax.
     pub fn scale(&self) -> f64 {
         1.0 / (self.head_width as f64).sqrt()
     }

@@ -68,7 +68,7 @@ pub struct AttentionDropout {
     pub(super) key: [u32; 2],
     /// A probability is kept where its random word is below this.
     pub(super) limit: u32,
-    /// What the kept ones are multiplied by, `1 / (1 - probability)`.
+    /// The factor of those that are kept, `1 / (1 - probability)`.
     pub(super) scale: f32,
 }
 

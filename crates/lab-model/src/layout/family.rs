@@ -37,7 +37,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// What the layer is called in a block.
+    /// The name of the layer in a block.
     pub fn name(self) -> &'static str {
         match self {
             Self::Qkv => "qkv",

@@ -36,7 +36,7 @@ impl Numbers {
     }
 }
 
-/// What a comparison is done with: a device with autodiff, and numbers.
+/// A device with autodiff, and numbers, for comparisons.
 pub struct Bench {
     pub device: Device,
     pub numbers: Numbers,

@@ -15,7 +15,7 @@ pub struct Scheduler {
     pub(super) is_paused: bool,
     pub(super) runs: RunNumber,
     pub(super) problems: Vec<Action>,
-    /// What executors have to do.
+    /// Actions for executors.
     pub(super) work: Vec<Action>,
 }
 

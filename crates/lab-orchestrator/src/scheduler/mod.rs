@@ -25,7 +25,7 @@ pub type ExecutorId = usize;
 /// Names a run. A run that is continued keeps its number.
 pub type RunNumber = usize;
 
-/// What the scheduler is told.
+/// Inputs of the scheduler.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// Compute on this backend from now on. A run on the main executor goes on from its last checkpoint there.

@@ -24,7 +24,7 @@ pub struct Setting {
     pub notes: &'static str,
     /// May be empty.
     pub unit: &'static str,
-    /// What the absence of an optional value is called.
+    /// The name of an absent value.
     pub none: &'static str,
     /// None where what it is a part of says so.
     pub group: Option<Group>,
@@ -118,7 +118,7 @@ pub struct Layout {
 }
 
 impl Kind {
-    /// What there is to choose from.
+    /// The choices.
     pub fn choices(&self) -> Vec<Choice> {
         match self {
             Self::Choice(choices) => choices.choices.to_vec(),

@@ -164,7 +164,7 @@ mod tests {
             .replace('\n', " ");
         let found = one(&text);
         assert_eq!((found.messages.len(), found.prompt), (5, 2));
-        // What stands in a prompt is read, also where the assistant said it.
+        // The model reads the whole prompt, also where the assistant said it.
         let text =
             r#"{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
             {"role": "user", "content": "c"}], "completion": "d"}"#

@@ -55,7 +55,7 @@ impl Skipped {
         }
     }
 
-    /// What there is to report; none where every row was used.
+    /// The warning about skipped rows; none where every row was used.
     pub fn report(&self) -> Option<SkippedRows> {
         self.first.first().map(|first| SkippedRows {
             count: self.numbers.len(),

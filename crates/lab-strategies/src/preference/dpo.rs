@@ -120,7 +120,7 @@ impl PairLearner {
         })
     }
 
-    /// What a model is worth.
+    /// The scores of a model.
     async fn judge(&self, model: &Decoder, run: &RunContext) -> Result<Judgement, LabError> {
         let found = self.judge.judge(model, &self.base, None, run).await?;
         Ok(found.unwrap_or_default())

@@ -294,7 +294,7 @@ impl<R: Recipe> PolicyRun<R> {
         Ok(Step::new(tokens, found))
     }
 
-    /// What the policy is worth now.
+    /// The scores of the policy now.
     async fn judge(&self, run: &RunContext) -> Result<Judgement, LabError> {
         let policy = self.policy.model()?.decoder.valid();
         let scorer = self.reward.scorer()?;

@@ -158,7 +158,7 @@ impl Learner for RagLearner {
         })
     }
 
-    /// What is not answered can be asked again without indexing again.
+    /// Questions without an answer can be asked again without indexing again.
     fn checkpoint_due(&self, step: usize) -> bool {
         step == self.documents.len() && !self.config.questions.is_empty()
     }
@@ -177,7 +177,7 @@ impl Learner for RagLearner {
         Ok(())
     }
 
-    /// What is asked in the midst is answered from what is there.
+    /// A question during the run is answered from the documents indexed so far.
     async fn generate(
         &self,
         request: &GenerateRequest,

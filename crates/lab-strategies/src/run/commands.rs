@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// What the host has received and nobody has obeyed yet, in order.
+/// Commands that the host has received and the run has not obeyed yet, in order.
 pub(super) struct Commands {
     host: Rc<dyn Host>,
     waiting: RefCell<VecDeque<Command>>,

@@ -1,4 +1,4 @@
-//! What a strategy is given: device, seed, data, and the run that it reports to.
+//! The context of a run: device, seed, data, and the host that it reports to.
 
 use super::clock::Clock;
 use super::commands::{Commands, StopSignal};
@@ -26,7 +26,7 @@ pub struct TrainingData {
     pub village: Option<Rc<Village>>,
 }
 
-/// What a run is executed on.
+/// The platform of a run.
 #[derive(Clone)]
 pub struct Platform {
     pub device: Device,

@@ -1,17 +1,17 @@
-//! What a model is asked, for every strategy alike.
+//! Prompts, for every strategy alike.
 
 use lab_model::chat::ChatMessage;
 use lab_model::prompts::PromptFormat;
 use lab_protocol::LabError;
 use lab_village::Question;
 
-/// What a model is asked.
+/// A prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Prompt {
     /// A conversation; the assistant answers next.
     Chat {
         messages: Vec<ChatMessage>,
-        /// What the last message is to be answered from. Where there is nothing, retrieval looks for some.
+        /// The passages from which the last message is answered. Where there are none, retrieval looks for some.
         passages: Vec<String>,
     },
     /// A text to go on with as it stands.

@@ -7,7 +7,7 @@ use lab_protocol::{GroundedAnswer, Grounds};
 pub struct Sample {
     pub prompt: String,
     pub text: String,
-    /// What it was worth, where there is a reward.
+    /// Its reward, where there is one.
     pub reward: Option<f64>,
     /// The passages that it was written from.
     pub grounds: Option<Grounds>,

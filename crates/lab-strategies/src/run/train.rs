@@ -145,7 +145,7 @@ impl Training<'_> {
         match self.learner.generate(request, self.run).await {
             Ok(Some(sample)) => self.run.sample(self.step, sample),
             Ok(None) => {}
-            // What is asked in the midst must not end the run.
+            // A request to write must not end the run.
             Err(error) => self.run.warn(error.to_string()),
         }
     }

@@ -150,7 +150,7 @@ impl Examples {
         Ok(examples)
     }
 
-    /// What there is to say of the data.
+    /// The warnings about the data.
     pub fn warnings(&self, context: usize) -> Vec<String> {
         let skipped = self.skipped.report();
         let skipped = skipped.map(|skipped| format!("left out: {skipped}"));
@@ -169,7 +169,7 @@ impl Examples {
 }
 
 impl Fate {
-    /// What there is to say of it.
+    /// Its warning.
     fn warning(&self, context: usize) -> Option<String> {
         let row = self.first?;
         let what = match (self.dropped, self.truncated) {

@@ -112,7 +112,7 @@ struct FineTuning {
     base: Base,
     examples: Examples,
     order: BatchOrder,
-    /// What the base was trained on.
+    /// Texts that the base was trained on.
     replayed: Vec<Example>,
     replay_order: BatchOrder,
 }

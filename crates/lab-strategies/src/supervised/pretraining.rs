@@ -229,7 +229,7 @@ impl Task for Pretraining {
     }
 }
 
-/// What samples are asked for.
+/// The prompts of samples.
 fn sample_request(
     training: &TrainingConfig,
     tokenizer: &Tokenizer,

@@ -35,7 +35,7 @@ pub(crate) trait Task {
     /// The metrics of an evaluation on the held-out part.
     fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)>;
 
-    /// What samples are to be written when one is due. A request's own prompt is not looked at.
+    /// The samples that are written when one is due. A request's own prompt is not looked at.
     fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)>;
 
     /// How the model is asked what the user wants to know meanwhile.

@@ -7,7 +7,7 @@ use crate::formats::tensors::FileTensors;
 use crate::tokenizer::Tokenizer;
 use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position};
 
-/// What a file has beside its tensors.
+/// The metadata of a file.
 pub struct GgufModel {
     pub shape: ModelConfig,
     pub vocabulary: usize,
