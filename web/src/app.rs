@@ -20,11 +20,6 @@ use lab_protocol::{BackendChoice, DataSource};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-/// The controller, for any component.
-pub fn use_lab() -> Lab {
-    expect_context::<Lab>()
-}
-
 #[component]
 pub fn App() -> impl IntoView {
     let lab = Lab::new();

@@ -1,9 +1,9 @@
 //! One prompt to all models of the experiment: what each answers, side by side.
 
-use crate::app::use_lab;
 use crate::chart::Stroke;
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use crate::runs::Run;
 use lab_client::{Attachments, Files};
 use lab_protocol::{Command, LabError};

@@ -1,9 +1,9 @@
 //! The card of a base model: files dropped or chosen, or an address, and what the model needs.
 
-use crate::app::use_lab;
 use crate::base_model::{self, Needs};
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use lab_client::Files;
 use lab_protocol::LabError;
 use leptos::prelude::*;

@@ -1,9 +1,9 @@
 //! The chart: one topic of all runs of the experiment. uPlot draws it, this feeds it.
 
-use crate::app::use_lab;
 use crate::chart_table::{ChartTable, table_rows};
 use crate::curves::{Part, curves};
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use crate::metrics;
 use crate::run_log::Axis;
 use js_sys::Float64Array;

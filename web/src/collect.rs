@@ -1,11 +1,11 @@
 //! Preferences that the user gives: two answers of a model side by side, of which the better one is picked. The pair
 //! is kept in the settings of every strategy that learns from pairs.
 
-use crate::app::use_lab;
 use crate::ask::with_model;
 use crate::experiment::StrategyForm;
 use crate::kinds::PREFERENCES;
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use lab_client::Attachments;
 use lab_protocol::{Command, LabError, Place, PreferenceExample};
 use leptos::prelude::*;

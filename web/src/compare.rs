@@ -1,11 +1,11 @@
 //! The strategies beside each other: by what their runs ended with, and by their settings.
 
-use crate::app::use_lab;
 use crate::chart::Stroke;
 use crate::experiment::StrategyForm;
 use crate::export;
 use crate::format::metric;
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use crate::metrics;
 use lab_protocol::{Comparison, Measured, RunResult, Standing};
 use leptos::prelude::*;

@@ -1,11 +1,11 @@
 //! The text: chosen from the built-in ones, pasted, or a file; and what it is like.
 
-use crate::app::use_lab;
 use crate::data::Preview;
 use crate::experiment_panel::take_file;
 use crate::field::FormError;
 use crate::format::count;
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use lab_protocol::DataSource;
 use leptos::prelude::*;
 use leptos::task::spawn_local;

@@ -1,6 +1,6 @@
 //! Which device computes, why, and the choice of another.
 
-use crate::app::use_lab;
+use crate::lab::use_lab;
 use lab_client::backend_name;
 use lab_protocol::{BackendChoice, DeviceInfo};
 use leptos::prelude::*;

@@ -1,7 +1,7 @@
 //! An error, told so that it can be mended: code, message, hint, field, and what the page offers.
 
-use crate::app::use_lab;
 use crate::lab::field_id;
+use crate::lab::use_lab;
 use crate::platform;
 use crate::store::Problem;
 use lab_orchestrator::scheduler::Offer;

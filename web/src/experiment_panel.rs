@@ -1,10 +1,10 @@
 //! The experiment's card: which example, the text, and what all strategies share.
 
-use crate::app::use_lab;
 use crate::data_panel::{self, DataPanel};
 use crate::experiment::shown;
 use crate::field::{Field, unfolded};
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use crate::platform;
 use crate::share::ShareButton;
 use lab_protocol::{BackendChoice, ExperimentConfig, Settings, from_json, places, text_from_bytes};

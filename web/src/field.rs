@@ -1,7 +1,7 @@
 //! A labelled field of a form, with its explanation, range and default, and the error that names it.
 
-use crate::app::use_lab;
 use crate::lab::field_id;
+use crate::lab::use_lab;
 use lab_protocol::{ABOVE_ZERO, Kind, LabError, Range, Setting};
 use leptos::prelude::*;
 

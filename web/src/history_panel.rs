@@ -1,8 +1,8 @@
 //! The list of what is kept: opened again, or deleted.
 
-use crate::app::use_lab;
 use crate::format::bytes;
 use crate::history::{self, KeptExperiment};
+use crate::lab::use_lab;
 use crate::metrics;
 use leptos::prelude::*;
 use leptos::task::spawn_local;

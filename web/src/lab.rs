@@ -37,6 +37,11 @@ pub(crate) struct Inner {
     pub unseen: Unseen,
 }
 
+/// The controller, for any component.
+pub fn use_lab() -> Lab {
+    expect_context::<Lab>()
+}
+
 impl Lab {
     pub fn new() -> Self {
         let form = ExperimentForm::new();

@@ -1,9 +1,9 @@
 //! What is seen of a run while it goes on: metrics, curves, samples.
 
-use crate::app::use_lab;
 use crate::chart::{ChartCard, SMOOTHING, Stroke, topic};
 use crate::experiment::StrategyForm;
 use crate::format::metric;
+use crate::lab::use_lab;
 use crate::metrics;
 use crate::runs::Phase;
 use crate::samples::SamplesCard;

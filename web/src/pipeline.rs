@@ -1,8 +1,8 @@
 //! The experiment's card, one card for each strategy in a row, and what can be added.
 
-use crate::app::use_lab;
 use crate::experiment_panel::ExperimentCard;
 use crate::kinds::KINDS;
+use crate::lab::use_lab;
 use crate::strategy_card::StrategyCard;
 use leptos::prelude::*;
 

@@ -1,9 +1,9 @@
 //! The end of a run: what came out, and what can be taken home.
 
-use crate::app::use_lab;
 use crate::experiment::StrategyForm;
 use crate::format::{bytes, count, duration, metric};
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use crate::platform;
 use crate::runs::{Phase, RunState};
 use js_sys::Uint8Array;

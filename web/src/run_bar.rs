@@ -1,9 +1,9 @@
 //! The one big button, the run's progress, and what can be done with a run under way.
 
-use crate::app::use_lab;
 use crate::experiment::StrategyForm;
 use crate::format::{count, duration, rate};
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use crate::runs::{Phase, RunState};
 use leptos::prelude::*;
 

@@ -1,7 +1,7 @@
 //! What the model writes as it learns, and what it answers from documents.
 
-use crate::app::use_lab;
 use crate::format::count;
+use crate::lab::use_lab;
 use crate::runs::Sample;
 use lab_protocol::{AnswerOutcome, Grounds, UsedPassage};
 use leptos::prelude::*;

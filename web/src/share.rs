@@ -1,8 +1,8 @@
 //! The experiment in the page's address, for someone else or for later.
 
-use crate::app::use_lab;
 use crate::experiment_panel::take;
 use crate::lab::Lab;
+use crate::lab::use_lab;
 use lab_protocol::{DataSource, ErrorCode, LabError};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

@@ -1,12 +1,12 @@
 //! A strategy of the experiment: its state, what it starts from, its main settings, the rest folded away.
 
-use crate::app::use_lab;
 use crate::base_card::BaseFiles;
 use crate::chart::Stroke;
 use crate::experiment::{StrategyForm, shown};
 use crate::field::{Field, FormError, unfolded};
 use crate::format::{duration, metric};
 use crate::kinds::{Base, ENDPOINT};
+use crate::lab::use_lab;
 use crate::lab::{Lab, field_id};
 use crate::metrics;
 use crate::run_bar::steps;

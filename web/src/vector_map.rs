@@ -1,7 +1,7 @@
 //! The vectors of an index in two dimensions, and the way of the last search through them.
 
-use crate::app::use_lab;
 use crate::format::count;
+use crate::lab::use_lab;
 use lab_protocol::{Grounds, VectorMap};
 use leptos::prelude::*;
 

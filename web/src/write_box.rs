@@ -1,6 +1,6 @@
 //! A prompt of the user's, continued by the model as it is now.
 
-use crate::app::use_lab;
+use crate::lab::use_lab;
 use crate::samples::SampleText;
 use lab_protocol::GenerateRequest;
 use leptos::prelude::*;

@@ -3,7 +3,7 @@
 use super::embedders::{DecoderEmbedder, EncoderEmbedder, IndexEmbedder};
 use crate::run::base::Base;
 use crate::run::context::RunContext;
-use crate::run::files::inside;
+use crate::run::folders::inside;
 use burn::module::Module;
 use burn::tensor::Device;
 use lab_model::encoder;

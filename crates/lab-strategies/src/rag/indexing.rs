@@ -5,7 +5,7 @@ use super::library::Library;
 use crate::asking::generator::Generator;
 use crate::run::base::Base;
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::files::in_folder;
+use crate::run::folders::in_folder;
 use crate::run::learner::{Learned, Learner, Step, named};
 use crate::run::sample::Sample;
 use crate::run::snapshot::Snapshot;

@@ -1,7 +1,7 @@
 //! The model that a run starts from: what the run before it left, an adapter included.
 
 use super::context::RunContext;
-use super::files::{in_folder, inside};
+use super::folders::{in_folder, inside};
 use lab_model::adapter::Adapter;
 use lab_model::burn::tensor::Device;
 use lab_model::chat::ChatTemplate;

@@ -1,6 +1,7 @@
-//! The files of runs: what a finished one left, and the folders of a new one.
+//! The files of a finished run.
 
 use super::base::Base;
+use super::folders::inside;
 use burn::tensor::Device;
 use lab_model::formats::WeightForm;
 use lab_protocol::{ErrorCode, LabError, ModelFile};
@@ -68,25 +69,4 @@ impl<'a> RunFiles<'a> {
         *self.model.borrow_mut() = Some(model.clone());
         Ok(Some(model))
     }
-}
-
-/// The files of a folder, under their names in it.
-pub(crate) fn inside(folder: &str, files: &[ModelFile]) -> Vec<ModelFile> {
-    let named = |file: &ModelFile| {
-        let name = file.path.strip_prefix(folder)?.strip_prefix('/')?;
-        Some(ModelFile {
-            path: name.to_owned(),
-            bytes: file.bytes.clone(),
-        })
-    };
-    files.iter().filter_map(named).collect()
-}
-
-/// Files put into a folder of the run.
-pub(crate) fn in_folder(folder: &str, files: Vec<ModelFile>) -> Vec<ModelFile> {
-    let moved = |file: ModelFile| ModelFile {
-        path: format!("{folder}/{}", file.path),
-        ..file
-    };
-    files.into_iter().map(moved).collect()
 }

@@ -5,6 +5,7 @@ mod clock;
 pub(crate) mod commands;
 pub(crate) mod context;
 pub(crate) mod files;
+pub(crate) mod folders;
 pub(crate) mod host;
 pub(crate) mod learner;
 pub(crate) mod network;

@@ -4,7 +4,7 @@ use super::learner::SupervisedLearner;
 use super::task::{Evaluation, Task};
 use crate::learning::step::{Evaluated, Portion};
 use crate::run::context::{RunContext, TrainingData};
-use crate::run::files::in_folder;
+use crate::run::folders::in_folder;
 use crate::run::learner::Learner;
 use crate::run::prompts::Prompt;
 use crate::run::strategy::{Strategy, read_config, resolved};
