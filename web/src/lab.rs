@@ -111,11 +111,14 @@ impl Lab {
         let strategies = strategies.collect();
         store.chosen.set(None);
         store.current.set(None);
-        self.client().run(Experiment {
+        let experiment = Experiment {
             config,
             text,
             strategies,
-        });
+        };
+        // In a task of its own: the page has enough to do with folding its cards.
+        let lab = *self;
+        set_timeout(move || lab.client().run(experiment), Duration::ZERO);
     }
 
     /// The typed key of the endpoint, where the strategy asks one.
