@@ -3,9 +3,10 @@
 //! and by tests/fuzz.rs, which needs no nightly compiler.
 
 use lab_model::chat::ChatTemplate;
+use lab_model::formats::WeightForm;
 use lab_model::formats::{BaseModel, read_config, read_weights};
 use lab_model::layout::weight_shapes;
-use lab_model::memory::{Workload, memory_needed};
+use lab_model::memory::MemoryNeeded;
 use lab_model::tokenizer::{TextStream, Tokenizer};
 use std::collections::BTreeMap;
 
@@ -68,7 +69,11 @@ pub fn config(data: &[u8]) {
     };
     if let Ok((shape, vocabulary)) = read_config(&json) {
         let _ = weight_shapes(&shape, vocabulary);
-        let _ = memory_needed(&shape, vocabulary, Workload::Training { rows: 8 }).total();
+        for form in [WeightForm::Floats, WeightForm::Nf4] {
+            let weights = MemoryNeeded::weights(&shape, vocabulary, form);
+            let writing = MemoryNeeded::writing(&shape, vocabulary, 8, shape.context);
+            let _ = weights.and(writing).total();
+        }
         // A folder with this configuration and too few bytes of weights.
         let folder = BTreeMap::from([
             ("config.json".to_owned(), data.to_vec()),

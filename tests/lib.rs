@@ -25,6 +25,8 @@ pub struct TestHost {
     pub events: RefCell<Vec<Event>>,
     /// Commands and the number of steps after which each is given.
     pub commands: RefCell<VecDeque<(usize, Command)>>,
+    /// Bytes that the platform is said to have.
+    pub memory: Cell<Option<u64>>,
     clock: Cell<f64>,
 }
 
@@ -87,6 +89,10 @@ impl Host for TestHost {
             }
         }
         self.events.borrow_mut().push(event);
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.memory.get()
     }
 
     async fn next_command(&self, wait: bool) -> Option<Command> {

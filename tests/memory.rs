@@ -6,11 +6,11 @@ use lab_model::decoder::Decoder;
 use lab_model::formats::{ModelReader, Subfolder, WeightForm, model_folder};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{BackendChoice, ModelConfig, ModelFile};
+use lab_protocol::{BackendChoice, ErrorCode, ExperimentConfig, ModelConfig, ModelFile};
 use lab_strategies::device;
 use lab_tests::{TestHost, run_from};
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -192,5 +192,98 @@ fn a_run_on_4_bits_never_holds_the_floats_of_the_base() {
     // Where they are wanted they are counted.
     for (found, size) in matrices_in_a_run("lora").into_iter().zip(MATRICES) {
         assert!(found >= LAYERS, "{found} matrices of {size} bytes");
+    }
+}
+
+/// A strategy that starts from [`base`], on `data`, by `config`.
+fn start(strategy: &str, config: Value) -> (ExperimentConfig, String) {
+    let preference =
+        |i| json!({"prompt": format!("{i}+1="), "chosen": format!("{i}"), "rejected": "no"});
+    let example = |i| json!({"prompt": format!("{i}+1="), "response": format!("{i}\n")});
+    let rows = (0..40).map(|i| match strategy {
+        "fine_tuning" => example(i),
+        _ => preference(i),
+    });
+    let text = match strategy {
+        "pretraining" => "to learn from, again and again\n".repeat(40),
+        _ => rows.map(|row| format!("{row}\n")).collect(),
+    };
+    let mut tested = json!({"name": "it", "strategy": strategy, "config": config});
+    if strategy != "pretraining" {
+        tested["from"] = "base".into();
+    }
+    let experiment = lab_protocol::from_value(json!({
+        "name": "test", "seed": 7, "data": {"source": "user", "name": "t"},
+        "strategies": [tested, {"name": "base", "strategy": "pretraining"}]
+    }));
+    (experiment.unwrap(), text)
+}
+
+/// What the run says it needs, where there is room for its base alone.
+fn estimated(experiment: &ExperimentConfig, text: &str, base: Vec<ModelFile>) -> usize {
+    let host = Rc::new(TestHost::default());
+    host.memory.set(Some(10_000_000));
+    let error = run_from(experiment, text, base, host, None).unwrap_err();
+    assert_eq!(error.code, ErrorCode::OutOfMemory, "{error}");
+    let words = error.message.template().unwrap();
+    let needed = words.arguments["needed"].strip_suffix(" MB").unwrap();
+    needed.parse::<usize>().unwrap() * 1_000_000
+}
+
+#[test]
+fn every_strategy_says_what_it_needs_before_it_takes_it() {
+    let _alone = ALONE.lock().unwrap_or_else(|lock| lock.into_inner());
+    let training = json!({"steps": 2, "batch_size": 16, "warmup_steps": 0, "evaluation_interval": 1,
+        "sample_tokens": 0, "checkpoint_interval": 0});
+    let report = json!({"evaluation_prompts": 4, "samples": 0, "checkpoint_interval": 0});
+    let rollout = json!({"response_tokens": 8});
+    let model = serde_json::to_value(shape()).unwrap();
+    let tune = |method| json!({"method": method, "lora": {"rank": 4}, "training": training});
+    let reward_model = json!({"steps": 2, "batch_size": 16, "normalisation_samples": 8});
+    let pattern = json!({"kind": "pattern", "pattern": "1"});
+    let cases = [
+        (
+            "pretraining",
+            json!({"model": model, "tokenizer": "byte", "training": training}),
+        ),
+        ("fine_tuning", tune("full")),
+        ("fine_tuning", tune("lora")),
+        ("fine_tuning", tune("qlora")),
+        (
+            "dpo",
+            json!({"steps": 2, "batch_size": 16, "report": report, "rollout": rollout}),
+        ),
+        (
+            "dpo",
+            json!({"steps": 2, "batch_size": 16, "report": report, "rollout": rollout, "lora": {"rank": 4}}),
+        ),
+        (
+            "rlhf",
+            json!({"ppo": {"steps": 2, "batch_size": 16, "minibatches": 1}, "reward_model": reward_model,
+                "report": report, "rollout": rollout}),
+        ),
+        (
+            "grpo",
+            json!({"steps": 2, "prompts": 4, "group": 4, "reward": pattern, "report": report,
+                "rollout": rollout}),
+        ),
+    ];
+    let files = base(&open_device());
+    for (strategy, config) in cases {
+        let (experiment, text) = start(strategy, config.clone());
+        let given = match strategy {
+            "pretraining" => Vec::new(),
+            _ => files.clone(),
+        };
+        let needed = estimated(&experiment, &text, given.clone());
+        let beside: usize = given.iter().map(|file| file.bytes.len()).sum();
+        let host = Rc::new(TestHost::default());
+        let (made, peak) = BYTES.peak_of(|| run_from(&experiment, &text, given, host, None));
+        made.unwrap_or_else(|error| panic!("{strategy}: {error}"));
+        let ratio = needed as f64 / (peak + beside) as f64;
+        assert!(
+            (0.8..1.8).contains(&ratio),
+            "{strategy} {config}: {ratio:.2}"
+        );
     }
 }

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use sysinfo::{ProcessesToUpdate, System};
 
 /// Writes `run.json` when the run has started and its full configuration is known.
 type WriteRecord = Box<dyn Fn(&RunFolder, &str, serde_json::Value) -> Result<(), LabError>>;
@@ -259,6 +260,22 @@ impl Host for TerminalHost {
         let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kilobytes * 1024)
     }
+
+    fn memory(&self) -> Option<u64> {
+        memory()
+    }
+}
+
+/// What the program has, and what the system, or the container around it, could give it.
+fn memory() -> Option<u64> {
+    let mut system = System::new();
+    system.refresh_memory();
+    let program = sysinfo::get_current_pid().ok()?;
+    system.refresh_processes(ProcessesToUpdate::Some(&[program]), false);
+    let used = system.process(program)?.memory();
+    let container = system.cgroup_limits().map(|limits| limits.free_memory);
+    let free = system.available_memory();
+    Some(used + free.min(container.unwrap_or(free)))
 }
 
 /// The system's connections and environment.

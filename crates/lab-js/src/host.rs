@@ -110,6 +110,17 @@ impl Host for WorkerHost {
         let pages = core::arch::wasm32::memory_size::<0>() as u64;
         (BACKEND == BackendChoice::Cpu).then_some(pages << 16)
     }
+
+    /// The addresses of WebAssembly end at 4 GiB. A small machine has less, which some browsers tell, in GiB.
+    fn memory(&self) -> Option<u64> {
+        let global = js_sys::global();
+        let read = |of: &JsValue, name: &str| js_sys::Reflect::get(of, &name.into()).ok();
+        let gigabytes = read(&global, "navigator")
+            .and_then(|navigator| read(&navigator, "deviceMemory"))
+            .and_then(|memory| memory.as_f64());
+        let gigabytes = gigabytes.unwrap_or(4.0).min(4.0);
+        Some((gigabytes * f64::from(1 << 30)) as u64)
+    }
 }
 
 /// The worker's connections.

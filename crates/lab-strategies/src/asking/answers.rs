@@ -18,7 +18,7 @@ use std::rc::Rc;
 /// Tokens of the longest answer.
 const ANSWER: usize = 40;
 /// Rows that are answered together.
-const ROWS: usize = 32;
+pub(crate) const ROWS: usize = 32;
 
 /// The likeliest continuation of each prompt, up to a token that ends answers, a full context or `most` tokens;
 /// of a prompt that fills the context, the end is seen. `None` if told to stop meanwhile.

@@ -76,6 +76,26 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl PreferenceData {
+    /// Tokens of the longest sequence among the pairs.
+    pub fn longest_pair(&self) -> usize {
+        let pairs = self.training.iter().chain(&self.held_out);
+        let longest = pairs.map(|pair| pair.chosen.len().max(pair.rejected.len()));
+        longest.max().unwrap_or(0)
+    }
+
+    /// Tokens of both answers of the pair that has most.
+    pub fn most_answer_tokens(&self) -> usize {
+        let answers = self.training.iter().map(EncodedPair::answer_tokens);
+        answers.max().unwrap_or(0)
+    }
+
+    /// Tokens of the longest prompt.
+    pub fn longest_prompt(&self) -> usize {
+        let prompts = self.prompts.iter().chain(&self.held_out_prompts);
+        let longest = prompts.map(|prompt| prompt.tokens.len());
+        longest.max().unwrap_or(0)
+    }
+
     /// Reads the text, to find what is wrong with it before there is a model.
     pub fn check(
         data: &TrainingData,

@@ -3,7 +3,7 @@
 
 use super::data::{EncodedPair, PreferenceData, Wanted};
 use super::judge::{Judge, Judgement, compare};
-use super::pairs::{pair_loss, pair_scores};
+use super::pairs::{at_once, pair_loss, pair_scores};
 use super::reward_stage::pairs_of_step;
 use super::rollout::Sampler;
 use crate::asking::continuation::write;
@@ -20,6 +20,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::formats::WeightForm;
+use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
@@ -107,6 +108,17 @@ impl PairLearner {
         let most = config.report.evaluation_prompts;
         let settings = config.optimizer.training(config.steps);
         let policy = base.to_train(config.lora.as_ref(), run.seed, &run.device)?;
+        let pairs = at_once(config.micro_batch_size, config.batch_size);
+        let size = PassSize {
+            rows: 2 * pairs,
+            columns: data.longest_pair(),
+            predicted: pairs * data.most_answer_tokens(),
+        };
+        let step = base.step_memory(&policy, size);
+        let writing = sampler.memory(&base, data.longest_prompt(), most);
+        let held = MemoryNeeded::frozen(&base.model).and(MemoryNeeded::trained(&policy));
+        let meanwhile = step.or(writing).or(MemoryNeeded::checkpoint(&policy, 1));
+        run.must_fit(held.and(meanwhile))?;
         Ok(Self {
             judge: Judge::new(&data, &base, sampler.clone(), most, run)?,
             policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::formats::WeightForm;
+use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::optimizer::learning_rate;
 use lab_model::prompts::PromptFormat;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
@@ -138,11 +139,25 @@ impl<R: Recipe> PolicyRun<R> {
         let most = shared.report.evaluation_prompts;
         let judge = Judge::new(&data, &base, sampler.clone(), most, run)?;
         let function = run.reward.clone();
-        let reward = RewardStage::new(&shared.reward, &shared.reward_model, function, &base, run)?;
+        let model = &shared.reward_model;
+        let reward = RewardStage::new(&shared.reward, model, function, &base, &data, run)?;
         let policy = PolicyWithValue {
             decoder: base.to_train(shared.lora.as_ref(), run.seed, &run.device)?,
             value: ScalarHead::zeros(base.shape.width, &run.device),
         };
+        let longest = data.longest_prompt();
+        let (prompts, group) = recipe.answers();
+        let rows = at_once(recipe.micro_batch_size(), recipe.minibatch());
+        let size = PassSize {
+            rows,
+            columns: base.shape.context.min(longest + sampler.response_tokens),
+            predicted: rows * sampler.response_tokens,
+        };
+        let held = MemoryNeeded::frozen(&base.model).and(reward.held);
+        let held = held.and(MemoryNeeded::trained(&policy));
+        let writing = sampler.memory(&base, longest, most.max(prompts * group));
+        let step = reward.step.or(base.step_memory(&policy, size)).or(writing);
+        run.must_fit(held.and(step.or(MemoryNeeded::checkpoint(&policy, 1))))?;
         let settings = recipe.optimizer().training(recipe.steps());
         Ok(Self {
             policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),

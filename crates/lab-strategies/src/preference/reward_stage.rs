@@ -2,7 +2,7 @@
 
 use super::data::{EncodedPair, EncodedPrompt, PreferenceData};
 use super::experience::{shuffled, upload};
-use super::pairs::pair_loss;
+use super::pairs::{at_once, pair_loss};
 use super::reward::{ModelScorer, Scorer};
 use super::rollout::{Response, Sampler};
 use crate::learning::trainee::{Trainee, Updated};
@@ -13,6 +13,7 @@ use crate::run::reward::{Answer, RewardFunction};
 use crate::run::snapshot::Snapshot;
 use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
+use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
@@ -45,6 +46,9 @@ pub(crate) struct RewardStage {
     scorer: Option<Scorer>,
     pub state: RewardState,
     context: usize,
+    /// The memory of the model while it is trained, and what its steps take for a while.
+    pub held: MemoryNeeded,
+    pub step: MemoryNeeded,
 }
 
 impl RewardStage {
@@ -54,9 +58,11 @@ impl RewardStage {
         config: &RewardModelConfig,
         function: Option<Rc<dyn RewardFunction>>,
         base: &Base,
+        data: &PreferenceData,
         run: &RunContext,
     ) -> Result<Self, LabError> {
         let scorer = Scorer::of_rule(reward, function)?;
+        let (mut held, mut step) = (MemoryNeeded::default(), MemoryNeeded::default());
         let training = match scorer {
             Some(_) => None,
             None => {
@@ -64,6 +70,13 @@ impl RewardStage {
                     trunk: base.to_train(config.lora.as_ref(), run.seed, &run.device)?,
                     head: ScalarHead::random(base.shape.width, run.seed, &run.device),
                 };
+                let size = PassSize {
+                    rows: 2 * at_once(config.micro_batch_size, config.batch_size),
+                    columns: data.longest_pair(),
+                    predicted: 0,
+                };
+                held = MemoryNeeded::trained(&model);
+                step = base.step_memory(&model, size);
                 let settings = config.optimizer.training(config.steps);
                 let field = "reward_model.optimizer.learning_rate";
                 Some(Trainee::new(model, &settings, field, &run.device))
@@ -76,6 +89,8 @@ impl RewardStage {
             scorer,
             state: RewardState::default(),
             context: base.shape.context,
+            held,
+            step,
         })
     }
 

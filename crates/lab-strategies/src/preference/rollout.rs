@@ -1,8 +1,10 @@
 //! Answers sampled from a policy, without filters.
 
+use crate::run::base::Base;
 use lab_model::burn::tensor::Tensor;
 use lab_model::decoder::Decoder;
 use lab_model::generate::sample;
+use lab_model::memory::MemoryNeeded;
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
 use lab_protocol::{LabError, RolloutConfig};
@@ -37,6 +39,11 @@ impl Sampler {
             end,
             seed,
         }
+    }
+
+    /// What it takes for a while to answer so many prompts of up to `longest` tokens.
+    pub fn memory(&self, base: &Base, longest: usize, prompts: usize) -> MemoryNeeded {
+        base.writing_memory(prompts.min(ROWS), longest + self.response_tokens)
     }
 
     /// Answers prompts, in their order. `model` records no gradients. What is drawn follows from the

@@ -3,7 +3,7 @@
 use super::choice::{ENCODER, embedder, encoder_files, kind};
 use super::indexing::{INDEX, RagLearner, documents};
 use super::library::{Library, filter};
-use crate::asking::answers::answers;
+use crate::asking::answers::{ROWS, answers};
 use crate::asking::endpoint::Endpoint;
 use crate::asking::generator::{Generator, LabModel};
 use crate::run::base::Base;
@@ -16,6 +16,7 @@ use crate::run::strategy::{Answers, Strategy, read_config};
 use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::formats::WeightForm;
+use lab_model::memory::MemoryNeeded;
 use lab_protocol::{EmbedderKind, LabError, RagConfig, StrategyConfig};
 use lab_village::I_DO_NOT_KNOW;
 use std::rc::Rc;
@@ -61,6 +62,10 @@ impl Strategy for RagStrategy {
             true => Some(Rc::new(Base::load(run, WeightForm::Floats).await?)),
             false => None,
         };
+        if let Some(base) = &base {
+            let writing = base.writing_memory(ROWS, base.shape.context);
+            run.must_fit(MemoryNeeded::frozen(&base.model).and(writing))?;
+        }
         let encoder = encoder_files(config, run).await?;
         let embedder = embedder(config, base.as_deref(), &encoder, &run.device).await?;
         let library = Library::new(config, embedder)?;

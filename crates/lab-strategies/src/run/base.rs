@@ -2,6 +2,7 @@
 
 use super::context::RunContext;
 use super::folders::{in_folder, inside};
+use burn::module::Module;
 use lab_model::adapter::Adapter;
 use lab_model::burn::tensor::Device;
 use lab_model::chat::ChatTemplate;
@@ -9,6 +10,7 @@ use lab_model::decoder::Decoder;
 use lab_model::formats::{
     BaseModel, ModelReader, Subfolder, WeightForm, WeightType, adapter_folder, read_adapter,
 };
+use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
 use lab_model::tokenizer::Tokenizer;
@@ -42,7 +44,8 @@ impl Base {
                 "Name the strategy whose model is to be trained further, e.g. \"from\": \"pretrain\".",
             ));
         }
-        Self::read(run.base.clone(), form, &run.device)
+        let fits = |needed| run.must_fit(needed);
+        Self::read_if(run.base.clone(), form, &run.device, fits)
             .await
             .map_err(|error| error.at("from"))
     }
@@ -53,9 +56,21 @@ impl Base {
         form: WeightForm,
         device: &Device,
     ) -> Result<Self, LabError> {
+        Self::read_if(made, form, device, |_| Ok(())).await
+    }
+
+    /// Reads it where its weights fit.
+    async fn read_if(
+        made: Rc<[ModelFile]>,
+        form: WeightForm,
+        device: &Device,
+        fits: impl FnOnce(MemoryNeeded) -> Result<(), LabError>,
+    ) -> Result<Self, LabError> {
         let files = model_files(&made);
         let reader = ModelReader::open(&files)?;
         let tokenizer = reader.base().tokenizer()?.clone();
+        let (shape, vocabulary) = (&reader.base().shape, tokenizer.vocabulary());
+        fits(MemoryNeeded::weights(shape, vocabulary, form))?;
         let adapter = inside("adapter", &made);
         let adapter = match adapter.is_empty() {
             true => None,
@@ -109,6 +124,17 @@ impl Base {
                 .with_new_adapter(&self.shape, config, seed, device)
                 .map_err(|error| error.at("config.lora")),
         }
+    }
+
+    /// What a step takes for a while that trains `model`, which was made of this one.
+    pub(crate) fn step_memory<M: Module>(&self, model: &M, size: PassSize) -> MemoryNeeded {
+        MemoryNeeded::step(model, &self.shape, self.tokenizer.vocabulary(), size)
+    }
+
+    /// What it takes for a while to write so many texts at once, of up to `columns` tokens.
+    pub(crate) fn writing_memory(&self, rows: usize, columns: usize) -> MemoryNeeded {
+        let columns = columns.min(self.shape.context);
+        MemoryNeeded::writing(&self.shape, self.tokenizer.vocabulary(), rows, columns)
     }
 
     /// The folder of this model with other weights.

@@ -7,7 +7,11 @@ use super::network::{Network, Offline};
 use super::reward::RewardFunction;
 use super::sample::Sample;
 use burn::tensor::Device;
-use lab_protocol::{Event, LogLevel, MetricRecord, ModelFile, Progress, RunInfo, VectorMap};
+use lab_model::device::largest_tensor;
+use lab_model::memory::MemoryNeeded;
+use lab_protocol::{
+    Event, LabError, LogLevel, MetricRecord, ModelFile, Progress, RunInfo, VectorMap,
+};
 use lab_village::Village;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -97,6 +101,16 @@ impl RunContext {
     /// See [`Host::peak_bytes`].
     pub fn peak_bytes(&self) -> Option<u64> {
         self.host.peak_bytes()
+    }
+
+    /// Refuses what the platform has no memory for. A run on the CPU shares it with the files that it starts from;
+    /// how much a GPU has is not known, only how large a tensor may be.
+    pub fn must_fit(&self, needed: MemoryNeeded) -> Result<(), LabError> {
+        let files = self.base.iter().map(|file| file.bytes.len()).sum();
+        let on_cpu = largest_tensor(&self.device).is_none();
+        let available = self.host.memory().filter(|_| on_cpu);
+        let needed = needed.and(MemoryNeeded::files(files));
+        needed.must_fit(available, &self.device)
     }
 
     /// Milliseconds since 1970-01-01 UTC.

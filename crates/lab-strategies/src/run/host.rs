@@ -21,4 +21,9 @@ pub trait Host {
     fn peak_bytes(&self) -> Option<u64> {
         None
     }
+
+    /// The most memory that the program may take, in bytes, where the platform can tell. A GPU's own is not meant.
+    fn memory(&self) -> Option<u64> {
+        None
+    }
 }

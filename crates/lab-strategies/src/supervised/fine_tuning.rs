@@ -15,6 +15,7 @@ use burn::module::Module;
 use lab_model::decoder::Decoder;
 use lab_model::examples::{BatchOrder, Example, ExampleBatch};
 use lab_model::formats::WeightForm;
+use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
 use lab_protocol::{
@@ -92,7 +93,7 @@ impl Strategy for FineTuningStrategy {
             examples,
             replayed,
         };
-        let learner = SupervisedLearner::new(task, training, dropout, model, run);
+        let learner = SupervisedLearner::new(task, training, dropout, model, run)?;
         Ok(Box::new(learner))
     }
 }
@@ -159,6 +160,23 @@ impl Task for FineTuning {
             share,
         };
         portions.into_iter().map(portion).collect()
+    }
+
+    /// Of the longest examples in one micro-batch.
+    fn step_memory(&self, model: &Decoder) -> MemoryNeeded {
+        let all = || self.examples.training.iter().chain(&self.replayed);
+        let rows = self.config.training.batch_size;
+        let learned = all().map(Example::learned_tokens).max().unwrap_or(0);
+        let size = PassSize {
+            rows,
+            columns: all().map(Example::length).max().unwrap_or(0),
+            predicted: rows * learned,
+        };
+        self.base.step_memory(model, size)
+    }
+
+    fn memory_beside(&self) -> MemoryNeeded {
+        MemoryNeeded::frozen(&self.base.model)
     }
 
     /// Examples, spread evenly where not all are wanted.

@@ -12,6 +12,7 @@ use crate::run::sample::Sample;
 use crate::run::snapshot::Snapshot;
 use async_trait::async_trait;
 use lab_model::decoder::Decoder;
+use lab_model::memory::MemoryNeeded;
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
 use lab_protocol::{GenerateRequest, LabError, RunInfo, StopReason, TrainingConfig};
@@ -69,17 +70,28 @@ impl<T: Task> SupervisedLearner<T> {
         dropout: f64,
         model: Decoder,
         run: &RunContext,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, LabError> {
+        let info = task.info(&model);
+        let trained = MemoryNeeded::trained(&model);
+        let best = MemoryNeeded {
+            weights: trained.weights,
+            ..MemoryNeeded::default()
+        };
+        let held = task.memory_beside().and(trained).and(best);
+        let meanwhile = task
+            .step_memory(&model)
+            .or(MemoryNeeded::checkpoint(&model, 2));
+        run.must_fit(held.and(meanwhile))?;
+        Ok(Self {
             watched: task.held_out(Evaluation::Watched),
-            info: task.info(&model),
+            info,
             best: model.clone(),
             trainee: Trainee::new(model, training, "training.learning_rate", &run.device),
             progress: Progress::default(),
             training: training.clone(),
             dropout,
             task,
-        }
+        })
     }
 
     /// Writes the task's samples, of the model after `step`.

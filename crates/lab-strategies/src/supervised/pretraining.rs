@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::corpus::{Batch, Corpus, covering_batches};
 use lab_model::decoder::Decoder;
+use lab_model::formats::WeightForm;
 use lab_model::formats::model_folder;
-use lab_model::memory::{Workload, memory_needed};
+use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
 use lab_model::tokenizer::Tokenizer;
@@ -95,13 +96,6 @@ impl Strategy for PretrainingStrategy {
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
         let (tokenizer, corpus) = self.prepare(data)?;
-        let workload = Workload::Training {
-            rows: self.config.training.batch_size,
-        };
-        // A browser's addresses end at 4 GiB.
-        memory_needed(&self.config.model, tokenizer.vocabulary(), workload)
-            .must_fit(usize::MAX as u64)
-            .map_err(|error| error.at("config.model"))?;
         *self.prepared.borrow_mut() = Some((data.hash.clone(), tokenizer, corpus));
         Ok(())
     }
@@ -120,9 +114,14 @@ impl Strategy for PretrainingStrategy {
             corpus,
         };
         let vocabulary = task.tokenizer.vocabulary();
+        run.must_fit(MemoryNeeded::weights(
+            &config.model,
+            vocabulary,
+            WeightForm::Floats,
+        ))?;
         let model = Decoder::new(&config.model, vocabulary, run.seed, &run.device);
         let (training, dropout) = (&config.training, config.model.dropout);
-        let learner = SupervisedLearner::new(task, training, dropout, model, run);
+        let learner = SupervisedLearner::new(task, training, dropout, model, run)?;
         Ok(Box::new(learner))
     }
 }
@@ -150,6 +149,20 @@ impl Task for Pretraining {
             self.corpus.batch(rows, columns, seed, step, micro)
         };
         Portion::whole((0..training.gradient_accumulation).map(batch).collect())
+    }
+
+    fn step_memory(&self, model: &Decoder) -> MemoryNeeded {
+        let (rows, columns) = (self.config.training.batch_size, self.config.model.context);
+        let size = PassSize {
+            rows,
+            columns,
+            predicted: rows * columns,
+        };
+        MemoryNeeded::step(model, &self.config.model, self.tokenizer.vocabulary(), size)
+    }
+
+    fn memory_beside(&self) -> MemoryNeeded {
+        MemoryNeeded::default()
     }
 
     fn held_out(&self, evaluation: Evaluation) -> Vec<Batch> {

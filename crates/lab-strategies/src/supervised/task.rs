@@ -6,6 +6,7 @@ use crate::run::prompts::Prompt;
 use async_trait::async_trait;
 use lab_model::decoder::Decoder;
 use lab_model::evaluate::MicroBatch;
+use lab_model::memory::MemoryNeeded;
 use lab_model::prompts::PromptFormat;
 use lab_protocol::{GenerateRequest, LabError, ModelFile, RunInfo};
 
@@ -25,6 +26,12 @@ pub(crate) trait Task {
 
     /// The micro-batches of a step (from 1), which `seed` and `step` decide.
     fn batches(&mut self, seed: u64, step: usize) -> Vec<Portion<Self::Batch>>;
+
+    /// What a step that trains `model` takes for a while.
+    fn step_memory(&self, model: &Decoder) -> MemoryNeeded;
+
+    /// What is in memory beside the model that is trained.
+    fn memory_beside(&self) -> MemoryNeeded;
 
     /// The held-out part; empty if there is none.
     fn held_out(&self, evaluation: Evaluation) -> Vec<Self::Batch>;
