@@ -73,7 +73,7 @@ pub fn ExperimentCard() -> impl IntoView {
         spawn_local(async move { load_example(lab, &name).await });
     };
     let load_file = move |event: web_sys::Event| {
-        let Some(file) = take_file(&event) else {
+        let Some(file) = platform::take_chosen_file(&event) else {
             return;
         };
         spawn_local(async move {
@@ -136,12 +136,4 @@ fn headline(lab: Lab) -> String {
     let text = data_panel::title(lab);
     let seed = lab.form.seed.get();
     format!("{text} · seed {seed}")
-}
-
-/// The file that was chosen in an input, which is emptied so that the same file can be chosen again.
-pub fn take_file(event: &web_sys::Event) -> Option<web_sys::File> {
-    let input: web_sys::HtmlInputElement = event_target(event);
-    let file = input.files()?.get(0);
-    input.set_value("");
-    file
 }
