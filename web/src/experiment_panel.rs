@@ -5,9 +5,10 @@ use crate::experiment::shown;
 use crate::field::{Field, unfolded};
 use crate::lab::Lab;
 use crate::lab::use_lab;
+use crate::opening::{load_bytes, load_example};
 use crate::platform;
 use crate::share::ShareButton;
-use lab_protocol::{BackendChoice, ExperimentConfig, Settings, from_json, places, text_from_bytes};
+use lab_protocol::{ExperimentConfig, Settings, places};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -19,40 +20,6 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("rlhf", "RLHF in a village"),
     ("village", "Four strategies compared"),
 ];
-
-/// Fills the form with an example.
-pub async fn load_example(lab: Lab, name: &str) {
-    let path = format!("experiments/{name}.json");
-    match platform::fetch(&path).await {
-        Ok(bytes) => {
-            take(lab, bytes);
-        }
-        Err(error) => lab.store.fail_with(error),
-    }
-}
-
-/// Fills the form with an experiment's file, or shows why it cannot be.
-pub fn take(lab: Lab, bytes: Vec<u8>) -> bool {
-    let experiment = text_from_bytes(bytes).and_then(|text| from_json::<ExperimentConfig>(&text));
-    let loaded = experiment.and_then(|experiment| {
-        let backend = experiment.backend;
-        lab.form.load(experiment).map(|()| backend)
-    });
-    match loaded {
-        Ok(backend) => {
-            lab.store.input_changed();
-            lab.forget();
-            if backend != BackendChoice::Auto && backend != lab.store.backend.get_untracked() {
-                lab.client().use_backend(backend);
-            }
-            true
-        }
-        Err(error) => {
-            lab.store.fail_with(error);
-            false
-        }
-    }
-}
 
 #[component]
 pub fn ExperimentCard() -> impl IntoView {
@@ -79,7 +46,7 @@ pub fn ExperimentCard() -> impl IntoView {
         spawn_local(async move {
             match platform::read_file(&file).await {
                 Ok(bytes) => {
-                    take(lab, bytes);
+                    load_bytes(lab, bytes);
                 }
                 Err(error) => lab.store.fail_with(error),
             }

@@ -25,6 +25,7 @@ mod kinds;
 mod lab;
 mod live;
 mod metrics;
+mod opening;
 mod outside;
 mod pipeline;
 mod platform;
