@@ -1,7 +1,7 @@
 //! The whole page, top to bottom.
 
-use crate::ask::AskSection;
-use crate::collect::CollectSection;
+use crate::ask_panel::AskSection;
+use crate::collect_panel::CollectSection;
 use crate::compare::CompareSection;
 use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;

@@ -1,10 +1,10 @@
 //! What the client reports, turned into signals.
 
-use crate::ask::Reply;
 use crate::experiment::StrategyForm;
 use crate::history;
 use crate::lab::Lab;
 use crate::platform;
+use crate::questions::Reply;
 use crate::runs::{Phase, Run, Sample};
 use crate::store::Problem;
 use lab_client::{Change, MainWorker};

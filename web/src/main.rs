@@ -2,12 +2,14 @@
 
 mod app;
 mod ask;
+mod ask_panel;
 mod base_card;
 mod base_model;
 mod changes;
 mod chart;
 mod chart_table;
 mod collect;
+mod collect_panel;
 mod compare;
 mod curves;
 mod data;
@@ -29,6 +31,7 @@ mod opening;
 mod outside;
 mod pipeline;
 mod platform;
+mod questions;
 mod recipe;
 mod result_panel;
 mod run_bar;
