@@ -1,6 +1,7 @@
 //! The whole page, top to bottom.
 
 use crate::ask_panel::AskSection;
+use crate::changes;
 use crate::collect_panel::CollectSection;
 use crate::compare::CompareSection;
 use crate::device::DeviceControls;
@@ -27,6 +28,7 @@ pub fn App() -> impl IntoView {
     provide_context(FormError(Memo::new(move |_| {
         lab.form.build(lab.store.backend.get()).err()
     })));
+    changes::listen(lab);
     shortcuts::listen(lab);
     warn_before_leaving(lab);
     fetch_named_text(lab);

@@ -40,6 +40,7 @@ mod runs;
 mod samples;
 mod share;
 mod shortcuts;
+mod start;
 mod store;
 mod strategy_card;
 mod strategy_form;

@@ -5,6 +5,23 @@ use crate::platform;
 use lab_protocol::{BackendChoice, ExperimentConfig, from_json, text_from_bytes};
 use leptos::prelude::*;
 
+impl Lab {
+    /// Lets go of what was run: the form holds another experiment now.
+    pub fn forget(&self) {
+        let store = self.store;
+        store.current.set(None);
+        store.chosen.set(None);
+        store.topic.set(None);
+        store.notice.set(None);
+        self.stop_asking();
+        store.asked_all.set(None);
+        store.vote.set(None);
+        self.client().forget();
+        self.inner
+            .update_value(|inner| inner.experiment = platform::new_id());
+    }
+}
+
 /// Fills the form with an example.
 pub async fn load_example(lab: Lab, name: &str) {
     let path = format!("experiments/{name}.json");
