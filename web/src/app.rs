@@ -1,15 +1,16 @@
 //! The whole page, top to bottom.
 
-use crate::ask::AskSection;
-use crate::collect::CollectSection;
+use crate::ask_panel::AskSection;
+use crate::changes;
+use crate::collect_panel::CollectSection;
 use crate::compare::CompareSection;
 use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;
-use crate::experiment_panel::load_example;
 use crate::field::FormError;
 use crate::history_panel::HistorySection;
 use crate::lab::Lab;
 use crate::live::LiveSection;
+use crate::opening::load_example;
 use crate::pipeline::Pipeline;
 use crate::result_panel::ResultPanel;
 use crate::run_bar::RunBar;
@@ -27,6 +28,7 @@ pub fn App() -> impl IntoView {
     provide_context(FormError(Memo::new(move |_| {
         lab.form.build(lab.store.backend.get()).err()
     })));
+    changes::listen(lab);
     shortcuts::listen(lab);
     warn_before_leaving(lab);
     fetch_named_text(lab);

@@ -1,10 +1,10 @@
-//! What the client reports, turned into signals.
+//! Turns the client's reports into signals.
 
-use crate::ask::Reply;
 use crate::experiment::StrategyForm;
 use crate::history;
 use crate::lab::Lab;
 use crate::platform;
+use crate::questions::Reply;
 use crate::runs::{Phase, Run, Sample};
 use crate::store::Problem;
 use lab_client::{Change, MainWorker};
@@ -20,7 +20,7 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 
 /// Changes that are not shown yet.
 #[derive(Default)]
-pub(crate) struct Unseen {
+struct Unseen {
     is_scheduled: bool,
     runs: HashMap<Key, UnseenOfRun>,
 }
@@ -32,19 +32,39 @@ struct UnseenOfRun {
     records: bool,
 }
 
-impl Lab {
-    pub(crate) fn changed(&self, change: Change) {
+/// Hears the client. Copy: everything in it lives as long as the page.
+#[derive(Clone, Copy)]
+struct Listener {
+    lab: Lab,
+    unseen: StoredValue<Unseen, LocalStorage>,
+    /// Samples so far, so that each has a key of its own.
+    samples: StoredValue<usize>,
+}
+
+/// Shows every change that the client reports from now on.
+pub fn listen(lab: Lab) {
+    let listener = Listener {
+        lab,
+        unseen: StoredValue::new_local(Unseen::default()),
+        samples: StoredValue::new(0),
+    };
+    lab.client()
+        .on_change(move |change| listener.changed(change));
+}
+
+impl Listener {
+    fn changed(&self, change: Change) {
         match change {
             Change::MainWorker(worker) => self.main_worker_changed(worker),
             Change::Strategy { strategy, phase } => self.phase_changed(strategy, phase),
-            Change::Experiment(phase) => self.store.phase.set(phase),
+            Change::Experiment(phase) => self.lab.store.phase.set(phase),
             Change::Begun {
                 strategy,
                 run,
                 continues,
             } => self.begun(strategy, run, continues),
             Change::Run { strategy, event } => {
-                if let Some(form) = self.form.strategy(strategy) {
+                if let Some(form) = self.lab.form.strategy(strategy) {
                     self.event_of(form, event);
                 }
             }
@@ -56,20 +76,20 @@ impl Lab {
                 offers,
             } => {
                 self.show();
-                if let Some(form) = strategy.and_then(|key| self.form.strategy(key)) {
+                if let Some(form) = strategy.and_then(|key| self.lab.form.strategy(key)) {
                     form.run.error.set(Some(error.clone()));
                 }
-                if offers.is_empty() && !self.store.phase.get_untracked().is_active() {
-                    self.refuse(error);
+                if offers.is_empty() && !self.lab.store.phase.get_untracked().is_active() {
+                    self.lab.refuse(error);
                 } else {
-                    self.store.problem.set(Some(Problem { error, offers }));
+                    self.lab.store.problem.set(Some(Problem { error, offers }));
                 }
             }
         }
     }
 
     fn main_worker_changed(&self, worker: MainWorker) {
-        let store = self.store;
+        let store = self.lab.store;
         match worker {
             MainWorker::Opening(backend) => {
                 store.backend.set(backend);
@@ -80,8 +100,8 @@ impl Lab {
             MainWorker::Ready(device) => store.device.set(Some(device)),
             MainWorker::Lost => {
                 self.show();
-                self.stop_asking();
-                self.end_vote();
+                self.lab.stop_asking();
+                self.lab.end_vote();
                 store.alive.set(false);
                 store.device.set(None);
             }
@@ -89,11 +109,11 @@ impl Lab {
     }
 
     fn phase_changed(&self, key: Key, phase: Phase) {
-        let Some(form) = self.form.strategy(key) else {
+        let Some(form) = self.lab.form.strategy(key) else {
             return;
         };
         form.run.phase.set(phase);
-        let current = self.store.current;
+        let current = self.lab.store.current;
         if phase.is_active() {
             if phase == Phase::Starting {
                 current.set(Some(key));
@@ -101,13 +121,13 @@ impl Lab {
             return;
         }
         // Its worker keeps no model beyond the run: none can be asked to write.
-        let asked = self.store.asked;
+        let asked = self.lab.store.asked;
         if asked.with_untracked(|asked| asked.as_ref().is_some_and(|(other, _)| *other == key)) {
             asked.set(None);
         }
         form.run.writing.set(None);
         if current.get_untracked() == Some(key) {
-            let forms = self.form.strategies.get_untracked();
+            let forms = self.lab.form.strategies.get_untracked();
             let active = |form: &&StrategyForm| form.run.phase.get_untracked().is_active();
             if let Some(other) = forms.iter().find(active) {
                 current.set(Some(other.key));
@@ -117,7 +137,8 @@ impl Lab {
 
     /// Notes what is run, and from what.
     fn begun(&self, key: Key, id: String, continues: bool) {
-        let (Some(form), Some(experiment)) = (self.form.strategy(key), self.client().experiment())
+        let (Some(form), Some(experiment)) =
+            (self.lab.form.strategy(key), self.lab.client().experiment())
         else {
             return;
         };
@@ -134,7 +155,7 @@ impl Lab {
             text: text.clone(),
             data_hash: None,
             device: None,
-            recipe: untrack(|| self.recipe(&form)),
+            recipe: untrack(|| self.lab.recipe(&form)),
         }));
         let noted = form.run.run;
         spawn_local(async move {
@@ -149,7 +170,7 @@ impl Lab {
 
     /// An event of a strategy's run.
     fn event_of(&self, form: StrategyForm, event: Event) {
-        let (store, run, key) = (self.store, form.run, form.key);
+        let (store, run, key) = (self.lab.store, form.run, form.key);
         match event {
             Event::Started { info, .. } => {
                 run.log.update_value(|log| {
@@ -219,30 +240,30 @@ impl Lab {
                 run: Some(run),
                 error,
             } => {
-                if self.is_asked(&run) {
-                    self.reply(Reply::Failed(error));
-                } else if self.is_vote(&run) {
-                    self.answers_came(Err(error));
+                if self.lab.is_asked(&run) {
+                    self.lab.reply(Reply::Failed(error));
+                } else if self.lab.is_vote(&run) {
+                    self.lab.answers_came(Err(error));
                 } else {
                     // A prompt crossed with the end of the run.
-                    self.store.asked.set(None);
+                    self.lab.store.asked.set(None);
                 }
             }
             Event::Vote {
                 run,
                 prompt,
                 answers,
-            } if self.is_vote(&run) => self.answers_came(Ok((prompt, answers))),
-            Event::Answer { run, text } if self.is_asked(&run) => {
-                self.reply(text.map_or(Reply::Nothing, Reply::Text));
+            } if self.lab.is_vote(&run) => self.lab.answers_came(Ok((prompt, answers))),
+            Event::Answer { run, text } if self.lab.is_asked(&run) => {
+                self.lab.reply(text.map_or(Reply::Nothing, Reply::Text));
             }
             Event::Log {
                 level: LogLevel::Warning,
                 message,
             } => {
                 // A prompt that the model cannot read is answered by a warning.
-                self.store.asked.set(None);
-                self.store.notice.set(Some(message));
+                self.lab.store.asked.set(None);
+                self.lab.store.notice.set(Some(message));
             }
             Event::Log {
                 level: LogLevel::Info,
@@ -254,11 +275,11 @@ impl Lab {
 
     /// Takes a result. It gives much to draw, which is spread over several tasks of the page's thread.
     fn finished(&self, key: Key, result: RunResult) {
-        let Some(form) = self.form.strategy(key) else {
+        let Some(form) = self.lab.form.strategy(key) else {
             return;
         };
         self.show();
-        let lab = *self;
+        let lab = self.lab;
         let is_shown = move || {
             form.run.result.set(Some(result));
             set_timeout(
@@ -272,19 +293,19 @@ impl Lab {
     /// Takes a sample, which gets a key of its own.
     fn sample(&self, form: StrategyForm, sample: Sample) {
         let key = self
-            .inner
-            .try_update_value(|inner| {
-                inner.samples += 1;
-                inner.samples
+            .samples
+            .try_update_value(|samples| {
+                *samples += 1;
+                *samples
             })
             .unwrap_or_default();
         let sample = Sample { key, ..sample };
-        let asked = self.store.asked;
+        let asked = self.lab.store.asked;
         let is_asked = |(key, prompt): &(Key, String)| *key == form.key && *prompt == sample.prompt;
         if asked.with_untracked(|asked| asked.as_ref().is_some_and(is_asked)) {
             asked.set(None);
             form.run.writing.set(None);
-            self.store.answer.set(Some(sample));
+            self.lab.store.answer.set(Some(sample));
         } else {
             self.show_soon(form.key, |unseen| unseen.samples.push(sample));
         }
@@ -293,23 +314,23 @@ impl Lab {
     /// Notes what has come and shows it within [`SHOW_EVERY`].
     fn show_soon(&self, key: Key, note: impl FnOnce(&mut UnseenOfRun)) {
         let mut schedule = false;
-        self.inner.update_value(|inner| {
-            note(inner.unseen.runs.entry(key).or_default());
-            schedule = !std::mem::replace(&mut inner.unseen.is_scheduled, true);
+        self.unseen.update_value(|unseen| {
+            note(unseen.runs.entry(key).or_default());
+            schedule = !std::mem::replace(&mut unseen.is_scheduled, true);
         });
         if schedule {
-            let lab = *self;
-            set_timeout(move || lab.show(), SHOW_EVERY);
+            let listener = *self;
+            set_timeout(move || listener.show(), SHOW_EVERY);
         }
     }
 
     fn show(&self) {
         let unseen = self
-            .inner
-            .try_update_value(|inner| std::mem::take(&mut inner.unseen))
+            .unseen
+            .try_update_value(std::mem::take)
             .unwrap_or_default();
         for (key, unseen) in unseen.runs {
-            let Some(run) = self.form.strategy(key).map(|form| form.run) else {
+            let Some(run) = self.lab.form.strategy(key).map(|form| form.run) else {
                 continue;
             };
             if let Some(progress) = unseen.progress {

@@ -1,40 +1,17 @@
-//! Preferences that the user gives: two answers of a model side by side, of which the better one is picked. The pair
-//! is kept in the settings of every strategy that learns from pairs.
+//! Collecting preferences: a model gives two answers, and the user's pick is kept in the settings of every strategy
+//! that learns from pairs.
 
 use crate::ask::with_model;
 use crate::experiment::StrategyForm;
 use crate::kinds::PREFERENCES;
 use crate::lab::Lab;
-use crate::lab::use_lab;
+use crate::questions::{Vote, VoteState};
 use lab_client::Attachments;
 use lab_protocol::{Command, LabError, Place, PreferenceExample};
 use leptos::prelude::*;
 
-/// A question between two answers of a model, and where it stands.
-#[derive(Clone, PartialEq)]
-pub struct Vote {
-    /// Of the command to the worker.
-    id: String,
-    /// Key of the strategy whose model answers.
-    key: usize,
-    /// As it was typed.
-    prompt: String,
-    state: State,
-}
-
-#[derive(Clone, PartialEq)]
-enum State {
-    Waiting,
-    /// With the prompt as the model read it.
-    There {
-        prompt: String,
-        answers: [String; 2],
-    },
-    Failed(LabError),
-}
-
 /// Strategies that learn from collected pairs, with the field that keeps them.
-fn learners(lab: Lab) -> Vec<(StrategyForm, RwSignal<String>)> {
+pub(crate) fn learners(lab: Lab) -> Vec<(StrategyForm, RwSignal<String>)> {
     let forms = lab.form.strategies.get().into_iter();
     forms
         .filter_map(|form| {
@@ -46,14 +23,15 @@ fn learners(lab: Lab) -> Vec<(StrategyForm, RwSignal<String>)> {
 }
 
 /// Strategies with a model that can be asked for two answers.
-fn speakers(lab: Lab) -> Vec<StrategyForm> {
+pub(crate) fn speakers(lab: Lab) -> Vec<StrategyForm> {
     let mut forms = with_model(lab);
     forms.retain(|form| form.kind.id != "rag");
     forms
 }
 
 impl Lab {
-    fn ask_vote(&self, key: usize, prompt: String) {
+    /// Asks the model of the strategy `key` for two answers to a prompt.
+    pub(crate) fn ask_vote(&self, key: usize, prompt: String) {
         let Some((run, base)) = self.made(key) else {
             return;
         };
@@ -63,7 +41,7 @@ impl Lab {
             id: id.clone(),
             key,
             prompt: prompt.clone(),
-            state: State::Waiting,
+            state: VoteState::Waiting,
         }));
         let command = Command::Vote {
             run: id,
@@ -90,8 +68,8 @@ impl Lab {
         self.store.vote.update(|now| {
             if let Some(now) = now {
                 now.state = match came {
-                    Ok((prompt, answers)) => State::There { prompt, answers },
-                    Err(error) => State::Failed(error),
+                    Ok((prompt, answers)) => VoteState::There { prompt, answers },
+                    Err(error) => VoteState::Failed(error),
                 };
             }
         });
@@ -100,7 +78,10 @@ impl Lab {
     /// Waits for no answers any more.
     pub(crate) fn end_vote(&self) {
         self.store.vote.update(|now| {
-            if now.as_ref().is_some_and(|now| now.state == State::Waiting) {
+            if now
+                .as_ref()
+                .is_some_and(|now| now.state == VoteState::Waiting)
+            {
                 *now = None;
             }
         });
@@ -112,7 +93,7 @@ impl Lab {
         let Some(now) = self.store.vote.get_untracked() else {
             return;
         };
-        let State::There { prompt, answers } = now.state else {
+        let VoteState::There { prompt, answers } = now.state else {
             return;
         };
         if let Some(better) = better {
@@ -144,132 +125,5 @@ impl Lab {
         } else {
             self.ask_vote(now.key, now.prompt);
         }
-    }
-}
-
-#[component]
-pub fn CollectSection() -> impl IntoView {
-    let lab = use_lab();
-    let there = Memo::new(move |_| !speakers(lab).is_empty() && !learners(lab).is_empty());
-    let kept = move || {
-        let parts = learners(lab).into_iter().map(|(form, field)| {
-            let count =
-                field.with(|rows| rows.lines().filter(|row| !row.trim().is_empty()).count());
-            format!("{}: {count} kept", form.name.get())
-        });
-        parts.collect::<Vec<_>>().join(" · ")
-    };
-    view! {
-        <Show when=move || there.get()>
-            <section class="card ask collect" aria-labelledby="collect-title">
-                <h2 id="collect-title">"Compare answers"</h2>
-                <p class="muted">
-                    "Say which of two answers is better. The pairs are kept for the strategies that learn from preferences, in place of the data's. "
-                    <span class="kept" aria-live="polite">{kept}</span>
-                </p>
-                <Question/>
-                <Choice/>
-            </section>
-        </Show>
-    }
-}
-
-#[component]
-fn Question() -> impl IntoView {
-    let lab = use_lab();
-    let prompt = RwSignal::new(String::new());
-    let chosen = RwSignal::new(None::<usize>);
-    let speaker = Memo::new(move |_| {
-        let keys: Vec<_> = speakers(lab).iter().map(|form| form.key).collect();
-        let chosen = chosen.get().filter(|key| keys.contains(key));
-        chosen.or(keys.last().copied())
-    });
-    // What the model was asked while it was trained.
-    let prompts = Memo::new(move |_| {
-        let form = speaker.get().and_then(|key| lab.form.strategy(key));
-        let mut prompts: Vec<String> = form.map_or(Vec::new(), |form| {
-            form.run.samples.with(|samples| {
-                samples
-                    .iter()
-                    .map(|sample| sample.prompt.trim().to_owned())
-                    .collect()
-            })
-        });
-        prompts.sort();
-        prompts.dedup();
-        prompts
-    });
-    let waits = move || {
-        let vote = lab.store.vote;
-        vote.with(|now| now.as_ref().is_some_and(|now| now.state == State::Waiting))
-    };
-    let ready = move || {
-        lab.store.device.with(Option::is_some) && !lab.store.phase.get().is_active() && !waits()
-    };
-    let submit = move |event: web_sys::SubmitEvent| {
-        event.prevent_default();
-        let text = prompt.get_untracked();
-        if let Some(key) = speaker.get_untracked()
-            && untrack(ready)
-            && !text.trim().is_empty()
-        {
-            lab.ask_vote(key, text);
-        }
-    };
-    let choose = move |event| chosen.set(event_target_value(&event).parse().ok());
-    view! {
-        <form class="ask-row" on:submit=submit>
-            <label class="field">
-                <span class="field-label">"Model"</span>
-                <select on:change=choose prop:value=move || speaker.get().unwrap_or_default().to_string()>
-                    {move || speakers(lab).into_iter().map(|form| view! { <option value=form.key.to_string()>{form.name}</option> }).collect_view()}
-                </select>
-            </label>
-            <label class="field">
-                <span class="field-label">"Prompt"</span>
-                <input type="text" autocomplete="off" list="collect-prompts" prop:value=prompt on:input=move |event| prompt.set(event_target_value(&event))/>
-                <datalist id="collect-prompts">
-                    {move || prompts.get().into_iter().map(|prompt| view! { <option value=prompt></option> }).collect_view()}
-                </datalist>
-            </label>
-            <button type="submit" class="button" aria-disabled=move || (!ready()).to_string()>
-                {move || if waits() { "Writing…" } else { "Two answers" }}
-            </button>
-        </form>
-    }
-}
-
-/// The two answers, and what the user says of them.
-#[component]
-fn Choice() -> impl IntoView {
-    let lab = use_lab();
-    let answer = move |(place, text): (usize, String)| {
-        let title = ["First", "Second"][place];
-        view! {
-            <li data-state="text">
-                <h3>{title}</h3>
-                <p class="ask-reply">{if text.is_empty() { "It says nothing.".to_owned() } else { text }}</p>
-                <button type="button" class="button" on:click=move |_| lab.pick(Some(place)) aria-keyshortcuts=(place + 1).to_string()>
-                    {title}" is better"<kbd aria-hidden="true">{place + 1}</kbd>
-                </button>
-            </li>
-        }
-    };
-    let state = move || lab.store.vote.get().map(|now| now.state);
-    view! {
-        {move || match state() {
-            Some(State::There { answers, .. }) => view! {
-                <ul class="ask-replies" aria-label="Two answers" aria-live="polite">
-                    {answers.into_iter().enumerate().map(answer).collect_view()}
-                </ul>
-                <button type="button" class="button" on:click=move |_| lab.pick(None) aria-keyshortcuts="0">
-                    "Neither, two others"<kbd aria-hidden="true">"0"</kbd>
-                </button>
-            }.into_any(),
-            Some(State::Failed(error)) => {
-                view! { <p class="field-error" role="alert">{format!("{}. {}", error.message, error.hint)}</p> }.into_any()
-            }
-            Some(State::Waiting) | None => ().into_any(),
-        }}
     }
 }

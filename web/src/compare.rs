@@ -1,41 +1,20 @@
 //! The strategies beside each other: by what their runs ended with, and by their settings.
 
 use crate::chart::Stroke;
-use crate::experiment::StrategyForm;
 use crate::export;
 use crate::format::metric;
 use crate::lab::Lab;
 use crate::lab::use_lab;
 use crate::metrics;
-use lab_protocol::{Comparison, Measured, RunResult, Standing};
+use lab_protocol::{Comparison, Measured, Standing};
 use leptos::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The strategies with a result, with their place in the experiment.
-fn finished(lab: Lab) -> Vec<(usize, StrategyForm)> {
-    let forms = lab.form.strategies.get().into_iter().enumerate();
-    forms
-        .filter(|(_, form)| form.run.result.with(Option::is_some))
-        .collect()
-}
-
-/// The results under the names of the form, which may have changed since.
-pub fn results(lab: Lab) -> Vec<RunResult> {
-    let named = |(_, form): (usize, StrategyForm)| {
-        let result = form.run.result.get()?;
-        Some(RunResult {
-            strategy: form.name.get(),
-            ..result
-        })
-    };
-    finished(lab).into_iter().filter_map(named).collect()
-}
-
 #[component]
 pub fn CompareSection() -> impl IntoView {
     let lab = use_lab();
-    let several = Memo::new(move |_| finished(lab).len() > 1);
+    let several = Memo::new(move |_| lab.form.finished().len() > 1);
     view! {
         <Show when=move || several.get()>
             <section class="card compare" aria-labelledby="compare-title">
@@ -60,7 +39,7 @@ fn is_main(name: &str) -> bool {
 fn Metrics() -> impl IntoView {
     let lab = use_lab();
     let all = RwSignal::new(false);
-    let comparison = Memo::new(move |_| Comparison::of(&results(lab)));
+    let comparison = Memo::new(move |_| Comparison::of(&lab.form.results()));
     let names = Memo::new(move |_| {
         let mut names: Vec<String> = comparison.with(|comparison| {
             let names = comparison.metric_names().into_iter();
@@ -96,7 +75,7 @@ fn Metrics() -> impl IntoView {
     };
     // Also when a result comes that brings no new metric.
     let rows = move || {
-        finished(lab);
+        lab.form.finished();
         names.get().into_iter().map(row).collect_view()
     };
     view! {
@@ -116,7 +95,7 @@ fn Metrics() -> impl IntoView {
 
 /// A column's head for each strategy.
 fn heads(lab: Lab) -> impl IntoView {
-    finished(lab)
+    lab.form.finished()
         .into_iter()
         .map(|(place, form)| {
             view! { <th scope="col"><span class="compare-head"><Stroke place/>{form.name}</span></th> }
@@ -150,7 +129,9 @@ fn cell(value: Option<&Measured>, standing: Standing) -> AnyView {
 fn Differences() -> impl IntoView {
     let lab = use_lab();
     let rows = Memo::new(move |_| {
-        let configs: Vec<_> = finished(lab)
+        let configs: Vec<_> = lab
+            .form
+            .finished()
             .iter()
             .map(|(_, form)| {
                 let info = form.run.info.get();

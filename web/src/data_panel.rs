@@ -1,11 +1,11 @@
 //! The text: chosen from the built-in ones, pasted, or a file; and what it is like.
 
 use crate::data::Preview;
-use crate::experiment_panel::take_file;
 use crate::field::FormError;
 use crate::format::count;
 use crate::lab::Lab;
 use crate::lab::use_lab;
+use crate::platform;
 use lab_protocol::DataSource;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -143,7 +143,7 @@ fn Own(take: impl Fn(web_sys::File) + Copy + Send + Sync + 'static) -> impl Into
     let lab = use_lab();
     let data = lab.data;
     let choose = move |event: web_sys::Event| {
-        if let Some(file) = take_file(&event) {
+        if let Some(file) = platform::take_chosen_file(&event) {
             take(file);
         }
     };

@@ -5,7 +5,7 @@ use crate::outside;
 use crate::strategy_form::number;
 pub use crate::strategy_form::{StrategyForm, shown};
 use lab_protocol::{
-    BackendChoice, DataSource, ExperimentConfig, LabError, SCHEMA_VERSION, from_value,
+    BackendChoice, DataSource, ExperimentConfig, LabError, RunResult, SCHEMA_VERSION, from_value,
 };
 use leptos::prelude::*;
 use serde_json::{Map, Value, json};
@@ -168,6 +168,26 @@ impl ExperimentForm {
     pub fn strategy(&self, key: usize) -> Option<StrategyForm> {
         let found = |forms: &Vec<StrategyForm>| forms.iter().find(|form| form.key == key).cloned();
         self.strategies.with_untracked(found)
+    }
+
+    /// The strategies with a result, with their place in the experiment.
+    pub fn finished(&self) -> Vec<(usize, StrategyForm)> {
+        let forms = self.strategies.get().into_iter().enumerate();
+        forms
+            .filter(|(_, form)| form.run.result.with(Option::is_some))
+            .collect()
+    }
+
+    /// The results under the names of the form, which may have changed since.
+    pub fn results(&self) -> Vec<RunResult> {
+        let named = |(_, form): (usize, StrategyForm)| {
+            let result = form.run.result.get()?;
+            Some(RunResult {
+                strategy: form.name.get(),
+                ..result
+            })
+        };
+        self.finished().into_iter().filter_map(named).collect()
     }
 
     /// Key of the strategy that this one starts from.

@@ -5,9 +5,10 @@ use crate::experiment::shown;
 use crate::field::{Field, unfolded};
 use crate::lab::Lab;
 use crate::lab::use_lab;
+use crate::opening::{load_bytes, load_example};
 use crate::platform;
 use crate::share::ShareButton;
-use lab_protocol::{BackendChoice, ExperimentConfig, Settings, from_json, places, text_from_bytes};
+use lab_protocol::{ExperimentConfig, Settings, places};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -19,40 +20,6 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("rlhf", "RLHF in a village"),
     ("village", "Four strategies compared"),
 ];
-
-/// Fills the form with an example.
-pub async fn load_example(lab: Lab, name: &str) {
-    let path = format!("experiments/{name}.json");
-    match platform::fetch(&path).await {
-        Ok(bytes) => {
-            take(lab, bytes);
-        }
-        Err(error) => lab.store.fail_with(error),
-    }
-}
-
-/// Fills the form with an experiment's file, or shows why it cannot be.
-pub fn take(lab: Lab, bytes: Vec<u8>) -> bool {
-    let experiment = text_from_bytes(bytes).and_then(|text| from_json::<ExperimentConfig>(&text));
-    let loaded = experiment.and_then(|experiment| {
-        let backend = experiment.backend;
-        lab.form.load(experiment).map(|()| backend)
-    });
-    match loaded {
-        Ok(backend) => {
-            lab.store.input_changed();
-            lab.forget();
-            if backend != BackendChoice::Auto && backend != lab.store.backend.get_untracked() {
-                lab.client().use_backend(backend);
-            }
-            true
-        }
-        Err(error) => {
-            lab.store.fail_with(error);
-            false
-        }
-    }
-}
 
 #[component]
 pub fn ExperimentCard() -> impl IntoView {
@@ -73,13 +40,13 @@ pub fn ExperimentCard() -> impl IntoView {
         spawn_local(async move { load_example(lab, &name).await });
     };
     let load_file = move |event: web_sys::Event| {
-        let Some(file) = take_file(&event) else {
+        let Some(file) = platform::take_chosen_file(&event) else {
             return;
         };
         spawn_local(async move {
             match platform::read_file(&file).await {
                 Ok(bytes) => {
-                    take(lab, bytes);
+                    load_bytes(lab, bytes);
                 }
                 Err(error) => lab.store.fail_with(error),
             }
@@ -136,12 +103,4 @@ fn headline(lab: Lab) -> String {
     let text = data_panel::title(lab);
     let seed = lab.form.seed.get();
     format!("{text} · seed {seed}")
-}
-
-/// The file that was chosen in an input, which is emptied so that the same file can be chosen again.
-pub fn take_file(event: &web_sys::Event) -> Option<web_sys::File> {
-    let input: web_sys::HtmlInputElement = event_target(event);
-    let file = input.files()?.get(0);
-    input.set_value("");
-    file
 }

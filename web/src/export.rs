@@ -1,8 +1,6 @@
 //! The whole experiment as one archive, with the folders and files that `lab run` writes.
 
-use crate::compare::results;
 use crate::lab::Lab;
-use crate::result_panel::run_record;
 use js_sys::{Array, Uint8Array};
 use lab_client::Files;
 use lab_protocol::{Comparison, LabError};
@@ -50,7 +48,7 @@ fn files(lab: Lab) -> Result<Files, LabError> {
     add("experiment.json".to_owned(), &json(&experiment)?);
     add(
         "comparison.json".to_owned(),
-        &json(&Comparison::of(&results(lab)))?,
+        &json(&Comparison::of(&lab.form.results()))?,
     );
     let forms = lab.form.strategies.get();
     for form in &forms {
@@ -59,7 +57,7 @@ fn files(lab: Lab) -> Result<Files, LabError> {
             continue;
         };
         let folder = file_name(&form.name.get());
-        add(format!("{folder}/run.json"), &run_record(run)?);
+        add(format!("{folder}/run.json"), &run.record()?);
         let metrics = run.log.with_value(|log| log.jsonl());
         add(format!("{folder}/metrics.jsonl"), metrics.as_bytes());
         add(format!("{folder}/results.json"), &json(&result)?);

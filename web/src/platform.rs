@@ -2,10 +2,12 @@
 
 use js_sys::{Array, Uint8Array};
 use lab_protocol::{ErrorCode, LabError};
-use leptos::prelude::{document, window};
+use leptos::prelude::{document, event_target, window};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, BlobPropertyBag, File, HtmlAnchorElement, HtmlElement, Response, Url};
+use web_sys::{
+    Blob, BlobPropertyBag, File, HtmlAnchorElement, HtmlElement, HtmlInputElement, Response, Url,
+};
 
 /// Milliseconds since 1970-01-01 UTC.
 pub fn now() -> u64 {
@@ -74,6 +76,14 @@ fn not_loaded(path: &str, what: &str) -> LabError {
         format!("{path} could not be loaded: {what}"),
         "Check that the whole site is there, and reload the page.",
     )
+}
+
+/// The file that was chosen in an input, which is emptied so that the same file can be chosen again.
+pub fn take_chosen_file(event: &web_sys::Event) -> Option<File> {
+    let input: HtmlInputElement = event_target(event);
+    let file = input.files()?.get(0);
+    input.set_value("");
+    file
 }
 
 /// Reads a file that the user chose.

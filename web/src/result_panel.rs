@@ -8,7 +8,7 @@ use crate::platform;
 use crate::runs::{Phase, RunState};
 use js_sys::Uint8Array;
 use lab_orchestrator::scheduler::Key;
-use lab_protocol::{LabError, RunResult, SCHEMA_VERSION, StopReason};
+use lab_protocol::{LabError, RunResult, StopReason};
 use leptos::prelude::*;
 
 #[component]
@@ -46,7 +46,7 @@ fn Outcome(form: StrategyForm) -> impl IntoView {
             <ul class="downloads" aria-label="Downloads">
                 <Download name="metrics.jsonl" help="Every step's metrics"
                     make=move || Ok(run.log.with_value(|log| log.jsonl()).into_bytes())/>
-                <Download name="run.json" help="Configuration, seed, device, data" make=move || run_record(run)/>
+                <Download name="run.json" help="Configuration, seed, device, data" make=move || run.record()/>
                 {move || model_files(lab, run, key)}
             </ul>
         </section>
@@ -133,26 +133,4 @@ fn Download(
             </button>
         </li>
     }
-}
-
-/// `run.json`: everything that is needed to make the run again, as the terminal program writes it.
-pub fn run_record(run: RunState) -> Result<Vec<u8>, LabError> {
-    let info = run.info;
-    let run = run
-        .run
-        .get_untracked()
-        .ok_or_else(|| LabError::internal("there is no run"))?;
-    let ran_on = run.device.as_ref();
-    let record = serde_json::json!({
-        "schema": SCHEMA_VERSION,
-        "version": ran_on.map(|device| &device.version),
-        "run": run.id,
-        "strategy": run.strategy,
-        "experiment": run.experiment,
-        "backend": ran_on.map(|device| device.backend),
-        "config": info.with_untracked(|info| info.as_ref().map(|info| info.config.clone())),
-        "data_hash": run.data_hash,
-        "seed": run.experiment.seed,
-    });
-    serde_json::to_vec_pretty(&record).map_err(|error| LabError::internal(error.to_string()))
 }

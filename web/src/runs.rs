@@ -4,7 +4,8 @@ use crate::run_log::RunLog;
 use lab_orchestrator::plan::Recipe;
 pub use lab_orchestrator::scheduler::Phase;
 use lab_protocol::{
-    DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult, VectorMap,
+    DeviceInfo, ExperimentConfig, Grounds, LabError, Progress, RunInfo, RunResult, SCHEMA_VERSION,
+    VectorMap,
 };
 use leptos::prelude::*;
 use std::collections::VecDeque;
@@ -107,5 +108,29 @@ impl RunState {
     pub fn writes(&self) -> bool {
         let phase = self.phase.get();
         phase.is_active() && phase != Phase::Starting
+    }
+
+    /// `run.json`: everything that is needed to make the run again, as the terminal program writes it.
+    pub fn record(&self) -> Result<Vec<u8>, LabError> {
+        let run = self
+            .run
+            .get_untracked()
+            .ok_or_else(|| LabError::internal("there is no run"))?;
+        let config = self
+            .info
+            .with_untracked(|info| info.as_ref().map(|info| info.config.clone()));
+        let ran_on = run.device.as_ref();
+        let record = serde_json::json!({
+            "schema": SCHEMA_VERSION,
+            "version": ran_on.map(|device| &device.version),
+            "run": run.id,
+            "strategy": run.strategy,
+            "experiment": run.experiment,
+            "backend": ran_on.map(|device| device.backend),
+            "config": config,
+            "data_hash": run.data_hash,
+            "seed": run.experiment.seed,
+        });
+        serde_json::to_vec_pretty(&record).map_err(|error| LabError::internal(error.to_string()))
     }
 }

@@ -1,8 +1,8 @@
 //! The experiment in the page's address, for someone else or for later.
 
-use crate::experiment_panel::take;
 use crate::lab::Lab;
 use crate::lab::use_lab;
+use crate::opening::load_bytes;
 use lab_protocol::{DataSource, ErrorCode, LabError};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -28,7 +28,7 @@ pub async fn open_address(lab: Lab) -> bool {
         return false;
     };
     match unpack(packed).await.ok().and_then(|text| text.as_string()) {
-        Some(text) => take(lab, text.into_bytes()),
+        Some(text) => load_bytes(lab, text.into_bytes()),
         None => {
             lab.store.fail_with(LabError::new(
                 ErrorCode::InvalidJson,

@@ -1,7 +1,6 @@
 //! The state of the page that belongs to no single run, as signals that views read.
 
-use crate::ask::Asked;
-use crate::collect::Vote;
+use crate::questions::{Asked, Vote};
 use crate::runs::{Phase, Sample};
 use lab_orchestrator::scheduler::Offer;
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};

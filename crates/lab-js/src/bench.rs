@@ -1,5 +1,7 @@
 //! Training steps on weights and batches from JavaScript, for the benchmark.
 
+use crate::backend::BACKEND;
+use crate::values::error_to_js;
 use lab_bench::StepBench;
 use lab_protocol::{LabError, from_json};
 use lab_strategies::device;
@@ -21,16 +23,16 @@ impl Bench {
             .zip(arrays.iter().map(js_sys::Float32Array::to_vec))
             .collect();
         let open = async {
-            let device = device::open(crate::BACKEND).await?;
+            let device = device::open(BACKEND).await?;
             StepBench::new(from_json(&shape)?, weights, device)
         };
         open.await
             .map(Bench)
-            .map_err(|error: LabError| crate::to_js(error))
+            .map_err(|error: LabError| error_to_js(error))
     }
 
     /// One step on token ids and the ids that follow them; its loss in nats.
     pub async fn step(&mut self, inputs: Vec<i32>, targets: Vec<i32>) -> Result<f64, JsValue> {
-        self.0.step(inputs, targets).await.map_err(crate::to_js)
+        self.0.step(inputs, targets).await.map_err(error_to_js)
     }
 }

@@ -1,10 +1,10 @@
 //! The worker around a run: messages to and from the page.
 
-use crate::{BACKEND, Exchange, Requests};
+use crate::backend::BACKEND;
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
-use lab_protocol::{BackendChoice, Command, ErrorCode, Event, LabError, Secret};
-use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
+use lab_protocol::{BackendChoice, Command, Event};
+use lab_strategies::Host;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::{JsCast, JsValue};
@@ -120,75 +120,6 @@ impl Host for WorkerHost {
             .and_then(|memory| memory.as_f64());
         let gigabytes = gigabytes.unwrap_or(4.0).min(4.0);
         Some((gigabytes * f64::from(1 << 30)) as u64)
-    }
-}
-
-/// The worker's connections.
-pub struct WorkerNetwork {
-    pub requests: Requests,
-    /// The typed key, for the endpoint of this run.
-    pub key: Option<Secret>,
-}
-
-#[async_trait(?Send)]
-impl Network for WorkerNetwork {
-    fn key(&self, _variable: &str) -> Result<Option<Secret>, LabError> {
-        Ok(self.key.clone())
-    }
-
-    async fn post(
-        &self,
-        request: &HttpRequest<'_>,
-        receive: Receive<'_>,
-    ) -> Result<HttpResponse, HttpFailure> {
-        let key = request.key.map(|key| key.0.as_str());
-        let begun = self
-            .requests
-            .request(request.url, key, request.body, request.timeout);
-        let exchange = JsFuture::from(begun).await.map_err(failure)?;
-        let exchange: Exchange = exchange.unchecked_into();
-        loop {
-            let piece = JsFuture::from(exchange.next()).await.map_err(failure)?;
-            let Ok(piece) = piece.dyn_into::<js_sys::Uint8Array>() else {
-                break;
-            };
-            if !receive(&piece.to_vec()) {
-                exchange.cancel();
-                break;
-            }
-        }
-        Ok(HttpResponse {
-            status: exchange.status(),
-            retry_after: exchange.retry_after(),
-        })
-    }
-
-    async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError> {
-        let read = JsFuture::from(self.requests.read(address)).await;
-        let bytes = read.map_err(|thrown| {
-            let why = thrown.as_string().unwrap_or_default();
-            LabError::new(
-                ErrorCode::Network,
-                format!("{address} cannot be read: {why}"),
-                "Check the address, and that it allows requests from this page (CORS).",
-            )
-        })?;
-        Ok(bytes
-            .dyn_into::<js_sys::Uint8Array>()
-            .ok()
-            .map(|bytes| bytes.to_vec()))
-    }
-
-    async fn sleep(&self, milliseconds: f64) {
-        // It cannot fail.
-        let _ = JsFuture::from(self.requests.sleep(milliseconds)).await;
-    }
-}
-
-fn failure(thrown: JsValue) -> HttpFailure {
-    match thrown.as_string().as_deref() {
-        Some("timeout") => HttpFailure::TimedOut,
-        why => HttpFailure::Unreachable(why.unwrap_or("the browser does not say why").to_owned()),
     }
 }
 

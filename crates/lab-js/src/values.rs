@@ -22,6 +22,11 @@ pub fn from_js<T: serde::de::DeserializeOwned>(value: JsValue, what: &str) -> Re
     })
 }
 
+/// An error as a JavaScript object; the other way is [`thrown`].
+pub fn error_to_js(error: LabError) -> JsValue {
+    serde_wasm_bindgen::to_value(&error).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
+}
+
 /// What JavaScript threw: an error of the lab's shape as it is, anything else with its words.
 pub fn thrown(error: JsValue) -> LabError {
     if let Ok(error) = serde_wasm_bindgen::from_value::<LabError>(error.clone()) {
