@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Metrics that the tests of extensions bring.
-const FROM_OUTSIDE: [&str; 3] = ["sharpness_score", "held_out/words", "broken"];
+const FROM_OUTSIDE: [&str; 4] = ["sharpness_score", "held_out/words", "broken", "pairs_seen"];
 
 /// Keeps every event. Gives a command each time the strategy asks before or at the step it is for.
 #[derive(Default)]

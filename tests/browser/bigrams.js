@@ -3,15 +3,12 @@
 
 export default function (lab) {
   lab.addStrategy("bigrams", ({ smoothing = 1, parts = 4, ...unknown } = {}) => {
-    for (const key of Object.keys(unknown)) {
-      throw { code: "unknown_key", message: `unknown field \`${key}\``, hint: "Use smoothing or parts.", field: key };
-    }
+    for (const key in unknown) throw { code: "unknown_key", message: `unknown field \`${key}\``, hint: "Use smoothing or parts.", field: key };
     if (!(smoothing > 0)) throw { code: "invalid_config", message: `smoothing is ${smoothing}`, hint: "Use a number above 0.", field: "smoothing" };
 
-    /** The likeliest letters one after the other, up to the end of the line. */
+    // The likeliest letters one after the other, up to the end of the line.
     const write = (prompt, length, letters, counts) => {
-      let last = letters.indexOf(prompt.trimEnd().at(-1));
-      let text = "";
+      let [text, last] = ["", letters.indexOf(prompt.trimEnd().at(-1))];
       while (last >= 0 && text.length < length) {
         const row = counts.slice(last * letters.length, (last + 1) * letters.length);
         last = row.indexOf(Math.max(...row));
@@ -29,23 +26,19 @@ export default function (lab) {
       begin({ text, validation_fraction }) {
         const letters = [...new Set(text)].sort();
         const ids = Array.from(text, (letter) => letters.indexOf(letter));
-        const end = Math.floor(ids.length * (1 - validation_fraction));
-        const size = letters.length;
+        const [end, size] = [Math.floor(ids.length * (1 - validation_fraction)), letters.length];
         let counts = new Float64Array(size * size).fill(smoothing);
-        const loss = () => {
-          let sum = 0;
-          for (let at = end + 1; at < ids.length; at++) {
-            const row = counts.subarray(ids[at - 1] * size, (ids[at - 1] + 1) * size);
-            sum -= Math.log(row[ids[at]] / row.reduce((sum, count) => sum + count, 0));
-          }
-          return sum / (ids.length - end - 1);
-        };
+        const sum = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+        const row = (letter) => counts.subarray(letter * size, (letter + 1) * size);
+        const nats = (letter, at) => -Math.log(row(ids[end + at])[letter] / sum(row(ids[end + at])));
+        const loss = () => sum(ids.slice(end + 1).map(nats)) / (ids.length - end - 1);
         return {
+          metrics: [{ name: "pairs_seen", label: "Pairs", direction: "more", help: "different pairs of characters that were counted" }],
           steps: parts, parameters: counts.length, vocabulary: size, training_tokens: end, validation_tokens: ids.length - end,
           step(number) {
             const [from, to] = [number - 1, number].map((part) => Math.floor((end * part) / parts));
             for (let at = Math.max(from, 1); at < to; at++) counts[ids[at - 1] * size + ids[at]] += 1;
-            return { tokens: to - from, metrics: { validation_loss: loss() } };
+            return { tokens: to - from, metrics: { validation_loss: loss(), pairs_seen: counts.filter((count) => count > smoothing).length } };
           },
           save: () => new Uint8Array(counts.slice().buffer),
           restore: (state) => void (counts = new Float64Array(state.slice().buffer)),

@@ -63,6 +63,7 @@ describe("a module of the user's in the worker", () => {
     assert.deepEqual([info.strategy, info.steps, info.config], ["bigrams", 5, { parts: 5 }]);
     const { metrics, files, stop_reason, steps } = result(seen);
     assert.deepEqual([stop_reason, steps, files[0].path], ["completed", 5, "counts/counts.json"]);
+    assert.deepEqual(result(seen).declared.map(({ name, direction }) => [name, direction]), [["pairs_seen", "more"], ["sharpness_score", "more"]]);
     const losses = records(seen).flatMap(({ values }) => values.validation_loss ?? []);
     assert.equal(losses.length, 5);
     assert.equal(losses.at(-1), metrics.validation_loss);

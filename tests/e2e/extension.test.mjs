@@ -53,6 +53,11 @@ describe("a module of the user's with the page", () => {
     await page.locator(".topic select").selectOption("sharpness_score");
     await page.waitForFunction(() => document.querySelectorAll(".legend-button").length === 2);
 
+    // The learner declares a metric of its own.
+    assert.ok(records.findLast(({ values }) => "pairs_seen" in values).values.pairs_seen > 100);
+    const topics = await page.locator(".topic select option").allTextContents();
+    assert.ok(topics.includes("Pairs"), topics.join());
+
     await page.getByLabel("All metrics").check();
     const row = page.locator(".compare tbody tr", { hasText: "Sharpness score" });
     const cells = await row.locator("td").allTextContents();

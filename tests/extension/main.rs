@@ -1,6 +1,7 @@
 //! A strategy and metrics from outside the crates: run, compared and exported like the lab's own.
 
 mod bigrams;
+mod counts;
 
 use async_trait::async_trait;
 use bigrams::Bigrams;
@@ -66,7 +67,7 @@ fn registry() -> Registry {
     let mut registry = Registry::default();
     let create = |config: &StrategyConfig| -> Result<Box<dyn Strategy>, LabError> {
         let config = read_config(config)?;
-        Ok(Box::new(Bigrams { config }))
+        Ok(Box::new(Bigrams(config)))
     };
     registry.add_strategy("bigrams", create).unwrap();
     registry.add_metric(Rc::new(Sharpness)).unwrap();
@@ -131,6 +132,8 @@ fn a_strategy_and_a_metric_from_outside_are_run_compared_and_exported() {
         comparison.standings("sharpness_score"),
         [Standing::Best, Standing::Behind]
     );
+    // What the run itself declared.
+    assert_eq!(comparison.info("pairs_seen").direction, Direction::More);
 
     let export = |format| orchestrator.export_results("counting", format).unwrap();
     let text = |format| String::from_utf8(export(format)[0].bytes.clone()).unwrap();
@@ -379,4 +382,20 @@ fn one_that_leaves_no_model_is_judged_on_the_held_out_questions_all_the_same() {
     assert_eq!(metrics["held_out/unseen_questions"], 0.0);
     assert!((metrics["held_out/reading"] - 0.5).abs() < 0.1);
     assert!(!metrics.contains_key("held_out/perplexity"));
+}
+
+/// What writing a strategy takes, here and in JavaScript: lines that are neither empty nor comments.
+#[test]
+fn a_strategy_from_outside_takes_at_most_fifty_lines() {
+    let lines = |source: &str| {
+        let lines = source.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .count()
+    };
+    let module = include_str!("../browser/bigrams.js");
+    let (strategy, _metric_and_reward) = module.split_once("lab.addMetric").unwrap();
+    for source in [include_str!("bigrams.rs"), strategy] {
+        assert!(lines(source) <= 50, "{} lines", lines(source));
+    }
 }

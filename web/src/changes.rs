@@ -3,6 +3,7 @@
 use crate::experiment::StrategyForm;
 use crate::history;
 use crate::lab::Lab;
+use crate::metrics;
 use crate::platform;
 use crate::questions::Reply;
 use crate::runs::{Phase, Run, Sample};
@@ -178,6 +179,7 @@ impl Listener {
                 });
                 run.samples
                     .update(|samples| samples.retain(|sample| sample.step <= info.first_step));
+                metrics::declare(&info.metrics);
                 run.info.set(Some(info));
                 run.run.update(|run| {
                     if let Some(run) = run {
@@ -280,6 +282,7 @@ impl Listener {
         };
         self.show();
         let lab = self.lab;
+        metrics::declare(&result.declared);
         let is_shown = move || {
             form.run.result.set(Some(result));
             set_timeout(

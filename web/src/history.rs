@@ -2,6 +2,7 @@
 
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
+use crate::metrics;
 use crate::platform;
 use crate::runs::Run;
 use lab_client::database;
@@ -193,6 +194,7 @@ async fn restore(lab: Lab, form: &StrategyForm, entry: Entry) -> Result<(), LabE
         recipe: kept.recipe,
     }));
     run.info.set(kept.info);
+    metrics::declare(&kept.result.declared);
     run.result.set(Some(kept.result));
     lab.client().load(form.key, Some(&id), files);
     run.revision.update(|revision| *revision += 1);

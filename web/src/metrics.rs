@@ -1,6 +1,26 @@
 //! What the page says about metrics, whose words and directions are the protocol's.
 
-use lab_protocol::{Direction, METRICS, VALIDATION, metric_info};
+use lab_protocol::{Direction, METRICS, MetricInfo, VALIDATION, metric_info};
+use std::cell::RefCell;
+
+thread_local! {
+    /// What runs declared of metrics that the lab does not know.
+    static DECLARED: RefCell<Vec<MetricInfo>> = RefCell::default();
+}
+
+/// Takes note of metrics that a run declares; the last declaration of a name holds.
+pub fn declare(metrics: &[MetricInfo]) {
+    DECLARED.with_borrow_mut(|declared| {
+        for metric in metrics {
+            declared.retain(|known| known.name != metric.name);
+            declared.push(metric.clone());
+        }
+    });
+}
+
+fn known(name: &str) -> Option<MetricInfo> {
+    DECLARED.with_borrow(|declared| metric_info(name, declared))
+}
 
 /// What a metric is about: its name, without saying on which data it was measured. A chart shows a topic.
 pub fn topic(name: &str) -> &str {
@@ -14,7 +34,7 @@ pub fn validation(topic: &str) -> String {
 
 /// A metric's title: `Validation loss` for `validation_loss`, `Index ms` for `index_ms`.
 pub fn title(name: &str) -> String {
-    match metric_info(name, &[]) {
+    match known(name) {
         Some(info) if !info.label.is_empty() => return info.label.into_owned(),
         _ => {}
     }
@@ -42,11 +62,11 @@ pub fn title_in_sentence(name: &str) -> String {
 
 /// What a metric is, in a few words; empty where there is nothing to add to its name.
 pub fn help(name: &str) -> String {
-    metric_info(name, &[]).unwrap_or_default().help.into_owned()
+    known(name).unwrap_or_default().help.into_owned()
 }
 
 pub fn better(name: &str) -> Direction {
-    metric_info(name, &[]).unwrap_or_default().direction
+    known(name).unwrap_or_default().direction
 }
 
 /// Where a metric stands among others: declared ones first, in their order.
@@ -77,6 +97,18 @@ mod tests {
             ["loss", "learning_rate", "alpha", "zeta"]
         );
         assert_eq!(better("validation_loss"), Direction::Less);
+    }
+
+    #[test]
+    fn a_run_declares_what_the_lab_does_not_know() {
+        assert_eq!(better("validation_oddness"), Direction::Neither);
+        declare(&[MetricInfo {
+            label: "Oddness".into(),
+            direction: Direction::More,
+            ..MetricInfo::named("oddness")
+        }]);
+        assert_eq!(title("validation_oddness"), "Validation oddness");
+        assert_eq!(better("validation_oddness"), Direction::More);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 // `begin` gives a learner, around which the lab's loop hears commands, measures time and keeps checkpoints:
 //
 //   { steps, parameters, vocabulary, …,        // what is known of the run, `steps` at least
+//     metrics,                                 // metrics of its own that are to be ranked: [{ name, direction, label, unit, help }]
 //     checkpointInterval,                      // steps between checkpoints; 0 or none for those that are asked for
 //     step(number) {…},                        // makes a step (from 1): { tokens, metrics: { name: value } }
 //     report(number) {…},                      // follows a step, and comes with 0 before the first: { metrics, samples:
@@ -19,7 +20,7 @@
 //     finish(reason) {…} }                     // { metrics: { name: value }, files: [{ path, bytes }] }
 //
 // The declaration of a metric may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not ranked.
-// `validate`, `answer`, `checkpointInterval` and `report` may be left out; each function may be async. Long work asks
+// `validate`, `answer`, `metrics`, `checkpointInterval` and `report` may be left out; each function may be async. Long work asks
 // `await run.stopRequested()` whether to end early. What is wrong is thrown: an Error, or { code, message, hint, field } as the
 // lab's own errors have it.
 
@@ -79,6 +80,7 @@ function learner(own, kind, config) {
       training_tokens: known("training_tokens"),
       validation_tokens: known("validation_tokens"),
       tokens_per_step: known("tokens_per_step"),
+      metrics: own.metrics ?? [],
     },
     checkpointInterval: known("checkpointInterval"),
     step: async (number) => own.step(number),

@@ -1,6 +1,6 @@
 use crate::{
-    ABOVE_ZERO, BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, ModelFile,
-    RunResult, Secret, Settings, SkippedRows, VectorMap,
+    ABOVE_ZERO, BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, MetricInfo,
+    ModelFile, RunResult, Secret, Settings, SkippedRows, VectorMap,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -259,6 +259,9 @@ pub struct RunInfo {
     /// Rows of the data that were left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_rows: Option<SkippedRows>,
+    /// Metrics of the run that the lab does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<MetricInfo>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -91,6 +91,20 @@ pub struct Learned {
     pub files: Vec<ModelFile>,
 }
 
+impl Learned {
+    /// Final values by the name of the metric, and files; the weights are those of the last step.
+    pub fn new<N: Into<String>>(
+        metrics: impl IntoIterator<Item = (N, f64)>,
+        files: Vec<ModelFile>,
+    ) -> Self {
+        Self {
+            best_step: None,
+            metrics: named(metrics),
+            files,
+        }
+    }
+}
+
 /// Values by name.
 pub(crate) fn named<N: Into<String>>(
     values: impl IntoIterator<Item = (N, f64)>,

@@ -30,6 +30,7 @@ pub(crate) async fn train(
         paused: false,
         step_once: false,
     };
+    let declared = info.metrics.clone();
     run.started(info);
     let mut stop_reason = training.make_steps().await?;
     let learned = training.learner.finish(stop_reason, run).await?;
@@ -39,7 +40,7 @@ pub(crate) async fn train(
         stop_reason = StopReason::Stopped;
     }
     Ok(RunResult {
-        declared: Vec::new(),
+        declared,
         strategy: run.strategy.clone(),
         stop_reason,
         steps: training.step,
