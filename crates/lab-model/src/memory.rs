@@ -1,7 +1,7 @@
 //! How much memory a model needs, before any is taken.
 
 use crate::layout::weight_shapes;
-use lab_protocol::{ErrorCode, LabError, ModelConfig, Position};
+use lab_protocol::{ErrorCode, LabError, ModelConfig, Position, text};
 
 /// What is done with a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +66,11 @@ impl MemoryNeeded {
             .collect();
         Err(LabError::new(
             ErrorCode::OutOfMemory,
-            format!(
-                "the model needs {}, and there are {}: {}",
-                megabytes(self.total()),
-                megabytes(available),
-                named.join(", ")
+            text!(
+                "the model needs {needed}, and there are {available}: {parts}",
+                needed = megabytes(self.total()),
+                available = megabytes(available),
+                parts = named.join(", ")
             ),
             "Use a smaller model, a smaller batch or a shorter context.",
         ))
