@@ -3,7 +3,7 @@
 use crate::{BACKEND, Exchange, Requests};
 use async_trait::async_trait;
 use futures_channel::mpsc::UnboundedReceiver;
-use lab_protocol::{BackendChoice, Command, ErrorCode, Event, LabError, Secret};
+use lab_protocol::{BackendChoice, Command, ErrorCode, Event, LabError, Secret, text};
 use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -158,7 +158,7 @@ impl Network for WorkerNetwork {
             let why = thrown.as_string().unwrap_or_default();
             LabError::new(
                 ErrorCode::Network,
-                format!("{address} cannot be read: {why}"),
+                text!("{address} cannot be read: {why}", address, why),
                 "Check the address, and that it allows requests from this page (CORS).",
             )
         })?;

@@ -12,7 +12,7 @@ mod values;
 use extension::ModuleStrategy;
 use futures_channel::mpsc::{UnboundedSender, unbounded};
 use host::{WorkerHost, WorkerNetwork};
-use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError};
+use lab_protocol::{BackendChoice, Command, DeviceInfo, ErrorCode, Event, LabError, text};
 use lab_strategies::{FinishedRun, Host, Platform, Registry, VERSION, device, prepare};
 use measures::{ModuleMetric, ModuleReward};
 use std::cell::RefCell;
@@ -158,7 +158,7 @@ impl Lab {
         let command: Command = serde_wasm_bindgen::from_value(message).map_err(|error| {
             LabError::new(
                 ErrorCode::InvalidCommand,
-                format!("the command cannot be read: {error}"),
+                text!("the command cannot be read: {error}", error),
                 "Send a command as the protocol has it.",
             )
         })?;
@@ -240,7 +240,7 @@ impl Lab {
         }
         Err(LabError::new(
             ErrorCode::InvalidCommand,
-            format!("the run \"{run}\" is already under way"),
+            text!("the run \"{run}\" is already under way", run),
             "Give each run an id of its own.",
         ))
     }
@@ -274,7 +274,7 @@ impl Lab {
 fn no_such_run(run: &str) -> LabError {
     LabError::new(
         ErrorCode::InvalidCommand,
-        format!("there is no run \"{run}\" under way"),
+        text!("there is no run \"{run}\" under way", run),
         "Start one first.",
     )
 }
