@@ -227,8 +227,8 @@ fn shape(config: &Value) -> Result<EncoderShape, LabError> {
             .ok_or_else(|| {
                 bad(text!(
                     "the sentence encoder cannot be used: its {key} is {found}",
-                    key,
-                    found = config[key]
+                    found = config[key],
+                    key
                 ))
             })
     };

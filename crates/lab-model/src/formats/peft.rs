@@ -179,8 +179,8 @@ fn read_config(json: &Value) -> Result<LoraConfig, LabError> {
         bad(text!(
             "the adapter cannot be read: {file} has {key} = {found}, which cannot be used here",
             file = CONFIG,
-            key,
-            found = json[key]
+            found = json[key],
+            key
         ))
     };
     if json["peft_type"] != "LORA" {
