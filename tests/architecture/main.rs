@@ -1,6 +1,7 @@
 //! The rules of ARCHITECTURE.md that can be read off the manifests and the sources.
 
 mod circles;
+mod errors;
 mod modules;
 mod sizes;
 

@@ -4,7 +4,7 @@ use crate::format::{bytes, count};
 use crate::platform;
 use js_sys::Uint8Array;
 use lab_client::Files;
-use lab_protocol::{ErrorCode, LabError, Settings};
+use lab_protocol::{ErrorCode, LabError, Settings, Text, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,14 +149,16 @@ fn shards(index: &[u8]) -> Result<BTreeSet<String>, LabError> {
         weight_map: BTreeMap<String, String>,
     }
     let Index { weight_map } = serde_json::from_slice(index)
-        .map_err(|error| bad(&format!("{INDEX} cannot be read: {error}")))?;
+        .map_err(|error| bad(text!("{file} cannot be read: {error}", file = INDEX, error)))?;
     let shards: BTreeSet<String> = weight_map.into_values().collect();
     match shards
         .iter()
         .find(|name| name.contains(['/', '\\', '?', '#']))
     {
-        Some(name) => Err(bad(&format!(
-            "{INDEX} names {name}, which is no file beside it"
+        Some(name) => Err(bad(text!(
+            "{file} names {name}, which is no file beside it",
+            file = INDEX,
+            name
         ))),
         None => Ok(shards),
     }
@@ -168,10 +170,10 @@ fn fits(needed: u64) -> Result<(), LabError> {
     }
     Err(LabError::new(
         ErrorCode::OutOfMemory,
-        format!(
-            "the model needs about {}, and a tab's memory ends at {}",
-            bytes(needed as usize),
-            bytes(LIMIT as usize)
+        text!(
+            "the model needs about {needed}, and a tab's memory ends at {limit}",
+            needed = bytes(needed as usize),
+            limit = bytes(LIMIT as usize)
         ),
         "Use a smaller model, or one in fewer bits.",
     ))
@@ -201,13 +203,14 @@ fn needs(files: &Files) -> Result<Needs, LabError> {
     }
     let mut parameters = 0u64;
     for (path, bytes) in tensors {
-        let header = header(bytes).ok_or_else(|| bad(&format!("{path} is no safetensors file")))?;
+        let header =
+            header(bytes).ok_or_else(|| bad(text!("{path} is no safetensors file", path)))?;
         parameters = elements(&header).saturating_add(parameters);
     }
     Ok(Needs::of(parameters, total))
 }
 
-fn bad(message: &str) -> LabError {
+fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
         message,

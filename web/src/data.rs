@@ -2,7 +2,7 @@
 
 use crate::experiment::ExperimentForm;
 use crate::platform;
-use lab_protocol::{DataSource, ErrorCode, LabError, from_json, text_from_bytes};
+use lab_protocol::{DataSource, ErrorCode, LabError, from_json, text, text_from_bytes};
 use leptos::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -96,7 +96,7 @@ impl DataState {
         let text = match listed {
             None => Err(LabError::config(
                 "data.name",
-                format!("no built-in text is called \"{name}\""),
+                text!("no built-in text is called \"{name}\"", name),
                 "Choose one of the list.",
             )),
             Some(entry) => match platform::fetch(&format!("data/{}", entry.file)).await {

@@ -6,6 +6,7 @@ use crate::strategy_form::number;
 pub use crate::strategy_form::{StrategyForm, shown};
 use lab_protocol::{
     BackendChoice, DataSource, ExperimentConfig, LabError, RunResult, SCHEMA_VERSION, from_value,
+    text,
 };
 use leptos::prelude::*;
 use serde_json::{Map, Value, json};
@@ -122,7 +123,10 @@ impl ExperimentForm {
             if form.kind.base == Base::Needed && strategy.from.is_none() && !elsewhere {
                 return Err(LabError::config(
                     "from",
-                    format!("\"{}\" has no model to start from", strategy.name),
+                    text!(
+                        "\"{name}\" has no model to start from",
+                        name = strategy.name
+                    ),
                     "Choose the strategy whose model it starts from.",
                 )
                 .at(&format!("strategies[{index}]")));
@@ -266,8 +270,8 @@ fn unknown_kind(id: &str) -> LabError {
     let known: Vec<_> = kinds::KINDS.iter().map(|kind| kind.id).collect();
     LabError::config(
         "strategy",
-        format!("this page knows no strategy called \"{id}\""),
-        format!("Use one of: {}.", known.join(", ")),
+        text!("this page knows no strategy called \"{name}\"", name = id),
+        text!("Use one of: {names}.", names = known.join(", ")),
     )
 }
 

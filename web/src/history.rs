@@ -9,6 +9,7 @@ use lab_client::database;
 use lab_orchestrator::plan::Recipe;
 use lab_protocol::{
     DeviceInfo, ErrorCode, ExperimentConfig, LabError, MetricRecord, RunInfo, RunResult, from_json,
+    text,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -167,7 +168,10 @@ async fn restore(lab: Lab, form: &StrategyForm, entry: Entry) -> Result<(), LabE
     let Some((metrics, files)) = database::load(&entry.id).await else {
         return Err(LabError::new(
             ErrorCode::Io,
-            format!("The run of \"{}\" could not be read", entry.kept.strategy),
+            text!(
+                "The run of \"{name}\" could not be read",
+                name = entry.kept.strategy
+            ),
             "The browser may have cleared its storage. Run it again.",
         ));
     };

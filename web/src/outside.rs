@@ -2,7 +2,7 @@
 //! that the experiment gives.
 
 use crate::kinds::{Base, StrategyKind, Words};
-use lab_protocol::{Group, Kind, LabError, Place, Setting};
+use lab_protocol::{Group, Kind, LabError, Place, Setting, text};
 use serde_json::Value;
 
 /// A kind with a setting for each value of `config`. It lives as long as the page, like the page's own.
@@ -45,7 +45,7 @@ fn add(path: &str, value: &Value, settings: &mut Vec<Place>) -> Result<(), LabEr
         other => {
             return Err(LabError::config(
                 path,
-                format!("the page has no field for {other}"),
+                text!("the page has no field for {value}", value = other),
                 "Use numbers, texts, switches, lists of texts, or objects of these.",
             ));
         }

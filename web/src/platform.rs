@@ -1,7 +1,7 @@
 //! The little that the page needs of the browser beyond leptos.
 
 use js_sys::{Array, Uint8Array};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text, text};
 use leptos::prelude::{document, event_target, window};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -45,12 +45,21 @@ pub async fn request(path: &str) -> Result<Response, LabError> {
     let response: Response = JsFuture::from(window().fetch_with_str(path))
         .await
         .and_then(JsCast::dyn_into)
-        .map_err(|_| not_loaded(path, "the server did not answer"))?;
+        .map_err(|_| {
+            not_loaded(text!(
+                "{path} could not be loaded: the server did not answer",
+                path
+            ))
+        })?;
     if response.ok() {
         return Ok(response);
     }
     let status = response.status();
-    Err(not_loaded(path, &format!("the server answered {status}")))
+    Err(not_loaded(text!(
+        "{path} could not be loaded: the server answered {status}",
+        path,
+        status
+    )))
 }
 
 /// Bytes that the answer will have, as far as the server says.
@@ -65,15 +74,18 @@ pub async fn body(response: &Response, path: &str) -> Result<Uint8Array, LabErro
         Ok(promise) => JsFuture::from(promise).await,
         Err(error) => Err(error),
     };
-    buffer
-        .map(|buffer| Uint8Array::new(&buffer))
-        .map_err(|_| not_loaded(path, "the answer broke off"))
+    buffer.map(|buffer| Uint8Array::new(&buffer)).map_err(|_| {
+        not_loaded(text!(
+            "{path} could not be loaded: the answer broke off",
+            path
+        ))
+    })
 }
 
-fn not_loaded(path: &str, what: &str) -> LabError {
+fn not_loaded(message: Text) -> LabError {
     LabError::new(
         ErrorCode::Io,
-        format!("{path} could not be loaded: {what}"),
+        message,
         "Check that the whole site is there, and reload the page.",
     )
 }
@@ -105,7 +117,7 @@ pub async fn file_bytes(file: &File) -> Result<Uint8Array, LabError> {
 fn unreadable(file: &File) -> LabError {
     LabError::new(
         ErrorCode::Io,
-        format!("\"{}\" could not be read", file.name()),
+        text!("\"{name}\" could not be read", name = file.name()),
         "Choose the file again; it may have been moved or changed.",
     )
 }
@@ -115,7 +127,7 @@ pub fn download(name: &str, kind: &str, bytes: &[u8]) -> Result<(), LabError> {
     save(name, kind, bytes).map_err(|_| {
         LabError::new(
             ErrorCode::Io,
-            format!("\"{name}\" could not be saved"),
+            text!("\"{name}\" could not be saved", name),
             "Allow this page to download files.",
         )
     })

@@ -11,7 +11,9 @@ use lab_model::formats::{model_folder, read_adapter, read_config, read_weights};
 use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ExperimentConfig, LabError, ModelConfig, ModelFile, TokenizerKind, from_value};
+use lab_protocol::{
+    ExperimentConfig, LabError, ModelConfig, ModelFile, TokenizerKind, from_value, text,
+};
 use serde_json::{Value, json};
 
 /// The task: tokens are the letters from `a` on, the prompt is `a`, and each `b` is worth 1.
@@ -210,7 +212,7 @@ impl KnownOptimum {
             let found = files.iter().find(|file| file.path == path);
             found
                 .map(|file| file.bytes.as_slice())
-                .ok_or_else(|| LabError::internal(format!("the run has no {path}")))
+                .ok_or_else(|| LabError::internal(text!("the run has no {path}", path)))
         };
         let config = serde_json::from_slice(file("model/config.json")?)
             .map_err(|error| LabError::internal(error.to_string()))?;

@@ -1,7 +1,7 @@
 //! `lab compare`, and the table at the end of an experiment.
 
 use crate::folder::RunFolder;
-use lab_protocol::{Comparison, ErrorCode, LabError, Standing};
+use lab_protocol::{Comparison, ErrorCode, LabError, Standing, text};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         if folders.is_empty() {
             return Err(LabError::new(
                 ErrorCode::InvalidData,
-                format!("{} holds no run", path.display()),
+                text!("{path} holds no run", path = path.display()),
                 "Name folders that `lab run` wrote.",
             )
             .at("folders"));

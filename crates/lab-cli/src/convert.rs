@@ -2,7 +2,7 @@
 
 use crate::{files, models};
 use lab_model::formats::WeightType;
-use lab_protocol::LabError;
+use lab_protocol::{LabError, text};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -25,7 +25,10 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     if arguments.out.join("config.json").exists() {
         return Err(LabError::config(
             "out",
-            format!("{} already holds a model", arguments.out.display()),
+            text!(
+                "{path} already holds a model",
+                path = arguments.out.display()
+            ),
             "Name another folder.",
         ));
     }

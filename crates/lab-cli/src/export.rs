@@ -4,7 +4,7 @@ use crate::files::write;
 use crate::folder::RunFolder;
 use clap::ValueEnum;
 use lab_orchestrator::export::{ExportFormat, ExportedRun, export};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -47,7 +47,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     if folders.is_empty() {
         return Err(LabError::new(
             ErrorCode::InvalidData,
-            format!("{} holds no run", arguments.folder.display()),
+            text!("{path} holds no run", path = arguments.folder.display()),
             "Name a folder that `lab run` wrote.",
         )
         .at("folder"));

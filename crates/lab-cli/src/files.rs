@@ -1,6 +1,6 @@
 //! Files that the user names, and files that are written whole or not at all.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use serde::Serialize;
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,11 @@ pub fn read(path: &Path, field: &str) -> Result<Vec<u8>, LabError> {
     fs::read(path).map_err(|error| {
         LabError::new(
             ErrorCode::InvalidData,
-            format!("{} cannot be read: {error}", path.display()),
+            text!(
+                "{path} cannot be read: {error}",
+                path = path.display(),
+                error
+            ),
             "Give the path of a file that exists and may be read.",
         )
         .at(field)
@@ -49,7 +53,11 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LabError> {
 pub fn cannot_write(path: &Path, error: std::io::Error) -> LabError {
     LabError::new(
         ErrorCode::Io,
-        format!("{} cannot be written: {error}", path.display()),
+        text!(
+            "{path} cannot be written: {error}",
+            path = path.display(),
+            error
+        ),
         "Make sure that the folder may be written to and that the disk has room.",
     )
     .at("out")

@@ -2,7 +2,9 @@
 
 use crate::files::{cannot_write, write, write_json};
 use lab_orchestrator::StoredRun;
-use lab_protocol::{ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult};
+use lab_protocol::{
+    ErrorCode, ExperimentConfig, LabError, MetricRecord, ModelFile, RunResult, Text, text,
+};
 use lab_strategies::RunRecord;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,7 +68,7 @@ impl RunFolder {
             if name.starts_with('.') || name.contains(['/', '\\', ':', '\0']) {
                 return Err(LabError::config(
                     "name",
-                    format!("\"{name}\" cannot be the name of a folder"),
+                    text!("\"{name}\" cannot be the name of a folder", name),
                     "Use letters, digits, blanks, - and _.",
                 )
                 .at(&format!("strategies[{index}]")));
@@ -76,14 +78,12 @@ impl RunFolder {
             return Ok(());
         }
         Err(Self::refused(
-            out,
-            "already holds a run",
+            text!("{path} already holds a run", path = out.display()),
             "Name another folder, or continue that run with --resume.",
         ))
     }
 
-    fn refused(path: &Path, message: &str, hint: &str) -> LabError {
-        let message = format!("{} {message}", path.display());
+    fn refused(message: Text, hint: &str) -> LabError {
         LabError::new(ErrorCode::InvalidConfig, message, hint).at("out")
     }
 
@@ -99,8 +99,11 @@ impl RunFolder {
         for part in ["seed", "data", "strategies"] {
             if record["experiment"][part] != wanted[part] {
                 return Err(Self::refused(
-                    &self.path,
-                    &format!("holds a run of an experiment with another {part}"),
+                    text!(
+                        "{path} holds a run of an experiment with another {part}",
+                        path = self.path.display(),
+                        part
+                    ),
                     "Continue with the experiment as it was, or name another folder.",
                 ));
             }
@@ -199,7 +202,11 @@ impl RunFolder {
         let path = self.path.join(name);
         LabError::new(
             ErrorCode::InvalidData,
-            format!("{} cannot be read: {error}", path.display()),
+            text!(
+                "{path} cannot be read: {error}",
+                path = path.display(),
+                error
+            ),
             "Name the folder of a run as `lab run` leaves it.",
         )
         .at("out")

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lab_protocol::{
     AnswerOutcome, Command, ErrorCode, Event, Grounds, LabError, LogLevel, MetricRecord, RunResult,
-    Secret, StopReason,
+    Secret, StopReason, text,
 };
 use lab_strategies::{Host, HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use std::cell::{Cell, RefCell};
@@ -40,7 +40,7 @@ impl Interrupt {
         .map_err(|error| {
             LabError::new(
                 ErrorCode::Io,
-                format!("Ctrl-C cannot be caught: {error}"),
+                text!("Ctrl-C cannot be caught: {error}", error),
                 "Run it in an ordinary terminal.",
             )
         })?;
@@ -291,7 +291,7 @@ impl Network for TerminalNetwork {
             Ok(key) if !key.is_empty() => Ok(Some(Secret(key))),
             _ => Err(LabError::config(
                 "config.endpoint.key_variable",
-                format!("the environment variable {variable} is not set"),
+                text!("the environment variable {variable} is not set", variable),
                 "Put the endpoint's key into it, or leave key_variable empty if it needs none.",
             )),
         }

@@ -3,7 +3,7 @@
 use crate::files;
 use lab_model::formats::{BaseModel, ModelReader, WeightForm, WeightType, read_adapter};
 use lab_model::parameters;
-use lab_protocol::{BackendChoice, LabError, ModelFile};
+use lab_protocol::{BackendChoice, LabError, ModelFile, text};
 use lab_strategies::device;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,10 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     if arguments.out.join("config.json").exists() {
         return Err(LabError::config(
             "out",
-            format!("{} already holds a model", arguments.out.display()),
+            text!(
+                "{path} already holds a model",
+                path = arguments.out.display()
+            ),
             "Name another folder.",
         ));
     }
@@ -65,7 +68,11 @@ fn folder(path: &Path, field: &str) -> Result<Vec<ModelFile>, LabError> {
     let entries = std::fs::read_dir(path).map_err(|error| {
         LabError::config(
             field,
-            format!("{} cannot be read: {error}", path.display()),
+            text!(
+                "{path} cannot be read: {error}",
+                path = path.display(),
+                error
+            ),
             "Give the path of a folder that exists and may be read.",
         )
     })?;

@@ -4,7 +4,7 @@ use clap::Args;
 use lab_model::decoder::Decoder;
 use lab_model::formats::{BaseModel, ModelFiles, ModelReader, WeightForm, read_adapter};
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{BackendChoice, ErrorCode, LabError, ModelFile};
+use lab_protocol::{BackendChoice, ErrorCode, LabError, ModelFile, text};
 use lab_strategies::device;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,11 @@ impl OpenModel {
 
 /// Says in which folder a fault is.
 fn in_place(mut error: LabError, path: &Path, field: &str) -> LabError {
-    error.message = format!("{}: {}", path.display(), error.message).into();
+    error.message = text!(
+        "{path}: {message}",
+        path = path.display(),
+        message = error.message
+    );
     error.at(field)
 }
 
@@ -89,7 +93,11 @@ impl Files {
         let entries = std::fs::read_dir(path).map_err(|error| {
             LabError::new(
                 ErrorCode::InvalidData,
-                format!("{} cannot be read: {error}", path.display()),
+                text!(
+                    "{path} cannot be read: {error}",
+                    path = path.display(),
+                    error
+                ),
                 "Give the path of a folder that exists and may be read.",
             )
             .at(field)

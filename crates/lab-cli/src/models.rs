@@ -2,7 +2,7 @@
 
 use crate::files;
 use lab_model::formats::{BaseModel, ModelFiles};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub fn open(path: &Path) -> Result<BaseModel, LabError> {
     let missing = |error: std::io::Error| {
         LabError::new(
             ErrorCode::InvalidData,
-            format!("{} cannot be read: {error}", path.display()),
+            text!("{path} cannot be read: {error}", path = path.display(), error),
             "Name the folder of a Hugging Face model (with config.json and model.safetensors) or a GGUF file.",
         )
         .at("model")
@@ -56,7 +56,11 @@ pub fn open(path: &Path) -> Result<BaseModel, LabError> {
         }
     };
     BaseModel::read(&disk).map_err(|mut error| {
-        error.message = format!("{}: {}", path.display(), error.message).into();
+        error.message = text!(
+            "{path}: {message}",
+            path = path.display(),
+            message = error.message
+        );
         error
     })
 }

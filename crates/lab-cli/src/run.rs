@@ -7,7 +7,8 @@ use crate::host::Interrupt;
 use indicatif::MultiProgress;
 use lab_orchestrator::LabOrchestrator;
 use lab_protocol::{
-    BackendChoice, DataSource, ExperimentConfig, LabError, Outcome, from_json, text_from_bytes,
+    BackendChoice, DataSource, ExperimentConfig, LabError, Outcome, from_json, text,
+    text_from_bytes,
 };
 use std::path::{Path, PathBuf};
 
@@ -109,6 +110,10 @@ fn experiment(arguments: &Arguments) -> Result<ExperimentConfig, LabError> {
 
 /// Says in which file a fault is.
 fn from_file(mut error: LabError, path: &Path) -> LabError {
-    error.message = format!("{}: {}", path.display(), error.message).into();
+    error.message = text!(
+        "{path}: {message}",
+        path = path.display(),
+        message = error.message
+    );
     error
 }

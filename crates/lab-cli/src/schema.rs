@@ -72,7 +72,7 @@ fn part(whole: Value, name: &str) -> Result<Value, LabError> {
     if !names.contains(&definition) {
         return Err(LabError::config(
             "name",
-            text!("there is no configuration called \"{name}\"", name = name),
+            text!("there is no configuration called \"{name}\"", name),
             text!(
                 "Use a strategy's kind, or one of: {names}.",
                 names = names.join(", ")

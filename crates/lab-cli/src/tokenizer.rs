@@ -3,7 +3,7 @@
 use crate::files;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab_model::tokenizer::{END_OF_TEXT, Tokenizer};
-use lab_protocol::{LabError, TokenizerKind, text_from_bytes};
+use lab_protocol::{LabError, TokenizerKind, text, text_from_bytes};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     if target.exists() {
         return Err(LabError::config(
             "out",
-            format!("{} is already there", target.display()),
+            text!("{path} is already there", path = target.display()),
             "Name another folder.",
         ));
     }

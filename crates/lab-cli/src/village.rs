@@ -1,7 +1,7 @@
 //! `lab village`.
 
 use crate::files::{read, write};
-use lab_protocol::{LabError, from_json, text_from_bytes};
+use lab_protocol::{LabError, from_json, text, text_from_bytes};
 use lab_village::{Preset, Village, VillageSettings};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -36,7 +36,10 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     if arguments.out.join(MARK).exists() {
         return Err(LabError::config(
             "out",
-            format!("{} already holds a village", arguments.out.display()),
+            text!(
+                "{path} already holds a village",
+                path = arguments.out.display()
+            ),
             "Name another folder.",
         ));
     }
@@ -67,7 +70,11 @@ fn settings(arguments: &Arguments) -> Result<VillageSettings, LabError> {
     let mut given = match &arguments.settings {
         Some(path) => from_json(&text_from_bytes(read(path, "settings")?)?).map_err(
             |mut error: LabError| {
-                error.message = format!("{}: {}", path.display(), error.message).into();
+                error.message = text!(
+                    "{path}: {message}",
+                    path = path.display(),
+                    message = error.message
+                );
                 error
             },
         )?,

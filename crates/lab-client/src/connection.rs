@@ -3,7 +3,7 @@
 use crate::attachments::Attachments;
 use crate::message::Message;
 use js_sys::Reflect;
-use lab_protocol::{BackendChoice, Command, ErrorCode, LabError};
+use lab_protocol::{BackendChoice, Command, ErrorCode, LabError, Text, text};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
@@ -25,9 +25,9 @@ impl Connection {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(address, &options).map_err(|error| {
-            broken(format!(
-                "The browser refused to start a worker: {}",
-                describe(&error)
+            broken(text!(
+                "The browser refused to start a worker: {reason}",
+                reason = describe(&error)
             ))
         })?;
         let on_message = Closure::new({
@@ -52,7 +52,7 @@ impl Connection {
     pub fn send(&self, command: &Command, attachments: &Attachments) -> Result<(), LabError> {
         let serializer = Serializer::json_compatible().serialize_bytes_as_arrays(false);
         let value = command.serialize(&serializer).map_err(|error| {
-            LabError::internal(format!("A command could not be written: {error}"))
+            LabError::internal(text!("A command could not be written: {error}", error))
         })?;
         let put = |key: &str, bytes: &JsValue| {
             Reflect::set(&value, &key.into(), bytes)
@@ -65,9 +65,9 @@ impl Connection {
             put("base", &attachments.base.to_js())?;
         }
         self.worker.post_message(&value).map_err(|error| {
-            broken(format!(
-                "A command could not be sent to the worker: {}",
-                describe(&error)
+            broken(text!(
+                "A command could not be sent to the worker: {reason}",
+                reason = describe(&error)
             ))
         })
     }
@@ -97,17 +97,17 @@ fn explain(message: &str) -> LabError {
     if memory.iter().any(|words| lower.contains(words)) {
         LabError::new(
             ErrorCode::OutOfMemory,
-            format!("The worker ran out of memory: {message}"),
+            text!("The worker ran out of memory: {message}", message),
             "Choose a smaller width, context or batch.",
         )
     } else if message.is_empty() {
-        broken("The worker could not be loaded".to_owned())
+        broken("The worker could not be loaded")
     } else {
-        broken(format!("The worker stopped: {message}"))
+        broken(text!("The worker stopped: {message}", message))
     }
 }
 
-fn broken(message: String) -> LabError {
+fn broken(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::Internal,
         message,

@@ -34,21 +34,17 @@ pub struct StoredRun {
 pub async fn save(id: &str, about: &str, metrics: &str, files: &Files) -> Result<(), LabError> {
     let saved = save_run(id, about, metrics, files.to_js()).await;
     saved.map_err(|error| {
-        let (why, hint) = match is_full(&error) {
+        let (message, hint) = match is_full(&error) {
             true => (
-                "the browser's storage is full",
+                "The run could not be kept for later: the browser's storage is full",
                 "Delete earlier runs, or download this run's files.",
             ),
             false => (
-                "the browser does not allow this page to store it",
+                "The run could not be kept for later: the browser does not allow this page to store it",
                 "Allow this page to store data, or download the run's files.",
             ),
         };
-        LabError::new(
-            ErrorCode::Io,
-            format!("The run could not be kept for later: {why}"),
-            hint,
-        )
+        LabError::new(ErrorCode::Io, message, hint)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::attachments::Files;
 use js_sys::{Object, Reflect, Uint8Array};
-use lab_protocol::{Event, LabError, RunResult};
+use lab_protocol::{Event, LabError, RunResult, text};
 use wasm_bindgen::prelude::*;
 
 pub(crate) enum Message {
@@ -33,8 +33,9 @@ impl Message {
             Ok(Event::Finished { run, result }) => Self::Finished { run, result, files },
             Ok(Event::Failed { run: None, error }) => Self::Broken(error),
             Ok(event) => Self::Event(event),
-            Err(error) => Self::Broken(LabError::internal(format!(
-                "The worker sent an event that cannot be read: {error}"
+            Err(error) => Self::Broken(LabError::internal(text!(
+                "The worker sent an event that cannot be read: {error}",
+                error
             ))),
         }
     }

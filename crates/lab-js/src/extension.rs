@@ -3,7 +3,7 @@
 use crate::values::{from_js, thrown, to_js};
 use async_trait::async_trait;
 use lab_protocol::{
-    ErrorCode, GenerateRequest, LabError, ModelFile, RunInfo, StopReason, StrategyConfig,
+    ErrorCode, GenerateRequest, LabError, ModelFile, RunInfo, StopReason, StrategyConfig, text,
 };
 use lab_strategies::{
     Answers, Learned, Learner, Prompt, RunContext, RunFiles, Sample, Snapshot, Step, StopSignal,
@@ -182,7 +182,9 @@ impl Strategy for ModuleStrategy {
         let begun = self.module.begin(about).await.map_err(thrown)?;
         let learning: Learning = begun.unchecked_into();
         Ok(Box::new(ModuleLearner {
-            info: from_js(learning.info(), "what is known of the run")?,
+            info: from_js(learning.info(), |error| {
+                text!("what is known of the run cannot be read: {error}", error)
+            })?,
             checkpoint_interval: learning.checkpoint_interval() as usize,
             learning,
             _stop_requested: stop_requested,
@@ -225,14 +227,18 @@ impl Learner for ModuleLearner {
 
     async fn step(&mut self, step: usize, _run: &RunContext) -> Result<Step, LabError> {
         let made = self.learning.step(step as f64).await.map_err(thrown)?;
-        let made: Option<Made> = from_js(made, "what step() returned")?;
+        let made: Option<Made> = from_js(made, |error| {
+            text!("what step() returned cannot be read: {error}", error)
+        })?;
         let made = made.unwrap_or_default();
         Ok(Step::new(made.tokens, made.metrics))
     }
 
     async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
         let reported = self.learning.report(step as f64).await.map_err(thrown)?;
-        let reported: Option<Reported> = from_js(reported, "what report() returned")?;
+        let reported: Option<Reported> = from_js(reported, |error| {
+            text!("what report() returned cannot be read: {error}", error)
+        })?;
         let reported = reported.unwrap_or_default();
         run.record(step, reported.metrics);
         for Written { prompt, text } in reported.samples {
@@ -256,7 +262,7 @@ impl Learner for ModuleLearner {
         let state = self.learning.save().await.map_err(thrown)?;
         let state: js_sys::Uint8Array = state
             .dyn_into()
-            .map_err(|_| must_return("save()", "a Uint8Array"))?;
+            .map_err(|_| must_return("save() did not return a Uint8Array"))?;
         let mut snapshot = Snapshot::default();
         snapshot.files.insert(STATE.to_owned(), state.to_vec());
         Ok(snapshot)
@@ -276,13 +282,15 @@ impl Learner for ModuleLearner {
     ) -> Result<Option<Sample>, LabError> {
         let written = self.learning.generate(to_js(request)?);
         let text = written.await.map_err(thrown)?.as_string();
-        let text = text.ok_or_else(|| must_return("generate()", "a text"))?;
+        let text = text.ok_or_else(|| must_return("generate() did not return a text"))?;
         Ok(Some(Sample::new(&request.prompt, text)))
     }
 
     async fn finish(&mut self, reason: StopReason, _run: &RunContext) -> Result<Learned, LabError> {
         let made = self.learning.finish(to_js(&reason)?).await;
-        let made: Option<Made> = from_js(made.map_err(thrown)?, "what finish() returned")?;
+        let made: Option<Made> = from_js(made.map_err(thrown)?, |error| {
+            text!("what finish() returned cannot be read: {error}", error)
+        })?;
         let Made { metrics, files, .. } = made.unwrap_or_default();
         Ok(Learned {
             best_step: None,
@@ -311,22 +319,28 @@ impl Answers for ModuleAnswers {
         if answers.is_undefined() {
             return Ok(None);
         }
-        let answers: Vec<String> = from_js(answers, "the strategy's answers")?;
+        let answers: Vec<String> = from_js(answers, |error| {
+            text!("the strategy's answers cannot be read: {error}", error)
+        })?;
         if answers.len() == prompts.len() {
             return Ok(Some(answers));
         }
         Err(LabError::new(
             ErrorCode::InvalidData,
-            format!("{} answers to {} prompts", answers.len(), prompts.len()),
+            text!(
+                "{answers} answers to {prompts} prompts",
+                answers = answers.len(),
+                prompts = prompts.len()
+            ),
             "Let the strategy's answer() return one text for each prompt.",
         ))
     }
 }
 
-fn must_return(function: &str, what: &str) -> LabError {
+fn must_return(message: &str) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
-        format!("{function} did not return {what}"),
+        message,
         "Correct the module that registered the strategy.",
     )
 }

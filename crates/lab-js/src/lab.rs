@@ -7,7 +7,7 @@ use crate::measures::{ModuleMetric, ModuleReward};
 use crate::network::{Requests, WorkerNetwork};
 use crate::values::error_to_js;
 use futures_channel::mpsc::{UnboundedSender, unbounded};
-use lab_protocol::{Command, DeviceInfo, ErrorCode, Event, LabError};
+use lab_protocol::{Command, DeviceInfo, ErrorCode, Event, LabError, text};
 use lab_strategies::{FinishedRun, Host, Platform, Registry, VERSION, device, prepare};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -107,7 +107,7 @@ impl Lab {
         let command: Command = serde_wasm_bindgen::from_value(message).map_err(|error| {
             LabError::new(
                 ErrorCode::InvalidCommand,
-                format!("the command cannot be read: {error}"),
+                text!("the command cannot be read: {error}", error),
                 "Send a command as the protocol has it.",
             )
         })?;
@@ -189,7 +189,7 @@ impl Lab {
         }
         Err(LabError::new(
             ErrorCode::InvalidCommand,
-            format!("the run \"{run}\" is already under way"),
+            text!("the run \"{run}\" is already under way", run),
             "Give each run an id of its own.",
         ))
     }
@@ -223,7 +223,7 @@ impl Lab {
 fn no_such_run(run: &str) -> LabError {
     LabError::new(
         ErrorCode::InvalidCommand,
-        format!("there is no run \"{run}\" under way"),
+        text!("there is no run \"{run}\" under way", run),
         "Start one first.",
     )
 }

@@ -23,8 +23,8 @@ impl ModuleMetric {
                     "info",
                     text!(
                         "the declaration of the metric {name} cannot be read: {error}",
-                        name = name,
-                        error = error,
+                        name,
+                        error,
                     ),
                     "Give direction (more, less or neither), label, unit and help, or some of them.",
                 )
@@ -66,7 +66,7 @@ impl Metric for ModuleMetric {
         number.map(Some).ok_or_else(|| {
             LabError::new(
                 ErrorCode::InvalidData,
-                format!("{value:?} is no number"),
+                text!("{value} is no number", value = format!("{value:?}")),
                 "Let the metric return a number, or nothing.",
             )
         })

@@ -1,7 +1,7 @@
 //! The worker's connections, which JavaScript opens.
 
 use async_trait::async_trait;
-use lab_protocol::{ErrorCode, LabError, Secret};
+use lab_protocol::{ErrorCode, LabError, Secret, text};
 use lab_strategies::{HttpFailure, HttpRequest, HttpResponse, Network, Receive};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -94,7 +94,7 @@ impl Network for WorkerNetwork {
             let why = thrown.as_string().unwrap_or_default();
             LabError::new(
                 ErrorCode::Network,
-                format!("{address} cannot be read: {why}"),
+                text!("{address} cannot be read: {why}", address, why),
                 "Check the address, and that it allows requests from this page (CORS).",
             )
         })?;

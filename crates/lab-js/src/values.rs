@@ -1,6 +1,6 @@
 //! Values of JavaScript and of the core.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -12,11 +12,14 @@ pub fn to_js<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, LabError> {
     written.map_err(|error| LabError::internal(error.to_string()))
 }
 
-pub fn from_js<T: serde::de::DeserializeOwned>(value: JsValue, what: &str) -> Result<T, LabError> {
+pub fn from_js<T: serde::de::DeserializeOwned>(
+    value: JsValue,
+    message: impl FnOnce(serde_wasm_bindgen::Error) -> Text,
+) -> Result<T, LabError> {
     serde_wasm_bindgen::from_value(value).map_err(|error| {
         LabError::new(
             ErrorCode::InvalidData,
-            format!("{what} cannot be read: {error}"),
+            message(error),
             "Correct the module that registered it.",
         )
     })

@@ -1,7 +1,7 @@
 //! Chat templates: how a model was taught to see a conversation, as the Jinja template in a Hugging Face
 //! `tokenizer_config.json` (or `chat_template.jinja`) says it.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value as Jinja, context};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,10 @@ impl ChatTemplate {
             .map_err(|error| {
                 LabError::new(
                     ErrorCode::InvalidCheckpoint,
-                    format!("the chat template cannot be read: {}", chain(&error)),
+                    text!(
+                        "the chat template cannot be read: {reason}",
+                        reason = chain(&error)
+                    ),
                     "Correct chat_template in tokenizer_config.json, or write prompts without it.",
                 )
             })?;
@@ -129,7 +132,10 @@ impl ChatTemplate {
         rendered.map_err(|error| {
             LabError::new(
                 ErrorCode::InvalidData,
-                format!("the conversation cannot be written: {}", chain(&error)),
+                text!(
+                    "the conversation cannot be written: {reason}",
+                    reason = chain(&error)
+                ),
                 "Use roles and an order of turns that the model's chat template knows.",
             )
             .at("messages")

@@ -2,7 +2,7 @@
 
 use crate::random::{Purpose, Random};
 use crate::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text, text};
 
 /// Target of a position that does not count.
 pub const IGNORED: i32 = -1;
@@ -44,19 +44,26 @@ impl Corpus {
     /// An error unless both parts (the held-out one where `validated`) fill at least one window of
     /// `context` tokens and the one that follows.
     pub fn must_fill(&self, context: usize, validated: bool) -> Result<(), LabError> {
-        let short = |part: &str, found: usize, needed: usize| {
-            LabError::new(
-                ErrorCode::InvalidData,
-                format!("the {part} part of the text has {found} tokens, and a window of {context} needs {needed}"),
-                "Give a longer text, or lower the model's context.",
-            )
-            .at("data")
+        let needed = context + 1;
+        let short = |message: Text| {
+            let hint = "Give a longer text, or lower the model's context.";
+            LabError::new(ErrorCode::InvalidData, message, hint).at("data")
         };
-        if self.training.len() < context + 1 {
-            return Err(short("training", self.training.len(), context + 1));
+        if self.training.len() < needed {
+            return Err(short(text!(
+                "the training part of the text has {found} tokens, and a window of {context} needs {needed}",
+                found = self.training.len(),
+                context,
+                needed,
+            )));
         }
-        if validated && self.validation.len() < context + 1 {
-            return Err(short("validation", self.validation.len(), context + 1));
+        if validated && self.validation.len() < needed {
+            return Err(short(text!(
+                "the validation part of the text has {found} tokens, and a window of {context} needs {needed}",
+                found = self.validation.len(),
+                context,
+                needed,
+            )));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::kernels::{self, AdamWStep};
 use crate::parameters::{self, HostTensor, HostTensors};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use lab_protocol::{ErrorCode, LabError, TrainingConfig};
+use lab_protocol::{ErrorCode, LabError, TrainingConfig, text};
 
 /// The optimiser's settings and its two moments for each weight.
 pub struct AdamW {
@@ -153,7 +153,10 @@ impl AdamW {
                 let found = found.ok_or_else(|| {
                     LabError::new(
                         ErrorCode::InvalidCheckpoint,
-                        format!("the optimiser's state {name} is missing or has another size"),
+                        text!(
+                            "the optimiser's state {name} is missing or has another size",
+                            name
+                        ),
                         "Use the checkpoint with the configuration that wrote it.",
                     )
                 })?;

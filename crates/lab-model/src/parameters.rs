@@ -3,7 +3,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData, Transaction};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use std::collections::BTreeMap;
 
 /// A weight on the host.
@@ -26,7 +26,7 @@ pub fn device_error(error: impl std::fmt::Debug) -> LabError {
         } else {
             ErrorCode::DeviceLost
         },
-        format!("the device failed: {}", causes(&text)),
+        text!("the device failed: {reason}", reason = causes(&text)),
         if memory {
             "Use a smaller batch, width or context, or the CPU."
         } else {
@@ -125,7 +125,10 @@ fn replace<M: Module>(
     if !faults.is_empty() {
         return Err(LabError::new(
             ErrorCode::InvalidCheckpoint,
-            format!("the weights do not fit the model: {}", faults.join("; ")),
+            text!(
+                "the weights do not fit the model: {faults}",
+                faults = faults.join("; ")
+            ),
             "Use the configuration that the weights were trained with.",
         ));
     }

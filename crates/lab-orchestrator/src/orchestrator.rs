@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use lab_protocol::{
     Comparison, ExperimentConfig, ExperimentResult, LabError, ModelFile, Outcome, RunResult,
-    StopReason,
+    StopReason, text,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -54,7 +54,10 @@ impl<E: Executor + RunStore> LabOrchestrator<E> {
         if self.experiments.contains_key(&experiment.name) {
             return Err(LabError::config(
                 "name",
-                format!("there is an experiment \"{}\" already", experiment.name),
+                text!(
+                    "there is an experiment \"{name}\" already",
+                    name = experiment.name
+                ),
                 "Give it another name.",
             ));
         }
@@ -120,7 +123,7 @@ impl<E: Executor + RunStore> LabOrchestrator<E> {
 fn no_such_experiment(name: &str) -> LabError {
     LabError::config(
         "experiment",
-        format!("no experiment \"{name}\" was run"),
+        text!("no experiment \"{name}\" was run", name),
         "Create it and run it first.",
     )
 }

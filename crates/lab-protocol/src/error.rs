@@ -208,7 +208,7 @@ pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, LabErr
             ErrorCode::InvalidJson,
             text!(
                 "there is more after the end of the JSON value: {error}",
-                error = error,
+                error
             ),
             "Keep one JSON value in the file.",
         )

@@ -140,7 +140,7 @@ impl ExperimentConfig {
             if let Some(from) = strategy.from.as_deref().filter(|from| unknown(from)) {
                 return Err(LabError::config(
                     "from",
-                    text!("there is no strategy \"{from}\" to start from", from = from),
+                    text!("there is no strategy \"{from}\" to start from", from),
                     "Name another strategy of this experiment.",
                 )
                 .at(&format!("strategies[{index}]")));

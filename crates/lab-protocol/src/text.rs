@@ -21,22 +21,25 @@ pub struct Template {
     pub arguments: BTreeMap<String, String>,
 }
 
-/// A [`Text`] from a template and its named arguments; the compiler checks that they belong together.
+/// A [`Text`] from a template and its named arguments; the compiler checks that they belong together. An argument
+/// that is named like a variable takes its value: `name` is short for `name = name`.
 ///
 /// ```
 /// use lab_protocol::text;
 /// let steps = 0;
-/// let text = text!("{steps} steps are not enough for {name}", steps = steps, name = "pretrain");
+/// let text = text!("{steps} steps are not enough for {name}", steps, name = "pretrain");
 /// assert_eq!(text.to_string(), "0 steps are not enough for pretrain");
 /// assert_eq!(text.template().unwrap().arguments["steps"], "0");
 /// ```
 #[macro_export]
 macro_rules! text {
+    (@value $name:ident) => { $name };
+    (@value $name:ident = $value:expr) => { $value };
     ($template:literal $(,)?) => {
         $crate::Text::from(format!($template))
     };
-    ($template:literal, $($name:ident = $value:expr),+ $(,)?) => {{
-        $(let $name = ($value).to_string();)+
+    ($template:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {{
+        let [$($name),+] = [$(($crate::text!(@value $name $(= $value)?)).to_string()),+];
         let english = format!($template, $($name = $name),+);
         $crate::Text::new(english, $template, [$((stringify!($name), $name)),+])
     }};

@@ -44,8 +44,8 @@ pub fn unknown_text(name: &str) -> lab_protocol::LabError {
     let names: Vec<_> = texts().iter().map(|text| text.name.as_str()).collect();
     lab_protocol::LabError::config(
         "data.name",
-        format!("no built-in text is called \"{name}\""),
-        format!("Use one of: {}.", names.join(", ")),
+        lab_protocol::text!("no built-in text is called \"{name}\"", name),
+        lab_protocol::text!("Use one of: {names}.", names = names.join(", ")),
     )
 }
 

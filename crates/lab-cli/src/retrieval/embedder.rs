@@ -2,7 +2,7 @@
 
 use crate::files;
 use lab_model::formats::ModelFiles;
-use lab_protocol::{BackendChoice, ErrorCode, LabError};
+use lab_protocol::{BackendChoice, ErrorCode, LabError, text};
 use lab_retrieval::{HashedConfig, HashedEmbedder};
 use lab_strategies::{DecoderEmbedder, EncoderEmbedder, IndexEmbedder, device};
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn from_folder(
     let config = folder.read("config.json")?.ok_or_else(|| {
         LabError::new(
             ErrorCode::InvalidData,
-            format!("{} has no config.json", path.display()),
+            text!("{path} has no config.json", path = path.display()),
             "Name the folder of a sentence encoder, such as all-MiniLM-L6-v2, or of a language model.",
         )
         .at("encoder")
@@ -94,9 +94,9 @@ fn from_folder(
     if query_prefix.is_some() || passage_prefix.is_some() {
         return Err(LabError::config(
             "encoder",
-            format!(
-                "{} is a language model, which has no prefixes",
-                path.display()
+            text!(
+                "{path} is a language model, which has no prefixes",
+                path = path.display()
             ),
             "Leave the prefixes out, or name the folder of a sentence encoder.",
         ));
@@ -121,7 +121,10 @@ pub fn of_index(
         }
         (Some(description), None) => Err(LabError::config(
             "encoder",
-            format!("the index was made with the model {}", description["model"]),
+            text!(
+                "the index was made with the model {model}",
+                model = description["model"]
+            ),
             "Name its folder with --encoder, or search by --method bm25.",
         )),
     }

@@ -5,7 +5,7 @@ use super::embedder::EncoderArguments;
 use super::{Bar, Method};
 use crate::files;
 use clap::ValueEnum;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use lab_retrieval::measures::{BeirSet, Evaluation, Gain, percentile, quality};
 use lab_retrieval::{
     Bm25, Bm25Config, Embedder, Hit, MemoryStore, StoreConfig, TextKind, VectorEntry, VectorQuery,
@@ -226,7 +226,7 @@ fn read(folder: &Path) -> Result<BeirSet, LabError> {
 fn not_text(path: &Path) -> LabError {
     LabError::new(
         ErrorCode::InvalidUtf8,
-        format!("{} is not UTF-8", path.display()),
+        text!("{path} is not UTF-8", path = path.display()),
         "Save the file as UTF-8 text.",
     )
     .at("data")

@@ -4,7 +4,7 @@ use super::Bar;
 use super::embedder::EncoderArguments;
 use crate::files;
 use clap::ValueEnum;
-use lab_protocol::{ChunkConfig, ChunkMethod, ErrorCode, LabError, RagDocument};
+use lab_protocol::{ChunkConfig, ChunkMethod, ErrorCode, LabError, RagDocument, text};
 use lab_retrieval::read::{Format, read};
 use lab_retrieval::{Index, IndexConfig};
 use std::path::{Path, PathBuf};
@@ -105,7 +105,7 @@ fn documents(path: &Path) -> Result<Vec<RagDocument>, LabError> {
     if documents.is_empty() {
         return Err(LabError::new(
             ErrorCode::InvalidData,
-            format!("{} has no documents", path.display()),
+            text!("{path} has no documents", path = path.display()),
             "Name a file, or a folder with files.",
         )
         .at("documents"));
@@ -118,7 +118,11 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), LabError> {
     let unreadable = |error: std::io::Error| {
         LabError::new(
             ErrorCode::InvalidData,
-            format!("{} cannot be read: {error}", folder.display()),
+            text!(
+                "{path} cannot be read: {error}",
+                path = folder.display(),
+                error
+            ),
             "Give the path of a folder that exists and may be read.",
         )
         .at("documents")

@@ -8,7 +8,7 @@ use crate::parameters::{self, HostTensor};
 use crate::random::{Purpose, Random};
 use burn::module::Module;
 use burn::tensor::Device;
-use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig};
+use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, text};
 use std::collections::BTreeMap;
 
 impl Decoder {
@@ -147,8 +147,9 @@ impl Decoder {
             .blocks
             .get_mut(target.block)
             .and_then(|block| block.linear_mut(target.layer));
-        let linear = linear
-            .ok_or_else(|| LabError::internal(format!("the model has no {}", target.path)))?;
+        let linear = linear.ok_or_else(|| {
+            LabError::internal(text!("the model has no {path}", path = target.path))
+        })?;
         linear.attach(target, module, config, device)
     }
 }

@@ -11,7 +11,7 @@ use crate::dropout::Dropout;
 use crate::kernels;
 use crate::layers::Rope;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 
 /// Room for this many tokens is made at first; it doubles when it is used up.
 const MIN_CAPACITY: usize = 32;
@@ -205,9 +205,10 @@ impl Decoder {
         if longest > self.context() {
             return Err(LabError::new(
                 ErrorCode::InvalidData,
-                format!(
-                    "{longest} tokens are more than the model's window of {}",
-                    self.context()
+                text!(
+                    "{tokens} tokens are more than the model's window of {window}",
+                    tokens = longest,
+                    window = self.context()
                 ),
                 "Shorten the text.",
             )
@@ -232,7 +233,11 @@ impl Decoder {
             None => Ok(()),
             Some(id) => Err(LabError::new(
                 ErrorCode::InvalidData,
-                format!("the model has no token {id}: its vocabulary has {vocabulary}"),
+                text!(
+                    "the model has no token {id}: its vocabulary has {vocabulary}",
+                    id,
+                    vocabulary
+                ),
                 "Use the tokenizer that belongs to the model.",
             )
             .at("ids")),

@@ -4,7 +4,7 @@
 mod gpu;
 
 use burn::tensor::Device;
-use lab_protocol::{BackendChoice, ErrorCode, LabError};
+use lab_protocol::{BackendChoice, ErrorCode, LabError, Text};
 
 /// Opens the device for a backend: for `Auto` a GPU in a browser's GPU build, else the CPU. Gradients
 /// are recorded for what is computed on it.
@@ -52,7 +52,10 @@ fn open_cpu() -> Result<Device, LabError> {
 async fn open_gpu() -> Result<Device, LabError> {
     gpu::open().await.map_err(|error| {
         unavailable(
-            &format!("the GPU cannot be used: {error:?}"),
+            lab_protocol::text!(
+                "the GPU cannot be used: {error}",
+                error = format!("{error:?}"),
+            ),
             "Use the CPU: --backend cpu, or \"backend\": \"cpu\" in the experiment.",
         )
     })
@@ -78,6 +81,6 @@ async fn open_gpu() -> Result<Device, LabError> {
     ))
 }
 
-fn unavailable(message: &str, hint: &str) -> LabError {
+fn unavailable(message: impl Into<Text>, hint: &str) -> LabError {
     LabError::new(ErrorCode::BackendUnavailable, message, hint).at("backend")
 }

@@ -7,7 +7,7 @@ mod weights;
 use crate::formats::ModelFiles;
 use crate::parameters;
 use burn::tensor::Device;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use network::{EncoderActivation, EncoderShape, Network, Pooling};
 use serde_json::Value;
 use tokenizers::{Tokenizer, TruncationParams};
@@ -50,7 +50,8 @@ impl SentenceEncoder {
     /// (the maximum number of tokens), `1_Pooling/config.json` and the prompts of
     /// `config_sentence_transformers.json`. No gradients are recorded on `device`.
     pub fn read<F: ModelFiles + ?Sized>(files: &F, device: &Device) -> Result<Self, LabError> {
-        let config = json(files, "config.json")?.ok_or_else(|| bad("there is no config.json"))?;
+        let config = json(files, "config.json")?
+            .ok_or_else(|| bad("the sentence encoder cannot be used: there is no config.json"))?;
         let shape = shape(&config)?;
         let pooling = pooling(json(files, "1_Pooling/config.json")?)?;
         let prefixes = json(files, "config_sentence_transformers.json")?
@@ -60,13 +61,13 @@ impl SentenceEncoder {
             .map_or(shape.positions, |limit| limit as usize);
         // The two marks at the ends, and one token.
         let max_tokens = limit.clamp(3, shape.positions);
-        let tokenizer = files
-            .read("tokenizer.json")?
-            .ok_or_else(|| bad("there is no tokenizer.json"))?;
+        let tokenizer = files.read("tokenizer.json")?.ok_or_else(|| {
+            bad("the sentence encoder cannot be used: there is no tokenizer.json")
+        })?;
         let tokenizer = self::tokenizer(&tokenizer, max_tokens, shape.vocabulary)?;
-        let bytes = files
-            .read("model.safetensors")?
-            .ok_or_else(|| bad("there is no model.safetensors"))?;
+        let bytes = files.read("model.safetensors")?.ok_or_else(|| {
+            bad("the sentence encoder cannot be used: there is no model.safetensors")
+        })?;
         let weights = Weights::new(&bytes)?;
         let device = device.clone().inner();
         let name = config["_name_or_path"]
@@ -116,7 +117,7 @@ impl SentenceEncoder {
         let encoding = self
             .tokenizer
             .encode(&text[..end], true)
-            .map_err(|error| unreadable(&format!("{error}")))?;
+            .map_err(unreadable)?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -165,7 +166,13 @@ fn json<F: ModelFiles + ?Sized>(files: &F, name: &str) -> Result<Option<Value>, 
     files
         .read(name)?
         .map(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|error| bad(&format!("{name}: {error}")))
+            serde_json::from_slice(&bytes).map_err(|error| {
+                bad(text!(
+                    "the sentence encoder cannot be used: {name}: {error}",
+                    name,
+                    error
+                ))
+            })
         })
         .transpose()
 }
@@ -177,7 +184,7 @@ fn pooling(config: Option<Value>) -> Result<Pooling, LabError> {
         Some(config) if config["pooling_mode_mean_tokens"] == true => Ok(Pooling::Mean),
         Some(config) if config["pooling_mode_cls_token"] == true => Ok(Pooling::FirstToken),
         Some(_) => Err(bad(
-            "it pools neither by the mean of the tokens nor by the first token",
+            "the sentence encoder cannot be used: it pools neither by the mean of the tokens nor by the first token",
         )),
     }
 }
@@ -200,18 +207,30 @@ fn prefixes(settings: &Value) -> Prefixes {
 /// Reads the shape, and refuses what this network does not compute.
 fn shape(config: &Value) -> Result<EncoderShape, LabError> {
     if config["model_type"] != "bert" {
-        return Err(bad(&format!("its model_type is {}", config["model_type"])));
+        return Err(bad(text!(
+            "the sentence encoder cannot be used: its model_type is {found}",
+            found = config["model_type"]
+        )));
     }
     let positions = &config["position_embedding_type"];
     if !positions.is_null() && positions != "absolute" {
-        return Err(bad(&format!("its positions are {positions}")));
+        return Err(bad(text!(
+            "the sentence encoder cannot be used: its positions are {positions}",
+            positions
+        )));
     }
     let number = |key: &str, max: u64| {
         config[key]
             .as_u64()
             .filter(|number| (1..=max).contains(number))
             .map(|number| number as usize)
-            .ok_or_else(|| bad(&format!("its {key} is {}", config[key])))
+            .ok_or_else(|| {
+                bad(text!(
+                    "the sentence encoder cannot be used: its {key} is {found}",
+                    found = config[key],
+                    key
+                ))
+            })
     };
     let shape = EncoderShape {
         layers: number("num_hidden_layers", 128)?,
@@ -225,24 +244,36 @@ fn shape(config: &Value) -> Result<EncoderShape, LabError> {
             Some("gelu") | None => EncoderActivation::Gelu,
             Some("gelu_new" | "gelu_pytorch_tanh") => EncoderActivation::GeluNew,
             Some("relu") => EncoderActivation::Relu,
-            Some(other) => return Err(bad(&format!("its activation is {other}"))),
+            Some(other) => {
+                return Err(bad(text!(
+                    "the sentence encoder cannot be used: its activation is {activation}",
+                    activation = other
+                )));
+            }
         },
     };
     if !shape.width.is_multiple_of(shape.heads) || shape.positions < 3 {
         return Err(bad(
-            "its heads do not divide its width, or it has no positions",
+            "the sentence encoder cannot be used: its heads do not divide its width, or it has no positions",
         ));
     }
     Ok(shape)
 }
 
 fn tokenizer(bytes: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Tokenizer, LabError> {
-    let unreadable = |error: tokenizers::Error| bad(&format!("tokenizer.json: {error}"));
+    let unreadable = |error: tokenizers::Error| {
+        bad(text!(
+            "the sentence encoder cannot be used: tokenizer.json: {error}",
+            error
+        ))
+    };
     let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unreadable)?;
     let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
     if highest as usize >= vocabulary {
-        return Err(bad(&format!(
-            "its tokenizer has the id {highest}, and the model {vocabulary} entries"
+        return Err(bad(text!(
+            "the sentence encoder cannot be used: its tokenizer has the id {highest}, and the model {vocabulary} entries",
+            highest,
+            vocabulary
         )));
     }
     tokenizer.with_padding(None);
@@ -253,23 +284,28 @@ fn tokenizer(bytes: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Token
     tokenizer.with_truncation(Some(limit)).map_err(unreadable)?;
     let empty = tokenizer.encode("", true).map_err(unreadable)?;
     if empty.is_empty() {
-        return Err(bad("its tokenizer puts no marks at the ends of a text"));
+        return Err(bad(
+            "the sentence encoder cannot be used: its tokenizer puts no marks at the ends of a text",
+        ));
     }
     Ok(tokenizer)
 }
 
 fn unlimited(tokenizer: &Tokenizer) -> Result<Tokenizer, LabError> {
     let mut counter = tokenizer.clone();
-    counter
-        .with_truncation(None)
-        .map_err(|error| bad(&format!("tokenizer.json: {error}")))?;
+    counter.with_truncation(None).map_err(|error| {
+        bad(text!(
+            "the sentence encoder cannot be used: tokenizer.json: {error}",
+            error
+        ))
+    })?;
     Ok(counter)
 }
 
-fn unreadable(what: &str) -> LabError {
+fn unreadable(error: tokenizers::Error) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
-        format!("the tokenizer cannot read the text: {what}"),
+        text!("the tokenizer cannot read the text: {error}", error),
         "Use another text.",
     )
 }

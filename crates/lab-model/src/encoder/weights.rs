@@ -1,6 +1,6 @@
 //! The tensors of an encoder's file, checked as they are asked for.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text, text};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -13,15 +13,21 @@ pub struct Weights<'a> {
 impl<'a> Weights<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, LabError> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| {
-            bad(&format!(
-                "model.safetensors is no readable safetensors file: {error}"
+            bad(text!(
+                "the sentence encoder cannot be used: model.safetensors is no readable safetensors file: {error}",
+                error,
             ))
         })?;
         let known = "embeddings.word_embeddings.weight";
         let prefix = ["", "bert."]
             .into_iter()
             .find(|prefix| file.tensor(&format!("{prefix}{known}")).is_ok())
-            .ok_or_else(|| bad(&format!("model.safetensors has no {known}")))?;
+            .ok_or_else(|| {
+                bad(text!(
+                    "the sentence encoder cannot be used: model.safetensors has no {name}",
+                    name = known
+                ))
+            })?;
         Ok(Self { file, prefix })
     }
 
@@ -29,9 +35,11 @@ impl<'a> Weights<'a> {
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LabError> {
         let view = self.view(name)?;
         if view.shape() != shape {
-            return Err(bad(&format!(
-                "{name} has the shape {:?}, not {shape:?}",
-                view.shape()
+            return Err(bad(text!(
+                "the sentence encoder cannot be used: {name} has the shape {found}, not {shape}",
+                name,
+                found = format!("{:?}", view.shape()),
+                shape = format!("{shape:?}")
             )));
         }
         self.values(name, &view)
@@ -46,8 +54,11 @@ impl<'a> Weights<'a> {
                 values.truncate(width);
                 Ok(values)
             }
-            shape => Err(bad(&format!(
-                "{name} has the shape {shape:?}, not rows of {width}"
+            shape => Err(bad(text!(
+                "the sentence encoder cannot be used: {name} has the shape {shape}, not rows of {width}",
+                name,
+                shape = format!("{shape:?}"),
+                width
             ))),
         }
     }
@@ -55,29 +66,38 @@ impl<'a> Weights<'a> {
     fn view(&self, name: &str) -> Result<TensorView<'_>, LabError> {
         self.file
             .tensor(&format!("{}{name}", self.prefix))
-            .map_err(|_| bad(&format!("model.safetensors has no {name}")))
+            .map_err(|_| {
+                bad(text!(
+                    "the sentence encoder cannot be used: model.safetensors has no {name}",
+                    name
+                ))
+            })
     }
 
     fn values(&self, name: &str, view: &TensorView) -> Result<Vec<f32>, LabError> {
         if view.dtype() != Dtype::F32 {
-            return Err(bad(&format!(
-                "{name} is {:?}, and f32 is needed",
-                view.dtype()
+            return Err(bad(text!(
+                "the sentence encoder cannot be used: {name} is {found}, and f32 is needed",
+                name,
+                found = format!("{:?}", view.dtype())
             )));
         }
         let (fours, _) = view.data().as_chunks::<4>();
         let values: Vec<f32> = fours.iter().map(|four| f32::from_le_bytes(*four)).collect();
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(bad(&format!("{name} has numbers that are not finite")));
+            return Err(bad(text!(
+                "the sentence encoder cannot be used: {name} has numbers that are not finite",
+                name
+            )));
         }
         Ok(values)
     }
 }
 
-pub fn bad(what: &str) -> LabError {
+pub fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
-        format!("the sentence encoder cannot be used: {what}"),
+        message,
         "Give the whole folder of a sentence encoder of the BERT family, such as all-MiniLM-L6-v2.",
     )
     .at("encoder")

@@ -9,7 +9,7 @@ use crate::parameters;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use serde::Serialize;
 
 /// What a model makes of a text.
@@ -48,9 +48,9 @@ pub async fn evaluate_text(
     if ids.len() < 2 {
         return Err(LabError::new(
             ErrorCode::InvalidData,
-            format!(
-                "the text has {} tokens, and the first is not predicted",
-                ids.len()
+            text!(
+                "the text has {tokens} tokens, and the first is not predicted",
+                tokens = ids.len()
             ),
             "Give a text of at least two tokens.",
         )
@@ -61,9 +61,10 @@ pub async fn evaluate_text(
     if stride > model.context() {
         return Err(LabError::config(
             "stride",
-            format!(
-                "a stride of {stride} leaves out tokens: the window is {}",
-                model.context()
+            text!(
+                "a stride of {stride} leaves out tokens: the window is {window}",
+                stride,
+                window = model.context()
             ),
             "Use a stride from 1 to the model's window.",
         ));

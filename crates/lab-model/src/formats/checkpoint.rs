@@ -6,7 +6,7 @@ use super::tensors::WeightType;
 use crate::parameters::{HostTensor, HostTensors};
 use ::safetensors::View;
 use ::safetensors::tensor::Dtype;
-use lab_protocol::{ErrorCode, LabError, SCHEMA_VERSION};
+use lab_protocol::{ErrorCode, LabError, SCHEMA_VERSION, Text, text};
 use serde::{Serialize, de::DeserializeOwned};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -63,7 +63,7 @@ impl View for Entry {
 /// The checkpoint as bytes.
 pub fn write_checkpoint<S: Serialize>(checkpoint: CheckpointState<S>) -> Result<Vec<u8>, LabError> {
     let unwritable = |error: &dyn std::fmt::Display| {
-        LabError::internal(format!("the state could not be written: {error}"))
+        LabError::internal(text!("the state could not be written: {error}", error))
     };
     let state = serde_json::to_string(&checkpoint.state).map_err(|error| unwritable(&error))?;
     let mut entries = Vec::new();
@@ -88,28 +88,39 @@ pub fn write_checkpoint<S: Serialize>(checkpoint: CheckpointState<S>) -> Result<
 /// Reads what [`write_checkpoint`] wrote.
 pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointState<S>, LabError> {
     let (tensors, metadata) = safetensors::read(bytes)?;
-    let bad = |what: String| {
+    let bad = |message: Text| {
         LabError::new(
             ErrorCode::InvalidCheckpoint,
-            format!("the file is no checkpoint of this version: {what}"),
+            message,
             "Use a checkpoint that this version of LLM Labs wrote.",
         )
     };
-    let schema = metadata
-        .get("llm-labs-schema")
-        .ok_or_else(|| bad("it has no version".into()))?;
+    let schema = metadata.get("llm-labs-schema").ok_or_else(|| {
+        bad("the file is no checkpoint of this version: it has no version".into())
+    })?;
     if *schema != SCHEMA_VERSION.to_string() {
-        return Err(bad(format!("its layout has version {schema}")));
+        return Err(bad(text!(
+            "the file is no checkpoint of this version: its layout has version {schema}",
+            schema
+        )));
     }
     let state = metadata
         .get("state")
-        .ok_or_else(|| bad("it has no state".into()))?;
-    let state = serde_json::from_str(state).map_err(|error| bad(error.to_string()))?;
+        .ok_or_else(|| bad("the file is no checkpoint of this version: it has no state".into()))?;
+    let state = serde_json::from_str(state).map_err(|error| {
+        bad(text!(
+            "the file is no checkpoint of this version: {error}",
+            error
+        ))
+    })?;
     let mut groups: HashMap<String, HostTensors> = HashMap::new();
     for (name, tensor) in tensors {
-        let (group, name) = name
-            .split_once('/')
-            .ok_or_else(|| bad(format!("{name} belongs to no group")))?;
+        let (group, name) = name.split_once('/').ok_or_else(|| {
+            bad(text!(
+                "the file is no checkpoint of this version: {name} belongs to no group",
+                name
+            ))
+        })?;
         groups
             .entry(group.to_owned())
             .or_default()

@@ -2,7 +2,7 @@
 
 use super::tensors::WeightType;
 use crate::layout::{Family, family};
-use lab_protocol::{Activation, ErrorCode, LabError, ModelConfig, Norm, Position};
+use lab_protocol::{Activation, ErrorCode, LabError, ModelConfig, Norm, Position, text};
 use serde_json::{Value, json};
 
 /// The configuration of a model; `end_of_text` are the tokens that end what it writes.
@@ -157,7 +157,10 @@ fn rope_theta(read: &Reader<'_>) -> Result<f64, LabError> {
             if kind != "default" {
                 return Err(LabError::new(
                     ErrorCode::InvalidCheckpoint,
-                    format!("config.json asks for rotary angles of the kind {kind:?}"),
+                    text!(
+                        "config.json asks for rotary angles of the kind {kind}",
+                        kind = format!("{kind:?}"),
+                    ),
                     "Use a model with the usual angles (rope_type \"default\"): stretched ones are not supported.",
                 )
                 .at(key));
@@ -225,7 +228,11 @@ impl<'a> Reader<'a> {
     fn unsupported(&self, key: &str, found: &str) -> LabError {
         LabError::new(
             ErrorCode::InvalidCheckpoint,
-            format!("config.json has {key} = {found}, which this model cannot have"),
+            text!(
+                "config.json has {key} = {found}, which this model cannot have",
+                key,
+                found
+            ),
             "GPT-2 and Llama models can be read.",
         )
         .at(key)

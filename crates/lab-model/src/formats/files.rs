@@ -1,6 +1,6 @@
 //! Where a model's files are.
 
-use lab_protocol::{ErrorCode, LabError, ModelFile};
+use lab_protocol::{ErrorCode, LabError, ModelFile, Text, text};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -86,16 +86,20 @@ pub fn json<F: ModelFiles + ?Sized>(files: &F, name: &str) -> Result<Option<Valu
     let Some(bytes) = files.read(name)? else {
         return Ok(None);
     };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| bad(&format!("{name} is not JSON: {error}")))
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        bad(text!(
+            "the model cannot be read: {name} is not JSON: {error}",
+            name,
+            error
+        ))
+    })
 }
 
 /// The error for a model that cannot be read.
-pub fn bad(what: &str) -> LabError {
+pub fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
-        format!("the model cannot be read: {what}"),
+        message,
         "Give the whole folder of a GPT-2 or Llama model (config.json, model.safetensors, tokenizer.json), or a GGUF file.",
     )
 }

@@ -7,7 +7,7 @@ use crate::layout::is_of_linear_layer;
 use crate::parameters::HostTensor;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use lab_protocol::{ErrorCode, LabError, ModelConfig};
+use lab_protocol::{ErrorCode, LabError, ModelConfig, text};
 use std::collections::HashMap;
 
 /// In which form a decoder keeps the weights of the linear layers of its blocks.
@@ -44,7 +44,12 @@ impl<'a> Loader<'a> {
         if let Some(largest) = largest_tensor(self.device).filter(|largest| bytes > *largest) {
             return Err(LabError::new(
                 ErrorCode::OutOfMemory,
-                format!("{name} has {bytes} bytes. One tensor on this GPU may have {largest}."),
+                text!(
+                    "{name} has {bytes} bytes. One tensor on this GPU may have {largest}.",
+                    name,
+                    bytes,
+                    largest
+                ),
                 "Use a smaller model, or the CPU.",
             ));
         }
@@ -116,7 +121,11 @@ impl WeightSource for Loader<'_> {
 fn unfit(name: &str, shape: &[usize]) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
-        format!("the model has no weight {name} of the shape {shape:?}"),
+        text!(
+            "the model has no weight {name} of the shape {shape}",
+            name,
+            shape = format!("{shape:?}")
+        ),
         "Use the config.json that belongs to the weights.",
     )
 }

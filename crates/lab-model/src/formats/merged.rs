@@ -7,7 +7,7 @@ use crate::layout::{Target, is_of_linear_layer};
 use crate::parameters::{self, HostTensor};
 use burn::module::Param;
 use burn::tensor::{Device, TensorData};
-use lab_protocol::{LabError, LoraConfig, ModelConfig};
+use lab_protocol::{LabError, LoraConfig, ModelConfig, text};
 
 /// An adapter, ready for the weights of its base.
 pub struct Merge<'a> {
@@ -45,7 +45,7 @@ impl<'a> Merge<'a> {
         }
         let HostTensor { shape, values } = tensor;
         let [input, output] = shape[..] else {
-            return Err(LabError::internal(format!("{name} is not a matrix")));
+            return Err(LabError::internal(text!("{name} is not a matrix", name)));
         };
         let dims = [input, output];
         let weight = if self.quantized_base {

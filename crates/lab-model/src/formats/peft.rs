@@ -8,7 +8,7 @@ use super::weights::transpose;
 use crate::adapter::{Adapter, AdapterModule};
 use crate::layout::{fan_in_fan_out, targets};
 use crate::parameters::{HostTensor, HostTensors};
-use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
+use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile, Text, text};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -98,10 +98,15 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
         let found = files.iter().find(|file| file.path == name);
         found
             .map(|file| file.bytes.as_slice())
-            .ok_or_else(|| bad(format!("it has no {name}")))
+            .ok_or_else(|| bad(text!("the adapter cannot be read: it has no {name}", name)))
     };
-    let json: Value =
-        serde_json::from_slice(file(CONFIG)?).map_err(|error| bad(format!("{CONFIG}: {error}")))?;
+    let json: Value = serde_json::from_slice(file(CONFIG)?).map_err(|error| {
+        bad(text!(
+            "the adapter cannot be read: {file}: {error}",
+            file = CONFIG,
+            error
+        ))
+    })?;
     let config = read_config(&json)?;
     let (mut tensors, metadata) = safetensors::read(file(WEIGHTS)?)?;
 
@@ -123,10 +128,18 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
         let (a, b) = match (take("lora_A"), take("lora_B")) {
             (Some(a), Some(b)) => (transpose(&a), transpose(&b)),
             (None, None) => continue,
-            _ => return Err(bad(format!("{path} has only one of A and B"))),
+            _ => {
+                return Err(bad(text!(
+                    "the adapter cannot be read: {path} has only one of A and B",
+                    path
+                )));
+            }
         };
         if config.dora && magnitude.is_none() {
-            return Err(bad(format!("{path} has no magnitude, and use_dora is set")));
+            return Err(bad(text!(
+                "the adapter cannot be read: {path} has no magnitude, and use_dora is set",
+                path
+            )));
         }
         let magnitude = magnitude.map(|magnitude| HostTensor {
             shape: vec![magnitude.values.len()],
@@ -144,15 +157,15 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
     }
     if let Some(name) = tensors.keys().next() {
         let names: Vec<&str> = tensors.keys().map(String::as_str).take(5).collect();
-        return Err(bad(format!(
-            "it changes {}, which is no linear layer of this model ({} such tensors: {})",
-            name.strip_prefix(PREFIX).unwrap_or(name),
-            tensors.len(),
-            names.join(", ")
+        return Err(bad(text!(
+            "the adapter cannot be read: it changes {path}, which is no linear layer of this model ({count} such tensors: {names})",
+            path = name.strip_prefix(PREFIX).unwrap_or(name),
+            count = tensors.len(),
+            names = names.join(", ")
         )));
     }
     if modules.is_empty() {
-        return Err(bad("it changes no layer".into()));
+        return Err(bad("the adapter cannot be read: it changes no layer"));
     }
     Ok(Adapter {
         config,
@@ -163,9 +176,11 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
 
 fn read_config(json: &Value) -> Result<LoraConfig, LabError> {
     let unsupported = |key: &str| {
-        bad(format!(
-            "{CONFIG} has {key} = {}, which cannot be used here",
-            json[key]
+        bad(text!(
+            "the adapter cannot be read: {file} has {key} = {found}, which cannot be used here",
+            file = CONFIG,
+            found = json[key],
+            key
         ))
     };
     if json["peft_type"] != "LORA" {
@@ -206,9 +221,12 @@ fn read_config(json: &Value) -> Result<LoraConfig, LabError> {
         rslora: flag("use_rslora"),
         dora: flag("use_dora"),
     };
-    config
-        .validate()
-        .map_err(|error| bad(error.message.to_string()))?;
+    config.validate().map_err(|error| {
+        bad(text!(
+            "the adapter cannot be read: {reason}",
+            reason = error.message
+        ))
+    })?;
     Ok(config)
 }
 
@@ -220,10 +238,10 @@ fn alpha_of(json: &Value, path: &str) -> Option<f64> {
     found.and_then(|(_, alpha)| alpha.as_f64())
 }
 
-fn bad(what: String) -> LabError {
+fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
-        format!("the adapter cannot be read: {what}"),
+        message,
         "Use a LoRA adapter that was trained on this model.",
     )
     .at("adapter")

@@ -16,7 +16,7 @@ use crate::decoder::Decoder;
 use crate::parameters::HostTensors;
 use crate::tokenizer::Tokenizer;
 use burn::tensor::Device;
-use lab_protocol::LabError;
+use lab_protocol::{LabError, text};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -125,10 +125,10 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
         self.gather()
             .check(found.map(|(name, shape)| (name.as_str(), &shape[..])))?;
         match &self.base.tokenizer {
-            Some(tokenizer) if tokenizer.vocabulary() > self.base.vocabulary => Err(bad(&format!(
-                "the tokenizer has {} entries, and the model {}",
-                tokenizer.vocabulary(),
-                self.base.vocabulary
+            Some(tokenizer) if tokenizer.vocabulary() > self.base.vocabulary => Err(bad(text!(
+                "the model cannot be read: the tokenizer has {tokens} entries, and the model {vocabulary}",
+                tokens = tokenizer.vocabulary(),
+                vocabulary = self.base.vocabulary
             ))),
             _ => Ok(()),
         }
@@ -139,9 +139,12 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
     }
 
     fn bytes(&self, name: &str) -> Result<Cow<'f, [u8]>, LabError> {
-        self.files
-            .read(name)?
-            .ok_or_else(|| bad(&format!("there is no {name} among the files")))
+        self.files.read(name)?.ok_or_else(|| {
+            bad(text!(
+                "the model cannot be read: there is no {name} among the files",
+                name
+            ))
+        })
     }
 }
 
@@ -186,7 +189,7 @@ impl Stored {
 
 fn of_folder<F: ModelFiles + ?Sized>(files: &F) -> Result<(BaseModel, Stored), LabError> {
     let config = json(files, "config.json")?
-        .ok_or_else(|| bad("there is no config.json among the files"))?;
+        .ok_or_else(|| bad("the model cannot be read: there is no config.json among the files"))?;
     let (shape, vocabulary) = read_config(&config)?;
     let tokenizer = json(files, "tokenizer.json")?
         .map(|json| Tokenizer::from_json(&json))
@@ -227,7 +230,7 @@ fn shards<F: ModelFiles + ?Sized>(files: &F) -> Result<BTreeSet<String>, LabErro
         .map(|name| name.as_str().map(str::to_owned))
         .collect::<Option<BTreeSet<String>>>()
         .filter(|names| !names.is_empty())
-        .ok_or_else(|| bad("its index names no files"))
+        .ok_or_else(|| bad("the model cannot be read: its index names no files"))
 }
 
 /// A model of the file of llama.cpp.

@@ -3,9 +3,9 @@
 
 use super::tensors::{Encoding, FileTensor, FileTensors, WeightType, unreadable};
 use crate::parameters::{HostTensor, HostTensors};
-use ::safetensors::View;
 use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use lab_protocol::LabError;
+use ::safetensors::{SafeTensorError, View};
+use lab_protocol::{LabError, text};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
@@ -60,7 +60,7 @@ pub fn write_each(
     metadata: HashMap<String, String>,
 ) -> Result<Vec<u8>, LabError> {
     let failed = |error: &dyn std::fmt::Display| {
-        LabError::internal(format!("the weights could not be written: {error}"))
+        LabError::internal(text!("the weights could not be written: {error}", error))
     };
     let sorted: BTreeMap<_, _> = metadata.clone().into_iter().collect();
     let sorted = serde_json::to_vec(&sorted).map_err(|error| failed(&error))?;
@@ -81,9 +81,8 @@ const METADATA: &str = "{\"__metadata__\":";
 
 /// What a file has, and where in it.
 pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>), LabError> {
-    let bad = |error| unreadable("safetensors", error);
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
-    let file = SafeTensors::deserialize(bytes).map_err(bad)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let mut tensors = FileTensors::new();
     for (name, view) in file.iter() {
         let encoding = match view.dtype() {
@@ -95,12 +94,20 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
                 continue;
             }
             other => {
-                let what = format!("{name} is {other:?}, and f32, f16 or bf16 is needed");
-                return Err(unreadable("safetensors", what));
+                return Err(unreadable(text!(
+                    "the file is no readable safetensors file: {name} is {found}, and f32, f16 or bf16 is needed",
+                    name,
+                    found = format!("{other:?}"),
+                )));
             }
         };
-        let tensor = FileTensor::new(view.shape().to_vec(), encoding, view.data())
-            .ok_or_else(|| unreadable("safetensors", format!("the length of {name} is wrong")))?;
+        let tensor =
+            FileTensor::new(view.shape().to_vec(), encoding, view.data()).ok_or_else(|| {
+                unreadable(text!(
+                    "the file is no readable safetensors file: the length of {name} is wrong",
+                    name,
+                ))
+            })?;
         tensors.insert(name.to_owned(), tensor);
     }
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
@@ -108,10 +115,17 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
 
 /// The tensors of bytes, which [`index`] passes over.
 pub fn byte_tensors(bytes: &[u8]) -> Result<HashMap<String, Vec<u8>>, LabError> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| unreadable("safetensors", error))?;
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let of_bytes = |(_, view): &(&str, TensorView<'_>)| view.dtype() == Dtype::U8;
     let owned = |(name, view): (&str, TensorView<'_>)| (name.to_owned(), view.data().to_vec());
     Ok(file.iter().filter(of_bytes).map(owned).collect())
+}
+
+fn broken(error: SafeTensorError) -> LabError {
+    unreadable(text!(
+        "the file is no readable safetensors file: {error}",
+        error
+    ))
 }
 
 fn is_weight(name: &str) -> bool {

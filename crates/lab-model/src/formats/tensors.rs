@@ -2,7 +2,7 @@
 
 use super::blocks::Blocks;
 use half::{bf16, f16};
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text, text};
 use std::collections::BTreeMap;
 
 /// How a file writes its numbers.
@@ -149,8 +149,11 @@ impl WeightType {
             "bf16" => Ok(Self::Bf16),
             other => Err(LabError::config(
                 "dtype",
-                format!("there is no number type {other:?}"),
-                format!("Use one of: {}.", Self::NAMES.join(", ")),
+                text!(
+                    "there is no number type {name}",
+                    name = format!("{other:?}")
+                ),
+                text!("Use one of: {names}.", names = Self::NAMES.join(", ")),
             )),
         }
     }
@@ -197,7 +200,11 @@ impl WeightType {
             None => Ok(()),
             Some(number) => Err(LabError::config(
                 "dtype",
-                format!("{name} has the number {number}, which is too large for this type"),
+                text!(
+                    "{name} has the number {number}, which is too large for this type",
+                    name,
+                    number
+                ),
                 "Write the weights as f32.",
             )),
         }
@@ -205,10 +212,10 @@ impl WeightType {
 }
 
 /// A file of tensors that cannot be used.
-pub fn unreadable(kind: &str, what: impl std::fmt::Display) -> LabError {
+pub fn unreadable(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
-        format!("the file is no readable {kind} file: {what}"),
+        message,
         "Use a file that is whole, as it was written.",
     )
 }

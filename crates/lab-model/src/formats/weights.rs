@@ -5,7 +5,7 @@ use super::safetensors::{self, OutTensor};
 use super::tensors::{FileTensor, FileTensors, WeightType};
 use crate::layout::{Family, Place, family, places};
 use crate::parameters::{HostTensor, HostTensors};
-use lab_protocol::{ErrorCode, LabError, ModelConfig};
+use lab_protocol::{ErrorCode, LabError, ModelConfig, text};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
@@ -97,7 +97,10 @@ impl Gather {
         }
         Err(LabError::new(
             ErrorCode::InvalidCheckpoint,
-            format!("the weights do not fit config.json: {}", faults.join("; ")),
+            text!(
+                "the weights do not fit config.json: {faults}",
+                faults = faults.join("; ")
+            ),
             "Use the config.json that belongs to the weights.",
         ))
     }
@@ -241,9 +244,10 @@ pub fn file_tensors<'a>(
             // GPT-2 always has biases: those a model was trained without are 0.
             None if place.ours.ends_with("bias") => None,
             _ => {
-                return Err(LabError::internal(format!(
-                    "the model has no weight {} of the shape {:?}",
-                    place.ours, place.shape
+                return Err(LabError::internal(text!(
+                    "the model has no weight {name} of the shape {shape}",
+                    name = place.ours,
+                    shape = format!("{:?}", place.shape)
                 )));
             }
         };

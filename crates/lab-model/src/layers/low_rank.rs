@@ -6,7 +6,7 @@ use crate::layout::Target;
 use crate::parameters::HostTensor;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use lab_protocol::{ErrorCode, LabError, LoraConfig};
+use lab_protocol::{ErrorCode, LabError, LoraConfig, text};
 
 /// The change of one linear layer, on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,9 +66,13 @@ impl LowRank {
         if !fits {
             return Err(LabError::new(
                 ErrorCode::InvalidCheckpoint,
-                format!(
-                    "the adapter of {} has A {:?} and B {:?}, and the layer goes from {} to {} numbers",
-                    target.path, module.a.shape, module.b.shape, target.input, target.width
+                text!(
+                    "the adapter of {path} has A {a_shape} and B {b_shape}, and the layer goes from {input} to {width} numbers",
+                    path = target.path,
+                    a_shape = format!("{:?}", module.a.shape),
+                    b_shape = format!("{:?}", module.b.shape),
+                    input = target.input,
+                    width = target.width
                 ),
                 "Use the adapter with the model that it was trained on.",
             ));

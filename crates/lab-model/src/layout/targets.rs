@@ -2,7 +2,7 @@
 //! list of names and patterns means.
 
 use super::family::{Layer, module_paths};
-use lab_protocol::{ErrorCode, LabError, ModelConfig};
+use lab_protocol::{ErrorCode, LabError, ModelConfig, text};
 
 /// A linear layer of the model's file: one of ours, or some columns of its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +86,14 @@ pub fn no_match(config: &ModelConfig, names: &[&String]) -> LabError {
     let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
     LabError::new(
         ErrorCode::InvalidConfig,
-        format!(
-            "no linear layer of the model is called {}",
-            names.join(" or ")
+        text!(
+            "no linear layer of the model is called {names}",
+            names = names.join(" or ")
         ),
-        format!(
-            "Use some of {}, or whole paths such as {}; * stands for anything.",
-            ends.join(", "),
-            first.map(|target| target.path).unwrap_or_default()
+        text!(
+            "Use some of {names}, or whole paths such as {path}; * stands for anything.",
+            names = ends.join(", "),
+            path = first.map(|target| target.path).unwrap_or_default()
         ),
     )
 }

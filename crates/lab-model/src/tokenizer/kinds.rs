@@ -4,7 +4,7 @@ use super::byte_level::character_of;
 use super::subword::Subword;
 use super::training;
 use super::unreadable::bad;
-use lab_protocol::{ErrorCode, LabError, TokenizerKind};
+use lab_protocol::{ErrorCode, LabError, TokenizerKind, text};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -90,7 +90,10 @@ impl Tokenizer {
                     ids.get(&c).copied().ok_or_else(|| {
                         LabError::new(
                             ErrorCode::InvalidData,
-                            format!("the character {c:?} does not occur in the text that the tokenizer was made from"),
+                            text!(
+                                "the character {character} does not occur in the text that the tokenizer was made from",
+                                character = format!("{c:?}"),
+                            ),
                             "Leave it out, or train with the byte tokenizer, which knows every text.",
                         )
                     })
@@ -264,17 +267,23 @@ impl Tokenizer {
                 for (text, id) in vocab {
                     let mut chars = text.chars();
                     let (Some(c), None) = (chars.next(), chars.next()) else {
-                        return Err(bad(&format!("{text:?} is not one character")));
+                        return Err(bad(text!(
+                            "the tokenizer cannot be read: {entry} is not one character",
+                            entry = format!("{text:?}")
+                        )));
                     };
                     let slot = id.as_u64().and_then(|id| alphabet.get_mut(id as usize));
                     *slot.ok_or_else(|| {
-                        bad(&format!("{text:?} has an id beyond the vocabulary"))
+                        bad(text!(
+                            "the tokenizer cannot be read: {entry} has an id beyond the vocabulary",
+                            entry = format!("{text:?}")
+                        ))
                     })? = Some(c);
                 }
                 let alphabet: Option<Vec<char>> = alphabet.into_iter().collect();
-                Ok(Self::character(
-                    alphabet.ok_or_else(|| bad("two characters share an id"))?,
-                ))
+                Ok(Self::character(alphabet.ok_or_else(|| {
+                    bad("the tokenizer cannot be read: two characters share an id")
+                })?))
             }
             _ => Ok(Self::Subword(Arc::new(Subword::new(value)?))),
         }

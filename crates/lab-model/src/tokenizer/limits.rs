@@ -1,7 +1,7 @@
 //! What the `tokenizers` library does not stand, refused with a reason before it panics or fills the memory.
 
 use super::unreadable::bad;
-use lab_protocol::LabError;
+use lab_protocol::{LabError, text};
 use serde_json::Value;
 
 /// What the patterns of a tokenizer may cost together: their lengths, and for each [`REPETITION`] times the copies
@@ -30,8 +30,9 @@ pub fn check_merges(model: &Value) -> Result<(), LabError> {
                 && rest.is_some_and(|rest| vocabulary.contains_key(&format!("{left}{rest}")))
         });
         if !known {
-            return Err(bad(&format!(
-                "its merge {merge} makes no entry of its vocabulary"
+            return Err(bad(text!(
+                "the tokenizer cannot be read: its merge {merge} makes no entry of its vocabulary",
+                merge
             )));
         }
     }
@@ -54,7 +55,9 @@ pub fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
         _ => false,
     };
     if puts_before {
-        return Err(bad("its normalizer changes what is not there"));
+        return Err(bad(
+            "the tokenizer cannot be read: its normalizer changes what is not there",
+        ));
     }
     let parts = normalizer["normalizers"].as_array();
     parts.into_iter().flatten().try_for_each(check_normalizer)
@@ -68,7 +71,9 @@ pub fn check_patterns(tokenizer: &Value) -> Result<(), LabError> {
         .into_iter()
         .map(|part| patterns_cost(&tokenizer[part]));
     if cost.fold(0, usize::saturating_add) > PATTERNS {
-        return Err(bad("its patterns are too long or repeat too often"));
+        return Err(bad(
+            "the tokenizer cannot be read: its patterns are too long or repeat too often",
+        ));
     }
     Ok(())
 }

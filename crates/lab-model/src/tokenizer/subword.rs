@@ -4,7 +4,7 @@ use super::byte_level;
 use super::limits::{check_merges, check_normalizer, check_patterns};
 use super::training::END_OF_TEXT;
 use super::unreadable::bad;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
@@ -48,16 +48,17 @@ impl Subword {
         check_merges(&value["model"])?;
         check_patterns(value)?;
         let json = value.to_string();
-        let mut library: tokenizers::Tokenizer =
-            json.parse().map_err(|error| bad(&format!("{error}")))?;
+        let library = json.parse::<tokenizers::Tokenizer>();
+        let mut library =
+            library.map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
         // As the library understood it: it guesses the type of a part that states none.
         let normalizer = serde_json::to_value(library.get_normalizer())
-            .map_err(|error| bad(&format!("{error}")))?;
+            .map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
         check_normalizer(&normalizer)?;
         // Texts are as long as they are.
         library
             .with_truncation(None)
-            .map_err(|error| bad(&format!("{error}")))?;
+            .map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
         library.with_padding(None);
         // What the library remembers of words it would keep until the thread ends, even when the tokenizer is
         // gone; without it a text takes no longer.
@@ -67,10 +68,13 @@ impl Subword {
         let entries = library.get_vocab(true);
         let vocabulary = entries.values().max().map_or(0, |&id| id as usize + 1);
         if vocabulary == 0 {
-            return Err(bad("its vocabulary is empty"));
+            return Err(bad("the tokenizer cannot be read: its vocabulary is empty"));
         }
         if vocabulary > MAX_VOCABULARY {
-            return Err(bad(&format!("a token has the id {}", vocabulary - 1)));
+            return Err(bad(text!(
+                "the tokenizer cannot be read: a token has the id {id}",
+                id = vocabulary - 1
+            )));
         }
         let mut special: Vec<u32> = library
             .get_added_tokens_decoder()
@@ -148,7 +152,7 @@ impl Subword {
             let encoding = self.library.encode_fast(chunk, false).map_err(|error| {
                 LabError::new(
                     ErrorCode::InvalidData,
-                    format!("the tokenizer cannot read the text: {error}"),
+                    text!("the tokenizer cannot read the text: {error}", error),
                     "Use another text, or the tokenizer of another model.",
                 )
             })?;

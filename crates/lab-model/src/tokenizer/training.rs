@@ -4,7 +4,7 @@
 
 use super::byte_level::character_of;
 use super::split::pieces;
-use lab_protocol::LabError;
+use lab_protocol::{LabError, text};
 use serde_json::{Value, json};
 use std::collections::{BinaryHeap, HashMap};
 
@@ -28,8 +28,11 @@ pub fn train<T: AsRef<str>>(
     let Some(merges) = vocabulary.checked_sub(SMALLEST_VOCABULARY) else {
         return Err(LabError::config(
             "vocabulary",
-            format!("a vocabulary of {vocabulary} has no room for all bytes and the end of a text"),
-            format!("Use {SMALLEST_VOCABULARY} or more."),
+            text!(
+                "a vocabulary of {vocabulary} has no room for all bytes and the end of a text",
+                vocabulary
+            ),
+            text!("Use {smallest} or more.", smallest = SMALLEST_VOCABULARY),
         ));
     };
     let mut counts: HashMap<String, u64> = HashMap::new();

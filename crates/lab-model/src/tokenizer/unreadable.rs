@@ -1,11 +1,11 @@
 //! The error for a `tokenizer.json` that cannot be used.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text};
 
-pub fn bad(what: &str) -> LabError {
+pub fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
-        format!("the tokenizer cannot be read: {what}"),
+        message,
         "Use the tokenizer.json that was written with the model.",
     )
 }

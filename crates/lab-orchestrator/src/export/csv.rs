@@ -1,7 +1,7 @@
 //! Metrics as a table: a line for each record, a column for each metric.
 
 use csv::{ReaderBuilder, StringRecord, Writer};
-use lab_protocol::{ErrorCode, LabError, MetricRecord};
+use lab_protocol::{ErrorCode, LabError, MetricRecord, Text, text};
 use std::collections::BTreeSet;
 
 const FIXED: [&str; 4] = ["run", "strategy", "step", "timestamp"];
@@ -46,14 +46,16 @@ pub fn from_csv(text: &str) -> Result<Vec<MetricRecord>, LabError> {
         || header.len() < FIXED.len()
     {
         return Err(bad(
-            1,
-            "the columns are not run, strategy, step, timestamp and metrics",
+            "line 1 of the table: the columns are not run, strategy, step, timestamp and metrics",
         ));
     }
     rows.map(|row| {
         let row = row.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
-            bad(line, "it has another number of cells than the first line")
+            bad(text!(
+                "line {line} of the table: it has another number of cells than the first line",
+                line
+            ))
         })?;
         record(&header, &row)
     })
@@ -64,8 +66,13 @@ fn record(header: &StringRecord, row: &StringRecord) -> Result<MetricRecord, Lab
     let line = row.position().map_or(0, csv::Position::line);
     let whole = |place: usize| {
         let cell = row.get(place).unwrap_or_default();
-        cell.parse::<u64>()
-            .map_err(|_| bad(line, &format!("{} is not a whole number", FIXED[place])))
+        cell.parse::<u64>().map_err(|_| {
+            bad(text!(
+                "line {line} of the table: {column} is not a whole number",
+                line,
+                column = FIXED[place]
+            ))
+        })
     };
     let mut record = MetricRecord {
         run: row[0].to_owned(),
@@ -76,19 +83,23 @@ fn record(header: &StringRecord, row: &StringRecord) -> Result<MetricRecord, Lab
     };
     for (name, cell) in header.iter().zip(row).skip(FIXED.len()) {
         if !cell.is_empty() {
-            let value = cell
-                .parse()
-                .map_err(|_| bad(line, &format!("{name} is not a number")))?;
+            let value = cell.parse().map_err(|_| {
+                bad(text!(
+                    "line {line} of the table: {column} is not a number",
+                    line,
+                    column = name
+                ))
+            })?;
             record.values.insert(name.to_owned(), value);
         }
     }
     Ok(record)
 }
 
-fn bad(line: u64, what: &str) -> LabError {
+fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
-        format!("line {line} of the table: {what}"),
+        message,
         "Give a CSV file as it was exported.",
     )
 }

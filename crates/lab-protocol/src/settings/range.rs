@@ -17,12 +17,8 @@ impl Range {
     pub fn whole(self, field: &str, value: u64) -> Result<(), LabError> {
         let Self { low, high } = self;
         self.check(field, value, value as f64, || match high.is_finite() {
-            true => text!(
-                "Use a whole number from {low} to {high}.",
-                low = low,
-                high = high
-            ),
-            false => text!("Use a whole number of at least {low}.", low = low),
+            true => text!("Use a whole number from {low} to {high}.", low, high),
+            false => text!("Use a whole number of at least {low}.", low),
         })
     }
 
@@ -31,12 +27,10 @@ impl Range {
         let Self { low, high } = self;
         self.check(field, value, value, || {
             match (low == ABOVE_ZERO, high.is_finite()) {
-                (true, true) => text!("Use a number above 0, and at most {high}.", high = high),
+                (true, true) => text!("Use a number above 0, and at most {high}.", high),
                 (true, false) => text!("Use a number above 0."),
-                (false, true) => {
-                    text!("Use a number from {low} to {high}.", low = low, high = high)
-                }
-                (false, false) => text!("Use a number of at least {low}.", low = low),
+                (false, true) => text!("Use a number from {low} to {high}.", low, high),
+                (false, false) => text!("Use a number of at least {low}.", low),
             }
         })
     }

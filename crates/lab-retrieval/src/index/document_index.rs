@@ -4,7 +4,9 @@ use super::bm25::{Bm25, Bm25Config};
 use super::fuse::{diversify, fuse};
 use crate::store::{Filter, Hit, MemoryStore, StoreConfig, VectorEntry, VectorQuery, check_k};
 use crate::text::{Chunk, Embedder, Progress, TextKind, chunk, embed_all};
-use lab_protocol::{ChunkConfig, ErrorCode, LabError, Metadata, RagDocument, RetrievalMethod};
+use lab_protocol::{
+    ChunkConfig, ErrorCode, LabError, Metadata, RagDocument, RetrievalMethod, Text, text,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -154,7 +156,7 @@ impl Index {
             .find(|document| !ids.insert(document.id.as_str()))
         {
             return Err(invalid(
-                format!("two documents have the id \"{}\"", twice.id),
+                text!("two documents have the id \"{id}\"", id = twice.id),
                 "Give every document an id of its own.",
             ));
         }
@@ -260,10 +262,7 @@ impl Index {
         embedder: Option<&dyn Embedder>,
     ) -> Result<Vec<Passage>, LabError> {
         if request.query.trim().is_empty() {
-            return Err(invalid(
-                "the query is empty".into(),
-                "Give at least one word.",
-            ));
+            return Err(invalid("the query is empty", "Give at least one word."));
         }
         check_k(request.k)?;
         if let Some(balance) = request
@@ -272,7 +271,7 @@ impl Index {
         {
             return Err(LabError::config(
                 "diversity_balance",
-                format!("a balance of {balance}"),
+                text!("a balance of {balance}", balance),
                 "Use a number from 0 (variety alone) to 1 (relevance alone).",
             ));
         }
@@ -360,13 +359,21 @@ impl Index {
             (None, _) => Ok(None),
             (Some(own), Some(given)) if *own == given.description() => Ok(Some(given)),
             (Some(own), given) => {
-                let found = given.map_or("none".to_owned(), |given| brief(&given.description()));
+                let own = brief(own);
+                let message = match given {
+                    Some(given) => text!(
+                        "the index was made with the embedder {own}, given is {found}",
+                        own,
+                        found = brief(&given.description()),
+                    ),
+                    None => text!(
+                        "the index was made with the embedder {own}, given is none",
+                        own
+                    ),
+                };
                 Err(LabError::config(
                     "embedder",
-                    format!(
-                        "the index was made with the embedder {}, given is {found}",
-                        brief(own)
-                    ),
+                    message,
                     "Use the same embedder, or index the documents again.",
                 ))
             }
@@ -392,6 +399,6 @@ pub(super) fn document_of(key: &str) -> Option<&str> {
     key.rsplit_once('#').map(|(document, _)| document)
 }
 
-fn invalid(message: String, hint: &str) -> LabError {
+fn invalid(message: impl Into<Text>, hint: &str) -> LabError {
     LabError::new(ErrorCode::InvalidData, message, hint)
 }

@@ -6,7 +6,7 @@ use super::document_index::{Entry, Index, IndexConfig, document_of, key};
 use crate::store::MemoryStore;
 use crate::store::bytes::{Reader, Writer, corrupt};
 use crate::text::Chunk;
-use lab_protocol::{ErrorCode, LabError, Metadata};
+use lab_protocol::{ErrorCode, LabError, Metadata, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -75,20 +75,28 @@ impl Index {
         if version != VERSION {
             return Err(LabError::new(
                 ErrorCode::InvalidData,
-                format!("the index has layout version {version}, this program reads {VERSION}"),
+                text!(
+                    "the index has layout version {version}, this program reads {known}",
+                    version,
+                    known = VERSION
+                ),
                 "Index the documents again.",
             )
             .at("index"));
         }
         let (all, sum) = bytes
             .split_last_chunk::<4>()
-            .ok_or_else(|| corrupt("it ends too soon"))?;
+            .ok_or_else(|| corrupt("the index file is damaged: it ends too soon"))?;
         if crc32fast::hash(all) != u32::from_le_bytes(*sum) {
-            return Err(corrupt("its checksum is wrong"));
+            return Err(corrupt("the index file is damaged: its checksum is wrong"));
         }
         let mut reader = Reader::new(all.get(MAGIC.len() + 8..).unwrap_or_default());
-        let head: Head = serde_json::from_str(reader.text()?)
-            .map_err(|error| corrupt(&format!("its head cannot be read ({error})")))?;
+        let head: Head = serde_json::from_str(reader.text()?).map_err(|error| {
+            corrupt(text!(
+                "the index file is damaged: its head cannot be read ({error})",
+                error
+            ))
+        })?;
         let config = head.config;
         config
             .chunking
@@ -136,7 +144,9 @@ fn documents(list: Vec<Document>) -> Result<BTreeMap<String, Entry>, LabError> {
             chunks: document.chunks,
         };
         if !own || documents.insert(document.id, entry).is_some() {
-            return Err(corrupt("its chunks and documents do not fit"));
+            return Err(corrupt(
+                "the index file is damaged: its chunks and documents do not fit",
+            ));
         }
     }
     Ok(documents)
@@ -149,7 +159,9 @@ fn check_keys(store: &MemoryStore, documents: &BTreeMap<String, Entry>) -> Resul
         .flat_map(|entry| entry.chunks.iter().map(key))
         .collect();
     if keys.len() != store.len() || !keys.iter().all(|key| store.contains(key)) {
-        return Err(corrupt("its chunks and vectors do not fit"));
+        return Err(corrupt(
+            "the index file is damaged: its chunks and vectors do not fit",
+        ));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The layout of BEIR (Thakur et al. 2021): `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`.
 
 use super::ranking::Judgements;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text, text};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 
@@ -51,21 +51,20 @@ impl BeirSet {
             .iter()
             .find(|document| !ids.insert(document.id.as_str()))
         {
-            return Err(invalid(
-                "corpus.jsonl",
-                format!("the id \"{}\" comes twice", twice.id),
-            ));
+            return Err(invalid(text!(
+                "corpus.jsonl: the id \"{id}\" comes twice",
+                id = twice.id
+            )));
         }
         let judgements = judgements(qrels)?;
         let mut queries: Vec<BeirQuery> = lines("queries.jsonl", queries)?;
         queries.retain(|query| judgements.contains_key(&query.id));
         if documents.is_empty() {
-            return Err(invalid("corpus.jsonl", "it has no document".into()));
+            return Err(invalid("corpus.jsonl: it has no document"));
         }
         if queries.is_empty() {
             return Err(invalid(
-                "queries.jsonl",
-                "none of its queries has a judgement in qrels".into(),
+                "queries.jsonl: none of its queries has a judgement in qrels",
             ));
         }
         Ok(Self {
@@ -83,8 +82,14 @@ fn lines<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Result<Vec<T>,
         .filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
-            serde_json::from_str(line)
-                .map_err(|error| invalid(file, format!("line {}: {error}", index + 1)))
+            serde_json::from_str(line).map_err(|error| {
+                invalid(text!(
+                    "{file}: line {line}: {error}",
+                    file,
+                    line = index + 1,
+                    error
+                ))
+            })
         })
         .collect()
 }
@@ -98,27 +103,22 @@ fn judgements(text: &str) -> Result<BTreeMap<String, Judgements>, LabError> {
         }
         let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
         let &[query, document, score] = fields.as_slice() else {
-            return Err(invalid(
-                "qrels",
-                format!(
-                    "line {} has {} fields instead of 3 parted by tabs",
-                    index + 1,
-                    fields.len()
-                ),
-            ));
+            return Err(invalid(text!(
+                "qrels: line {line} has {fields} fields instead of 3 parted by tabs",
+                line = index + 1,
+                fields = fields.len()
+            )));
         };
         let score: i32 = score
             .parse()
             .ok()
             .filter(|score| (-1000..=1000).contains(score))
             .ok_or_else(|| {
-                invalid(
-                    "qrels",
-                    format!(
-                        "line {}: the score \"{score}\" is not a whole number up to 1000",
-                        index + 1
-                    ),
-                )
+                invalid(text!(
+                    "qrels: line {line}: the score \"{score}\" is not a whole number up to 1000",
+                    line = index + 1,
+                    score
+                ))
             })?;
         all.entry(query.to_owned())
             .or_default()
@@ -127,10 +127,10 @@ fn judgements(text: &str) -> Result<BTreeMap<String, Judgements>, LabError> {
     Ok(all)
 }
 
-fn invalid(file: &str, what: String) -> LabError {
+fn invalid(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
-        format!("{file}: {what}"),
+        message,
         "Give a folder in the layout of BEIR: corpus.jsonl, queries.jsonl, qrels/test.tsv.",
     )
     .at("data")

@@ -1,8 +1,8 @@
 //! The error of every reader.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text};
 
-/// A file that cannot be read, with its name.
-pub fn invalid(name: &str, message: impl std::fmt::Display, hint: &str) -> LabError {
-    LabError::new(ErrorCode::InvalidData, format!("{name}: {message}"), hint).at("documents")
+/// A file that cannot be read, which the message names.
+pub fn invalid(message: impl Into<Text>, hint: &str) -> LabError {
+    LabError::new(ErrorCode::InvalidData, message, hint).at("documents")
 }

@@ -2,7 +2,7 @@
 
 use super::html::html_to_text;
 use super::{pdf, tables};
-use lab_protocol::{ErrorCode, LabError, Metadata, RagDocument};
+use lab_protocol::{ErrorCode, LabError, Metadata, RagDocument, text};
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +67,10 @@ fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, LabError> {
     std::str::from_utf8(bytes).map_err(|error| {
         LabError::new(
             ErrorCode::InvalidUtf8,
-            format!(
-                "{name} is not UTF-8: byte {} begins no valid character",
-                error.valid_up_to()
+            text!(
+                "{file} is not UTF-8: byte {byte} begins no valid character",
+                file = name,
+                byte = error.valid_up_to()
             ),
             "Save the file as UTF-8 text.",
         )

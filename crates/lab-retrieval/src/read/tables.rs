@@ -1,7 +1,7 @@
 //! Files with many documents: JSONL and CSV.
 
 use super::error::invalid;
-use lab_protocol::{LabError, Metadata, RagDocument};
+use lab_protocol::{LabError, Metadata, RagDocument, text};
 use serde_json::{Map, Value};
 
 /// Names of the column or key that holds the text, the first that is there.
@@ -18,12 +18,16 @@ pub fn jsonl(name: &str, text: &str) -> Result<Vec<RagDocument>, LabError> {
             let number = index + 1;
             let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
                 invalid(
-                    name,
-                    format!("line {number} is not a JSON object: {error}"),
+                    text!(
+                        "{file}: line {number} is not a JSON object: {error}",
+                        file = name,
+                        number,
+                        error
+                    ),
                     "Write one object a line, e.g. {\"id\": \"1\", \"text\": \"…\"}.",
                 )
             })?;
-            document(name, number, "line", object)
+            document(name, Place::Line(number), object)
         })
         .collect()
 }
@@ -32,8 +36,7 @@ pub fn csv(name: &str, text: &str) -> Result<Vec<RagDocument>, LabError> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let broken = |error: csv::Error| {
         invalid(
-            name,
-            error,
+            text!("{file}: {error}", file = name, error),
             "Give every row as many fields as the header, with quotes around text that holds commas or line ends.",
         )
     };
@@ -46,33 +49,64 @@ pub fn csv(name: &str, text: &str) -> Result<Vec<RagDocument>, LabError> {
             .zip(row.iter())
             .map(|(key, value)| (key.trim().to_owned(), Value::from(value)))
             .collect();
-        document(name, index + 1, "row", object)
+        document(name, Place::Row(index + 1), object)
     })
     .collect()
 }
 
+/// Where a document stands in its file, counted from 1.
+#[derive(Clone, Copy)]
+enum Place {
+    Line(usize),
+    Row(usize),
+}
+
 fn document(
     name: &str,
-    number: usize,
-    kind: &str,
+    place: Place,
     mut object: Map<String, Value>,
 ) -> Result<RagDocument, LabError> {
     let key = TEXT.into_iter().find(|key| object.contains_key(*key));
     let Some(Value::String(content)) = key.and_then(|key| object.remove(key)) else {
         return Err(invalid(
-            name,
-            format!("{kind} {number} has no text"),
+            match place {
+                Place::Line(number) => {
+                    text!("{file}: line {number} has no text", file = name, number)
+                }
+                Place::Row(number) => {
+                    text!("{file}: row {number} has no text", file = name, number)
+                }
+            },
             "Call the text \"text\" or \"content\".",
         ));
     };
     let id = match ID.into_iter().find_map(|key| object.remove(key)) {
         Some(Value::String(id)) => id,
         Some(Value::Number(id)) => id.to_string(),
-        None => format!("{name}:{number}"),
+        None => {
+            let (Place::Line(number) | Place::Row(number)) = place;
+            format!("{name}:{number}")
+        }
         Some(other) => {
             return Err(invalid(
-                name,
-                format!("{kind} {number} has the id {other}"),
+                match place {
+                    Place::Line(number) => {
+                        text!(
+                            "{file}: line {number} has the id {id}",
+                            file = name,
+                            number,
+                            id = other
+                        )
+                    }
+                    Place::Row(number) => {
+                        text!(
+                            "{file}: row {number} has the id {id}",
+                            file = name,
+                            number,
+                            id = other
+                        )
+                    }
+                },
                 "Use a text or a number as id.",
             ));
         }

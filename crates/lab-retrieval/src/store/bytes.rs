@@ -1,7 +1,7 @@
 //! Numbers and texts as bytes, little-endian. The reader trusts no length: it reserves no more than the
 //! remaining bytes can fill.
 
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, Text};
 
 #[derive(Default)]
 pub struct Writer {
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
         let (taken, left) = self
             .left
             .split_at_checked(length)
-            .ok_or_else(|| corrupt("it ends too soon"))?;
+            .ok_or_else(|| corrupt("the index file is damaged: it ends too soon"))?;
         self.left = left;
         Ok(taken)
     }
@@ -55,23 +55,25 @@ impl<'a> Reader<'a> {
         let (bytes, left) = self
             .left
             .split_first_chunk::<8>()
-            .ok_or_else(|| corrupt("it ends too soon"))?;
+            .ok_or_else(|| corrupt("the index file is damaged: it ends too soon"))?;
         self.left = left;
-        usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| corrupt("a number is too large"))
+        usize::try_from(u64::from_le_bytes(*bytes))
+            .map_err(|_| corrupt("the index file is damaged: a number is too large"))
     }
 
     /// The number of items of at least `size` bytes that follow.
     pub fn count(&mut self, size: usize) -> Result<usize, LabError> {
         let count = self.number()?;
         if count > self.left.len() / size.max(1) {
-            return Err(corrupt("it ends too soon"));
+            return Err(corrupt("the index file is damaged: it ends too soon"));
         }
         Ok(count)
     }
 
     pub fn text(&mut self) -> Result<&'a str, LabError> {
         let length = self.count(1)?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| corrupt("a text in it is not UTF-8"))
+        std::str::from_utf8(self.take(length)?)
+            .map_err(|_| corrupt("the index file is damaged: a text in it is not UTF-8"))
     }
 
     pub fn u32s(&mut self) -> Result<Vec<u32>, LabError> {
@@ -92,15 +94,15 @@ impl<'a> Reader<'a> {
         if self.left.is_empty() {
             Ok(())
         } else {
-            Err(corrupt("bytes follow its end"))
+            Err(corrupt("the index file is damaged: bytes follow its end"))
         }
     }
 }
 
-pub fn corrupt(what: &str) -> LabError {
+pub fn corrupt(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
-        format!("the index file is damaged: {what}"),
+        message,
         "Index the documents again.",
     )
     .at("index")

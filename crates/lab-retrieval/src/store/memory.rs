@@ -7,7 +7,7 @@ use super::rows::{Facts, Rows};
 use super::vector_store::{Hit, VectorEntry, VectorQuery, VectorStore};
 use async_trait::async_trait;
 use lab_protocol::checks::whole;
-use lab_protocol::{ErrorCode, LabError, Metadata, Similarity};
+use lab_protocol::{ErrorCode, LabError, Metadata, Similarity, Text, text};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -86,8 +86,8 @@ impl MemoryStore {
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
             return Err(LabError::config(
                 "dimensions",
-                format!("vectors of {dimensions} numbers"),
-                format!("Use vectors of 1 to {MAX_DIMENSIONS} numbers."),
+                text!("vectors of {dimensions} numbers", dimensions),
+                text!("Use vectors of 1 to {most} numbers.", most = MAX_DIMENSIONS),
             ));
         }
         Ok(Self {
@@ -164,23 +164,16 @@ impl MemoryStore {
     pub fn put(&mut self, entries: Vec<VectorEntry>) -> Result<(), LabError> {
         let mut names = HashSet::new();
         for entry in &entries {
-            check_vector(
-                &entry.vector,
-                self.dimensions(),
-                &format!("the vector of \"{}\"", entry.id),
-            )?;
+            check_vector(&entry.vector, self.dimensions(), Some(&entry.id))?;
             if !names.insert(entry.id.as_str()) {
                 return Err(invalid(
-                    format!("the id \"{}\" comes twice", entry.id),
+                    text!("the id \"{id}\" comes twice", id = entry.id),
                     "Give every vector an id of its own.",
                 ));
             }
         }
         if self.rows.len() + entries.len() > 1 << 30 {
-            return Err(invalid(
-                "too many vectors".into(),
-                "Keep them in several stores.",
-            ));
+            return Err(invalid("too many vectors", "Keep them in several stores."));
         }
         for entry in entries {
             self.mark_removed(&entry.id);
@@ -366,23 +359,50 @@ impl VectorStore for MemoryStore {
 }
 
 /// Numbers beyond this overflow when they are squared.
-const LARGEST: f32 = 1e15;
+pub(super) const LARGEST: f32 = 1e15;
 
-pub(super) fn check_vector(vector: &[f32], dimensions: usize, what: &str) -> Result<(), LabError> {
-    if vector.len() != dimensions {
-        return Err(invalid(
-            format!("{what} has {} numbers, not {dimensions}", vector.len()),
-            "Embed all texts with the same embedder.",
-        ));
+pub(super) fn is_usable(vector: &[f32]) -> bool {
+    let usable = |value: &f32| value.is_finite() && value.abs() <= LARGEST;
+    vector.iter().all(usable)
+}
+
+/// An error unless the vector called `id`, or a query's, has so many numbers, and all can be used.
+pub(super) fn check_vector(
+    vector: &[f32],
+    dimensions: usize,
+    id: Option<&str>,
+) -> Result<(), LabError> {
+    let numbers = vector.len();
+    if numbers != dimensions {
+        let message = match id {
+            Some(id) => text!(
+                "the vector of \"{id}\" has {numbers} numbers, not {dimensions}",
+                id,
+                numbers,
+                dimensions
+            ),
+            None => text!(
+                "the query's vector has {numbers} numbers, not {dimensions}",
+                numbers,
+                dimensions
+            ),
+        };
+        return Err(invalid(message, "Embed all texts with the same embedder."));
     }
-    if vector
-        .iter()
-        .any(|value| !value.is_finite() || value.abs() > LARGEST)
-    {
-        return Err(invalid(
-            format!("{what} has a number that is not finite, or beyond {LARGEST:e}"),
-            "Check the embedder: it gave this vector.",
-        ));
+    if !is_usable(vector) {
+        let largest = format!("{LARGEST:e}");
+        let message = match id {
+            Some(id) => text!(
+                "the vector of \"{id}\" has a number that is not finite, or beyond {largest}",
+                id,
+                largest
+            ),
+            None => text!(
+                "the query's vector has a number that is not finite, or beyond {largest}",
+                largest
+            ),
+        };
+        return Err(invalid(message, "Check the embedder: it gave this vector."));
     }
     Ok(())
 }
@@ -394,6 +414,6 @@ pub(crate) fn check_k(k: usize) -> Result<(), LabError> {
     Err(LabError::config("k", "k is 0", "Use at least 1."))
 }
 
-fn invalid(message: String, hint: &str) -> LabError {
+fn invalid(message: impl Into<Text>, hint: &str) -> LabError {
     LabError::new(ErrorCode::InvalidData, message, hint).at("vectors")
 }

@@ -2,8 +2,8 @@
 
 use super::bytes::{Reader, Writer, corrupt};
 use super::graph::{Graph, Links};
-use super::memory::{MAX_DIMENSIONS, MemoryStore, Segment, StoreConfig, check_vector};
-use lab_protocol::{LabError, Metadata};
+use super::memory::{LARGEST, MAX_DIMENSIONS, MemoryStore, Segment, StoreConfig, is_usable};
+use lab_protocol::{LabError, Metadata, text};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -39,32 +39,44 @@ impl MemoryStore {
     ) -> Result<Self, LabError> {
         let dimensions = reader.number()?;
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
-            return Err(corrupt("its vectors have an impossible length"));
+            return Err(corrupt(
+                "the index file is damaged: its vectors have an impossible length",
+            ));
         }
         let mut store = MemoryStore::new(dimensions, config).map_err(|error| error.at("index"))?;
         let full = reader.f32s()?;
         if full.len() % dimensions != 0 {
-            return Err(corrupt("a vector is cut short"));
+            return Err(corrupt("the index file is damaged: a vector is cut short"));
         }
         for vector in full.chunks_exact(dimensions) {
-            check_vector(vector, dimensions, "a vector")
-                .map_err(|error| corrupt(&error.message))?;
+            if !is_usable(vector) {
+                return Err(corrupt(text!(
+                    "the index file is damaged: a vector has a number that is not finite, or beyond {largest}",
+                    largest = format!("{LARGEST:e}"),
+                )));
+            }
             store.rows.push(vector);
         }
         // An id takes at least its length and its live flag.
         let number = reader.count(16)?;
         if number != store.rows.len() {
-            return Err(corrupt("it has fewer or more ids than vectors"));
+            return Err(corrupt(
+                "the index file is damaged: it has fewer or more ids than vectors",
+            ));
         }
         for row in 0..number {
             let id = reader.text()?.to_owned();
             let live = match reader.number()? {
                 0 => false,
                 1 => true,
-                _ => return Err(corrupt("a live flag is neither 0 nor 1")),
+                _ => {
+                    return Err(corrupt(
+                        "the index file is damaged: a live flag is neither 0 nor 1",
+                    ));
+                }
             };
             if live && store.places.insert(id.clone(), row as u32).is_some() {
-                return Err(corrupt("an id comes twice"));
+                return Err(corrupt("the index file is damaged: an id comes twice"));
             }
             store.metadata.push(metadata(&id));
             store.ids.push(id);
@@ -83,7 +95,9 @@ fn read_segment(reader: &mut Reader, store: &MemoryStore) -> Result<Segment, Lab
     let start = store.in_graphs();
     let end = reader.number()?;
     if end <= start || end > store.rows.len() {
-        return Err(corrupt("the bounds of a graph are wrong"));
+        return Err(corrupt(
+            "the index file is damaged: the bounds of a graph are wrong",
+        ));
     }
     let (of, rows) = (reader.u32s()?, reader.u32s()?);
     let mut layers = Vec::new();
@@ -108,7 +122,9 @@ fn read_segment(reader: &mut Reader, store: &MemoryStore) -> Result<Segment, Lab
         && of.iter().all(|&node| (node as usize) < nodes)
         && of.is_sorted();
     if !fits {
-        return Err(corrupt("the duplicates in a graph are wrong"));
+        return Err(corrupt(
+            "the index file is damaged: the duplicates in a graph are wrong",
+        ));
     }
     let removed = store.live[start..end].iter().filter(|live| !**live).count();
     Ok(Segment {
@@ -135,12 +151,14 @@ fn check_graph(graph: &Graph) -> Result<(), LabError> {
             .iter()
             .all(|&target| (target as usize) < nodes);
         if !whole || !inside || nodes == 0 || nodes > below {
-            return Err(corrupt("the links of a graph are wrong"));
+            return Err(corrupt(
+                "the index file is damaged: the links of a graph are wrong",
+            ));
         }
         below = nodes;
     }
     if graph.layers.is_empty() {
-        Err(corrupt("a graph has no layer"))
+        Err(corrupt("the index file is damaged: a graph has no layer"))
     } else {
         Ok(())
     }

@@ -77,7 +77,7 @@ impl MemoryStore {
     }
 
     fn check_query(&self, query: &VectorQuery<'_>) -> Result<Prepared, LabError> {
-        check_vector(query.vector, self.dimensions(), "the query's vector")?;
+        check_vector(query.vector, self.dimensions(), None)?;
         check_k(query.k)?;
         Ok(self.rows.prepare(query.vector))
     }

@@ -1,7 +1,7 @@
 //! The interface of an embedder, which turns texts into vectors.
 
 use async_trait::async_trait;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use serde_json::Value;
 
 /// The role of a text: some encoders treat the two differently.
@@ -57,11 +57,11 @@ pub async fn embed_all(
             .iter()
             .any(|vector| vector.len() != embedder.dimensions());
         if new.len() != part.len() || wrong_length {
-            return Err(LabError::internal(format!(
-                "the embedder gave {} vectors for {} texts, or not all of length {}",
-                new.len(),
-                part.len(),
-                embedder.dimensions()
+            return Err(LabError::internal(text!(
+                "the embedder gave {vectors} vectors for {texts} texts, or not all of length {dimensions}",
+                vectors = new.len(),
+                texts = part.len(),
+                dimensions = embedder.dimensions()
             )));
         }
         if new.iter().flatten().any(|value| !value.is_finite()) {

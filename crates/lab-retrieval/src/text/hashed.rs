@@ -5,7 +5,7 @@
 use super::embedder::{Embedder, TextKind};
 use super::terms::lowercase_words;
 use async_trait::async_trait;
-use lab_protocol::{LabError, from_value};
+use lab_protocol::{LabError, from_value, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -40,7 +40,7 @@ impl HashedConfig {
         if !(1..=65_536).contains(&self.dimensions) {
             return Err(LabError::config(
                 "dimensions",
-                format!("vectors of {} numbers", self.dimensions),
+                text!("vectors of {numbers} numbers", numbers = self.dimensions),
                 "Use a whole number from 1 to 65536.",
             ));
         }
@@ -48,14 +48,14 @@ impl HashedConfig {
         if high > 16 || low > high || (low == 0) != (high == 0) {
             return Err(LabError::config(
                 "character_ngrams",
-                format!("character n-grams from {low} to {high}"),
+                text!("character n-grams from {low} to {high}", low, high),
                 "Use two lengths from 1 to 16, the smaller first, or 0 and 0 for none.",
             ));
         }
         if !(self.part_weight.is_finite() && (0.0..=100.0).contains(&self.part_weight)) {
             return Err(LabError::config(
                 "part_weight",
-                format!("a weight of {}", self.part_weight),
+                text!("a weight of {weight}", weight = self.part_weight),
                 "Use a number from 0 to 100.",
             ));
         }

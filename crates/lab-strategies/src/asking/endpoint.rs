@@ -7,7 +7,7 @@ use crate::asking::reply::{Fault, Reply};
 use crate::run::context::RunContext;
 use crate::run::network::{HttpFailure, HttpRequest, HttpResponse, retry_after};
 use async_trait::async_trait;
-use lab_protocol::{EndpointConfig, ErrorCode, LabError, RagConfig, Secret};
+use lab_protocol::{EndpointConfig, ErrorCode, LabError, RagConfig, Secret, Text, text};
 use lab_retrieval::Passage;
 use serde_json::json;
 
@@ -118,21 +118,27 @@ impl Endpoint {
         let response = match outcome {
             _ if reply.bytes.len() > LARGEST => {
                 return Try::Failed(network(
-                    format!("the endpoint's answer has more than {LARGEST} bytes"),
+                    text!(
+                        "the endpoint's answer has more than {bytes} bytes",
+                        bytes = LARGEST
+                    ),
                     "Check that the address is that of a chat endpoint.",
                 ));
             }
             Ok(response) => response,
             Err(HttpFailure::TimedOut) => {
-                let message = format!(
-                    "the endpoint gave no whole answer within {} s",
-                    self.config.timeout
+                let message = text!(
+                    "the endpoint gave no whole answer within {timeout} s",
+                    timeout = self.config.timeout
                 );
                 let hint = "Check that it is running, or raise the timeout.";
                 return Try::Again(network(message, hint), None);
             }
             Err(HttpFailure::Unreachable(why)) => {
-                let message = format!("the endpoint cannot be reached{}", self.quoted(&why));
+                let message = text!(
+                    "the endpoint cannot be reached{words}",
+                    words = self.quoted(&why)
+                );
                 let hint = "Check the address, that the endpoint is running, and, in a browser, that it allows \
                             requests from this page (CORS).";
                 return Try::Again(network(message, hint), None);
@@ -152,16 +158,23 @@ impl Endpoint {
                 Err(fault) => self.fault(fault),
             },
             401 | 403 => {
-                let hint = match (&self.key, self.config.key_variable.as_str()) {
-                    (Some(_), "") => "Type another key.".to_owned(),
+                let hint: Text = match (&self.key, self.config.key_variable.as_str()) {
+                    (Some(_), "") => "Type another key.".into(),
                     (Some(_), name) => {
-                        format!("Put a valid key into the environment variable {name}.")
+                        text!(
+                            "Put a valid key into the environment variable {name}.",
+                            name
+                        )
                     }
                     (None, _) => "It needs a key: in the page type one, in the terminal name the \
                                   environment variable that holds it (key_variable)."
-                        .to_owned(),
+                        .into(),
                 };
-                let message = format!("the endpoint refuses the key (status {status}){}", words());
+                let message = text!(
+                    "the endpoint refuses the key (status {status}){words}",
+                    status,
+                    words = words()
+                );
                 Try::Failed(LabError::config(
                     "config.endpoint.key_variable",
                     message,
@@ -170,28 +183,36 @@ impl Endpoint {
             }
             404 => Try::Failed(LabError::config(
                 "config.endpoint.base_url",
-                format!(
-                    "the endpoint has no such address or model (status 404){}",
-                    words()
+                text!(
+                    "the endpoint has no such address or model (status 404){words}",
+                    words = words()
                 ),
-                format!(
-                    "Check the address, behind which /chat/completions is asked, and the model \"{}\".",
-                    self.config.model
+                text!(
+                    "Check the address, behind which /chat/completions is asked, and the model \"{model}\".",
+                    model = self.config.model
                 ),
             )),
             429 => {
-                let asks = wait().map_or(String::new(), |wait| {
-                    format!(", and asks to wait {wait:.0} s")
-                });
-                let message = format!(
-                    "the endpoint has too many requests (status 429){asks}{}",
-                    words()
-                );
+                let message = match wait() {
+                    Some(seconds) => text!(
+                        "the endpoint has too many requests (status 429), and asks to wait {seconds} s{words}",
+                        seconds = format!("{seconds:.0}"),
+                        words = words(),
+                    ),
+                    None => text!(
+                        "the endpoint has too many requests (status 429){words}",
+                        words = words(),
+                    ),
+                };
                 let hint = "Wait, ask less, or look at the limits of your account there.";
                 Try::Again(network(message, hint), wait())
             }
             408 | 500..=599 => {
-                let message = format!("the endpoint has failed (status {status}){}", words());
+                let message = text!(
+                    "the endpoint has failed (status {status}){words}",
+                    status,
+                    words = words()
+                );
                 Try::Again(
                     network(message, "Try again later, or look at its log."),
                     wait(),
@@ -199,14 +220,15 @@ impl Endpoint {
             }
             400..=499 => Try::Failed(LabError::config(
                 "config.endpoint",
-                format!(
-                    "the endpoint refuses the request (status {status}){}",
-                    words()
+                text!(
+                    "the endpoint refuses the request (status {status}){words}",
+                    status,
+                    words = words()
                 ),
                 "Check the model's name, and ask with fewer or shorter passages.",
             )),
             _ => Try::Failed(network(
-                format!("the endpoint answers with status {status}"),
+                text!("the endpoint answers with status {status}", status),
                 "Give the address that it redirects to, if it does; no redirection is followed.",
             )),
         }
@@ -215,21 +237,21 @@ impl Endpoint {
     fn fault(&self, fault: Fault) -> Try {
         match fault {
             Fault::Garbage(beginning) => Try::Failed(network(
-                format!(
-                    "the endpoint's answer is no chat completion{}",
-                    self.quoted(&beginning)
+                text!(
+                    "the endpoint's answer is no chat completion{words}",
+                    words = self.quoted(&beginning)
                 ),
                 "Check that the address is that of an OpenAI-compatible endpoint.",
             )),
             Fault::Empty => Try::Failed(network(
-                "the endpoint's answer has no text".into(),
+                "the endpoint's answer has no text",
                 "Allow a longer answer: some models think before they write.",
             )),
             Fault::Complaint(words) => Try::Again(
                 network(
-                    format!(
-                        "the endpoint has failed while it answered{}",
-                        self.quoted(&words)
+                    text!(
+                        "the endpoint has failed while it answered{words}",
+                        words = self.quoted(&words)
                     ),
                     "Try again later, or look at its log.",
                 ),
@@ -237,7 +259,7 @@ impl Endpoint {
             ),
             Fault::BrokenOff => Try::Again(
                 network(
-                    "the endpoint's answer broke off".into(),
+                    "the endpoint's answer broke off",
                     "Try again, or look at its log.",
                 ),
                 None,
@@ -260,7 +282,7 @@ impl Endpoint {
     }
 }
 
-fn network(message: String, hint: &str) -> LabError {
+fn network(message: impl Into<Text>, hint: &str) -> LabError {
     LabError::new(ErrorCode::Network, message, hint).at("config.endpoint")
 }
 

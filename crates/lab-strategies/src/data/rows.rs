@@ -1,7 +1,7 @@
 //! Rows of a text: a JSON list, an object a line, or CSV.
 
 use super::json::Unique;
-use lab_protocol::{ErrorCode, LabError, OnError, SkippedRows};
+use lab_protocol::{ErrorCode, LabError, OnError, SkippedRows, Text, text};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -48,9 +48,16 @@ impl Skipped {
         };
         let faults = format!("{}{more}", self.first.join("; "));
         match (self.on_error, count, left) {
-            (OnError::Stop, 1.., _) => Err(bad(faults)),
-            (_, 0, 0) => Err(bad("there is no example in it".into())),
-            (_, 1.., 0) => Err(bad(format!("no row can be used: {faults}"))),
+            (OnError::Stop, 1.., _) => {
+                Err(bad(text!("the examples cannot be read: {faults}", faults)))
+            }
+            (_, 0, 0) => Err(bad(
+                "the examples cannot be read: there is no example in it",
+            )),
+            (_, 1.., 0) => Err(bad(text!(
+                "the examples cannot be read: no row can be used: {faults}",
+                faults
+            ))),
             _ => Ok(()),
         }
     }
@@ -65,10 +72,10 @@ impl Skipped {
 }
 
 /// What is wrong with the data.
-pub fn bad(what: String) -> LabError {
+pub fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
-        format!("the examples cannot be read: {what}"),
+        message,
         "Give one object a line, e.g. {\"prompt\": \"…\", \"response\": \"…\"}, a JSON list of such, or CSV with these columns. Set on_error to skip to leave bad rows out.",
     )
     .at("data")
@@ -110,9 +117,11 @@ fn rows(text: &str, columns: &[&str]) -> Result<Vec<Row>, LabError> {
             .map_err(|error| error.to_string())
     };
     match text.trim_start().chars().next() {
-        Some('[') => match parse(text).map_err(bad)? {
+        Some('[') => match parse(text)
+            .map_err(|error| bad(text!("the examples cannot be read: {error}", error)))?
+        {
             Value::Array(list) => Ok((1..).zip(list.into_iter().map(Ok)).collect()),
-            _ => Err(bad("it is not a list".into())),
+            _ => Err(bad("the examples cannot be read: it is not a list")),
         },
         Some('{') => Ok((1..)
             .zip(text.lines())
@@ -134,7 +143,8 @@ fn csv_rows(text: &str, columns: &[&str]) -> Result<Vec<Row>, LabError> {
         .flexible(true)
         .from_reader(text.as_bytes());
     let records: Result<Vec<csv::StringRecord>, csv::Error> = reader.records().collect();
-    let mut records = records.map_err(|error| bad(error.to_string()))?;
+    let mut records =
+        records.map_err(|error| bad(text!("the examples cannot be read: {error}", error)))?;
     let last = records.last_mut();
     let closed = last.is_some_and(|last| last.len() == 1 && &last[0] == LAST);
     if closed {
@@ -147,15 +157,18 @@ fn csv_rows(text: &str, columns: &[&str]) -> Result<Vec<Row>, LabError> {
     };
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|other| other == name) {
-            return Err(bad(format!("two columns have the name \"{name}\"")));
+            return Err(bad(text!(
+                "the examples cannot be read: two columns have the name \"{name}\"",
+                name
+            )));
         }
     }
     if !names.iter().any(|name| columns.contains(&name)) {
         let names: Vec<&str> = names.iter().take(8).collect();
-        return Err(bad(format!(
-            "it is not JSON, and as CSV it has none of the columns {}, but {}",
-            columns.join(", "),
-            names.join(", ")
+        return Err(bad(text!(
+            "the examples cannot be read: it is not JSON, and as CSV it has none of the columns {columns}, but {names}",
+            columns = columns.join(", "),
+            names = names.join(", ")
         )));
     }
     let row = |(row, record): (usize, csv::StringRecord)| {

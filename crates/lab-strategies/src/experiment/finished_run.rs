@@ -8,7 +8,7 @@ use crate::run::host::Host;
 use crate::run::prompts::Prompt;
 use crate::run::strategy::Strategy;
 use burn::tensor::Device;
-use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile};
+use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, text};
 use std::rc::Rc;
 
 /// A run that is done, from its files, to be asked.
@@ -32,7 +32,7 @@ impl FinishedRun {
         if files.is_empty() {
             return Err(LabError::new(
                 ErrorCode::InvalidCommand,
-                format!("\"{strategy}\" has no model to ask"),
+                text!("\"{strategy}\" has no model to ask", strategy),
                 "Run it first.",
             )
             .at("base"));

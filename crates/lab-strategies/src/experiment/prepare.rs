@@ -6,7 +6,7 @@ use crate::run::strategy::Strategy;
 use crate::run::train::train;
 use lab_protocol::{
     BackendChoice, DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, RunResult,
-    SCHEMA_VERSION, StopReason, StrategyConfig,
+    SCHEMA_VERSION, StopReason, StrategyConfig, text,
 };
 use lab_village::{Preset, Village, VillageSettings};
 use serde::Serialize;
@@ -79,7 +79,7 @@ pub(crate) fn named<'a>(
     found.ok_or_else(|| {
         LabError::new(
             ErrorCode::InvalidCommand,
-            format!("the experiment has no strategy \"{strategy}\""),
+            text!("the experiment has no strategy \"{strategy}\"", strategy),
             "Name one of its strategies.",
         )
         .at("strategy")
@@ -114,7 +114,10 @@ pub fn prepare(
         return Err(place(
             LabError::new(
                 ErrorCode::InvalidCommand,
-                format!("the model of \"{from}\", from which it starts, is not there"),
+                text!(
+                    "the model of \"{from}\", from which it starts, is not there",
+                    from
+                ),
                 "Run that strategy first.",
             )
             .at("from"),

@@ -10,7 +10,7 @@ use crate::run::reward::RewardFunction;
 use crate::run::strategy::Strategy;
 use crate::supervised::fine_tuning::FineTuningStrategy;
 use crate::supervised::pretraining::PretrainingStrategy;
-use lab_protocol::{LabError, MetricInfo, RunResult, StrategyConfig};
+use lab_protocol::{LabError, MetricInfo, RunResult, StrategyConfig, text};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -103,10 +103,10 @@ impl Registry {
             Some(create) => create(config),
             None => Err(LabError::config(
                 "strategy",
-                format!("there is no strategy \"{}\"", config.strategy),
-                format!(
-                    "Use one of: {}.",
-                    self.strategies().collect::<Vec<_>>().join(", ")
+                text!("there is no strategy \"{name}\"", name = config.strategy),
+                text!(
+                    "Use one of: {names}.",
+                    names = self.strategies().collect::<Vec<_>>().join(", ")
                 ),
             )),
         }
@@ -140,7 +140,11 @@ fn free(name: &str, taken: bool, what: &str) -> Result<(), LabError> {
     }
     Err(LabError::config(
         what,
-        format!("a {what} cannot be registered as \"{name}\""),
+        text!(
+            "a {kind} cannot be registered as \"{name}\"",
+            kind = what,
+            name
+        ),
         "Give it a name that no other has.",
     ))
 }

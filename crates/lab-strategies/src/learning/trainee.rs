@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_model::optimizer::AdamW;
 use lab_model::parameters;
-use lab_protocol::{ErrorCode, LabError, TrainingConfig};
+use lab_protocol::{ErrorCode, LabError, TrainingConfig, text};
 
 /// Changes a model's weights by gradients. Weights that are frozen stay as they are, and are in no snapshot.
 pub struct Trainee<M> {
@@ -91,9 +91,11 @@ impl<M: Module> Trainee<M> {
         if !loss.is_finite() || !gradient_norm.is_finite() {
             return Err(LabError::new(
                 ErrorCode::NonFinite,
-                format!(
-                    "in update {} the loss became {loss} and the norm of the gradient {gradient_norm}; the weights were left as they were",
-                    self.optimizer.updates()
+                text!(
+                    "in update {update} the loss became {loss} and the norm of the gradient {gradient_norm}; the weights were left as they were",
+                    update = self.optimizer.updates(),
+                    loss,
+                    gradient_norm,
                 ),
                 "Lower the learning rate, or lengthen the warm-up; the last checkpoint is good.",
             )

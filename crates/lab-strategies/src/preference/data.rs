@@ -7,7 +7,7 @@ use crate::run::prompts::Prompt;
 use lab_model::chat::ChatMessage;
 use lab_model::prompts::PromptFormat;
 use lab_model::rl::Sequence;
-use lab_protocol::{ErrorCode, LabError, OnError, PreferenceExample};
+use lab_protocol::{ErrorCode, LabError, OnError, PreferenceExample, Text, text};
 use lab_village::{PreferencePair, Question};
 use std::collections::HashSet;
 
@@ -158,10 +158,16 @@ impl PreferenceData {
         }
         found.skipped.check(1)?;
         if wanted.pairs && found.training.is_empty() {
-            return Err(found.unusable("pair of answers"));
+            return Err(unusable(text!(
+                "no pair of answers can be used; {reason}",
+                reason = found.why_none(),
+            )));
         }
         if wanted.response_tokens > 0 && found.prompts.is_empty() {
-            return Err(found.unusable("prompt"));
+            return Err(unusable(text!(
+                "no prompt can be used; {reason}",
+                reason = found.why_none(),
+            )));
         }
         Ok(found)
     }
@@ -228,14 +234,8 @@ impl PreferenceData {
         (!parts.is_empty()).then(|| format!("left out: {}", parts.join(", ")))
     }
 
-    fn unusable(&self, what: &str) -> LabError {
-        let reason = self.left_out().unwrap_or_else(|| "there is none".into());
-        LabError::new(
-            ErrorCode::InvalidData,
-            format!("no {what} can be used; {reason}"),
-            "Give pairs whose answers differ and fit the model's context, or a model with a longer one.",
-        )
-        .at("data")
+    fn why_none(&self) -> String {
+        self.left_out().unwrap_or_else(|| "there is none".into())
     }
 
     fn encode(
@@ -372,6 +372,11 @@ fn of_village(pairs: &[PreferencePair]) -> Vec<Preference> {
         row,
     };
     (1..).zip(pairs).map(preference).collect()
+}
+
+fn unusable(message: Text) -> LabError {
+    let hint = "Give pairs whose answers differ and fit the model's context, or a model with a longer one.";
+    LabError::new(ErrorCode::InvalidData, message, hint).at("data")
 }
 
 /// A prompt with each of two answers.

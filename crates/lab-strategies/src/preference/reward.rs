@@ -7,7 +7,7 @@ use lab_model::burn::tensor::Device;
 use lab_model::dropout::Dropout;
 use lab_model::parameters;
 use lab_model::rl::{RewardModel, Sequence, SequenceBatch};
-use lab_protocol::{ErrorCode, LabError, RewardConfig};
+use lab_protocol::{ErrorCode, LabError, RewardConfig, text};
 use regex_lite::Regex;
 use std::rc::Rc;
 
@@ -116,10 +116,13 @@ impl Scorer {
             None => Ok(rewards),
             Some(index) => Err(LabError::new(
                 ErrorCode::NonFinite,
-                format!(
-                    "the reward of the answer {:?} is {}",
-                    answers.get(index).map_or("", |answer| &answer.response),
-                    rewards.get(index).copied().unwrap_or(f64::NAN)
+                text!(
+                    "the reward of the answer {answer} is {reward}",
+                    answer = format!(
+                        "{:?}",
+                        answers.get(index).map_or("", |answer| &answer.response)
+                    ),
+                    reward = rewards.get(index).copied().unwrap_or(f64::NAN)
                 ),
                 "Let the reward be a finite number for every answer.",
             )
@@ -141,7 +144,7 @@ pub(crate) fn expression(pattern: &str) -> Result<Regex, LabError> {
     Regex::new(pattern).map_err(|error| {
         LabError::config(
             "reward.pattern",
-            format!("the pattern cannot be read: {error}"),
+            text!("the pattern cannot be read: {error}", error),
             "Correct the regular expression.",
         )
     })

@@ -19,7 +19,7 @@ use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
 use lab_model::rl::{self, RewardModel, ScalarHead, Sequence, SequenceBatch};
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError, RewardConfig, RewardModelConfig};
+use lab_protocol::{ErrorCode, LabError, RewardConfig, RewardModelConfig, text};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -219,7 +219,7 @@ impl RewardStage {
             if !mean.is_finite() || !deviation.is_finite() {
                 return Err(LabError::new(
                     ErrorCode::NonFinite,
-                    format!("the reward model's rewards have the mean {mean}"),
+                    text!("the reward model's rewards have the mean {mean}", mean),
                     "Lower the reward model's learning rate.",
                 )
                 .at("reward"));

@@ -8,7 +8,7 @@ use lab_model::encoder::{Prefixes, SentenceEncoder};
 use lab_model::formats::{BaseModel, ModelFiles};
 use lab_model::parameters;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use lab_retrieval::{Embedder, HashedEmbedder, TextKind, count_words};
 use serde_json::{Value, json};
 
@@ -50,8 +50,15 @@ impl IndexEmbedder {
         }
         Err(LabError::config(
             "size",
-            format!("chunks may have {size} tokens, and the embedder reads {window}"),
-            format!("Use a size of at most {window}: text beyond it would not be found."),
+            text!(
+                "chunks may have {size} tokens, and the embedder reads {window}",
+                size,
+                window
+            ),
+            text!(
+                "Use a size of at most {window}: text beyond it would not be found.",
+                window
+            ),
         ))
     }
 }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use burn::module::Module;
 use lab_protocol::{
     ErrorCode, GenerateRequest, GroundedAnswer, LabError, ModelFile, RagConfig, RagDocument,
-    RunInfo, StopReason,
+    RunInfo, StopReason, text,
 };
 use lab_retrieval::read::Format;
 use lab_retrieval::{Progress, count_words};
@@ -277,7 +277,7 @@ pub(super) fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabErro
     if let Some(twice) = documents.iter().find(|d| !ids.insert(d.id.as_str())) {
         return Err(LabError::new(
             ErrorCode::InvalidData,
-            format!("two documents have the id \"{}\"", twice.id),
+            text!("two documents have the id \"{id}\"", id = twice.id),
             "Give every document an id of its own.",
         )
         .at("data"));

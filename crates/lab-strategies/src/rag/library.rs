@@ -56,17 +56,17 @@ impl Library {
     /// different embedders cannot be compared.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), LabError> {
         let earlier = Index::from_bytes(bytes)?;
-        let other = if earlier.embedder() != self.index.embedder() {
-            "embedder"
+        let message = if earlier.embedder() != self.index.embedder() {
+            "the index was made with a different embedder"
         } else if earlier.config() != self.index.config() {
-            "settings"
+            "the index was made with different settings"
         } else {
             self.index = earlier;
             return Ok(());
         };
         Err(LabError::new(
             ErrorCode::InvalidCheckpoint,
-            format!("the index was made with a different {other}"),
+            message,
             "Use the configuration and the model of before, or start the run again.",
         ))
     }

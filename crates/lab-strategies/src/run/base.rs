@@ -14,7 +14,7 @@ use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::parameters;
 use lab_model::prompts::PromptFormat;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile};
+use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, ModelFile, text};
 use std::rc::Rc;
 
 /// A model, its tokenizer and its shape.
@@ -202,7 +202,11 @@ impl Base {
             [id] => Ok(Some(id)),
             ref ids => Err(LabError::config(
                 "config.rollout.stop",
-                format!("{stop:?} is {} tokens", ids.len()),
+                text!(
+                    "{stop} is {tokens} tokens",
+                    stop = format!("{stop:?}"),
+                    tokens = ids.len()
+                ),
                 "Give a text of one token, e.g. \"\\n\".",
             )),
         }

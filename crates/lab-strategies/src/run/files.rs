@@ -4,7 +4,7 @@ use super::base::Base;
 use super::folders::inside;
 use burn::tensor::Device;
 use lab_model::formats::WeightForm;
-use lab_protocol::{ErrorCode, LabError, ModelFile};
+use lab_protocol::{ErrorCode, LabError, ModelFile, text};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -45,7 +45,7 @@ impl<'a> RunFiles<'a> {
         let file = file.ok_or_else(|| {
             LabError::new(
                 ErrorCode::InvalidData,
-                format!("the run has no {path}"),
+                text!("the run has no {path}", path),
                 "Run the strategy again.",
             )
         })?;

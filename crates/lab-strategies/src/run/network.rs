@@ -1,7 +1,7 @@
 //! Requests to addresses that the user named.
 
 use async_trait::async_trait;
-use lab_protocol::{ErrorCode, LabError, Secret};
+use lab_protocol::{ErrorCode, LabError, Secret, text};
 use std::time::UNIX_EPOCH;
 
 /// The platform's connections. The core builds requests, retries them and parses answers.
@@ -46,7 +46,10 @@ impl Network for Offline {
     async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError> {
         Err(LabError::new(
             ErrorCode::Network,
-            format!("{address} cannot be read: there is no network here"),
+            text!(
+                "{address} cannot be read: there is no network here",
+                address
+            ),
             "Give the files with the run instead.",
         ))
     }

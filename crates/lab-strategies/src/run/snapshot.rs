@@ -3,7 +3,7 @@
 use super::context::RunContext;
 use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
 use lab_model::parameters::HostTensors;
-use lab_protocol::{ErrorCode, LabError, ModelFile, from_value};
+use lab_protocol::{ErrorCode, LabError, ModelFile, Text, from_value, text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Snapshot {
 
     /// The small state.
     pub fn state<S: DeserializeOwned>(&self) -> Result<S, LabError> {
-        from_value(self.state.clone()).map_err(|error| invalid(error.message.to_string()))
+        from_value(self.state.clone()).map_err(|error| invalid(error.message))
     }
 
     /// The tensors of a group; none if it is not there, which their reader says.
@@ -45,11 +45,11 @@ impl Snapshot {
     /// The bytes of a file.
     pub fn take_file(&mut self, name: &str) -> Result<Vec<u8>, LabError> {
         let file = self.files.remove(name);
-        file.ok_or_else(|| invalid(format!("the checkpoint has no {name}")))
+        file.ok_or_else(|| invalid(text!("the checkpoint has no {name}", name)))
     }
 }
 
-fn invalid(message: String) -> LabError {
+fn invalid(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidCheckpoint,
         message,
@@ -83,17 +83,30 @@ impl Origin {
     /// An error that names what is not the same.
     fn must_be(&self, other: &Self) -> Result<(), LabError> {
         let differs = [
-            ("strategy", self.kind != other.kind),
-            ("configuration", self.config != other.config),
-            ("seed", self.seed != other.seed),
-            ("text or data", self.data != other.data),
-            ("model to start from", self.base != other.base),
+            (
+                "the checkpoint was written with another strategy",
+                self.kind != other.kind,
+            ),
+            (
+                "the checkpoint was written with another configuration",
+                self.config != other.config,
+            ),
+            (
+                "the checkpoint was written with another seed",
+                self.seed != other.seed,
+            ),
+            (
+                "the checkpoint was written with another text or data",
+                self.data != other.data,
+            ),
+            (
+                "the checkpoint was written with another model to start from",
+                self.base != other.base,
+            ),
         ];
         match differs.iter().find(|(_, differs)| *differs) {
             None => Ok(()),
-            Some((what, _)) => Err(invalid(format!(
-                "the checkpoint was written with another {what}"
-            ))),
+            Some((message, _)) => Err(invalid(*message)),
         }
     }
 }

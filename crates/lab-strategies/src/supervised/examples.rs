@@ -7,7 +7,7 @@ use crate::run::prompts::Prompt;
 use lab_model::chat::ChatMessage;
 use lab_model::examples::Example;
 use lab_model::tokenizer::Tokenizer;
-use lab_protocol::{ErrorCode, ExamplePreview, LabError, OnError, PreviewToken, TooLong};
+use lab_protocol::{ErrorCode, ExamplePreview, LabError, OnError, PreviewToken, TooLong, text};
 use lab_village::Question;
 
 /// What is learned from, and what chooses the best of what was learned.
@@ -111,9 +111,10 @@ impl Examples {
         if found.training.is_empty() {
             return Err(LabError::new(
                 ErrorCode::InvalidData,
-                format!(
-                    "no example is left to learn from: all {} are longer than the model's context of {} tokens",
-                    found.too_long.dropped, base.shape.context
+                text!(
+                    "no example is left to learn from: all {count} are longer than the model's context of {context} tokens",
+                    count = found.too_long.dropped,
+                    context = base.shape.context,
                 ),
                 "Give shorter examples, set too_long to truncate, or start from a model with a larger context.",
             )
@@ -203,9 +204,11 @@ impl Fate {
             }
             TooLong::Error => Err(LabError::new(
                 ErrorCode::InvalidData,
-                format!(
-                    "row {row} is {} tokens long, and the model sees {context}",
-                    example.length()
+                text!(
+                    "row {row} is {tokens} tokens long, and the model sees {context}",
+                    row,
+                    tokens = example.length(),
+                    context
                 ),
                 "Shorten it, or set too_long to drop or truncate.",
             )

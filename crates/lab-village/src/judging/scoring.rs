@@ -4,7 +4,7 @@ use super::answers::{Fault, Verdict, answer_in, compare, normalised};
 use super::statistics::Estimate;
 use crate::tasks::question::{Completion, Question};
 use crate::tasks::reward::reward;
-use lab_protocol::{ErrorCode, LabError};
+use lab_protocol::{ErrorCode, LabError, text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -258,7 +258,11 @@ fn same_length(expected: usize, found: usize) -> Result<(), LabError> {
     }
     Err(LabError::new(
         ErrorCode::InvalidData,
-        format!("there are {expected} entries to score and {found} results"),
+        text!(
+            "there are {expected} entries to score and {found} results",
+            expected,
+            found
+        ),
         "Give one result for each entry, in the same order.",
     ))
 }

@@ -35,7 +35,7 @@ impl Preset {
             .ok_or_else(|| {
                 LabError::config(
                     "preset",
-                    format!("no village is called \"{name}\""),
+                    text!("no village is called \"{name}\"", name),
                     "Use hamlet, village or town.",
                 )
             })
@@ -230,13 +230,13 @@ impl VillageSettings {
                 "{first_names} first names and {surnames} surnames give {names} full names, too few for {people} people and {new} new ones",
                 first_names = self.first_names,
                 surnames = self.surnames,
-                names = names,
+                names,
                 people = self.people,
                 new = self.new_people,
             ),
             text!(
                 "Allow for {needed} full names: more first names or surnames, or fewer people.",
-                needed = needed,
+                needed,
             ),
         ))
     }

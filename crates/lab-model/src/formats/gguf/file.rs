@@ -2,7 +2,7 @@
 
 use crate::formats::blocks::Blocks;
 use crate::formats::tensors::{Encoding, FileTensor, FileTensors, unreadable};
-use lab_protocol::LabError;
+use lab_protocol::{LabError, text};
 use std::collections::BTreeMap;
 
 /// What a file begins with.
@@ -41,12 +41,15 @@ impl<'a> Gguf<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Self, LabError> {
         let mut cursor = Cursor { bytes, place: 0 };
         if cursor.take(4)? != MAGIC {
-            return Err(bad("it does not begin with GGUF"));
+            return Err(unreadable(
+                "the file is no readable GGUF file: it does not begin with GGUF",
+            ));
         }
         let version = cursor.u32()?;
         if !(2..=3).contains(&version) {
-            return Err(bad(format!(
-                "its version is {version}, and 2 and 3 are known"
+            return Err(unreadable(text!(
+                "the file is no readable GGUF file: its version is {version}, and 2 and 3 are known",
+                version
             )));
         }
         let tensor_count = cursor.u64()?;
@@ -60,7 +63,12 @@ impl<'a> Gguf<'a> {
         let alignment = match metadata.get("general.alignment") {
             None => 32,
             Some(Value::Unsigned(n)) if n.is_power_of_two() && *n <= 1 << 16 => *n as usize,
-            Some(other) => return Err(bad(format!("its alignment is {other:?}"))),
+            Some(other) => {
+                return Err(unreadable(text!(
+                    "the file is no readable GGUF file: its alignment is {alignment}",
+                    alignment = format!("{other:?}")
+                )));
+            }
         };
         let mut infos = Vec::new();
         for _ in 0..tensor_count {
@@ -72,7 +80,10 @@ impl<'a> Gguf<'a> {
             let name = info.name;
             let tensor = info.tensor(bytes.get(start..).unwrap_or_default())?;
             if tensors.insert(name.to_owned(), tensor).is_some() {
-                return Err(bad(format!("{name} is there twice")));
+                return Err(unreadable(text!(
+                    "the file is no readable GGUF file: {name} is there twice",
+                    name
+                )));
             }
         }
         Ok(Self { metadata, tensors })
@@ -149,9 +160,11 @@ impl TensorInfo<'_> {
             14 => Encoding::Blocks(Blocks::Q6K),
             30 => Encoding::Bf16,
             other => {
-                return Err(bad(format!(
-                    "{name} is of ggml's type {other}, and F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K \
-                     and Q6_K can be read"
+                return Err(unreadable(text!(
+                    "the file is no readable GGUF file: {name} is of ggml's type {kind}, and F32, F16, BF16, \
+                     Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K can be read",
+                    name,
+                    kind = other
                 )));
             }
         };
@@ -161,14 +174,25 @@ impl TensorInfo<'_> {
             .copied()
             .try_fold(1usize, usize::checked_mul)
             .and_then(|rows| encoding.bytes_of(columns)?.checked_mul(rows))
-            .ok_or_else(|| bad(format!("{name} cannot have the shape {:?}", self.shape)))?;
+            .ok_or_else(|| {
+                unreadable(text!(
+                    "the file is no readable GGUF file: {name} cannot have the shape {shape}",
+                    name,
+                    shape = format!("{:?}", self.shape)
+                ))
+            })?;
         let bytes = usize::try_from(self.offset).ok().and_then(|start| {
             let end = start.checked_add(length)?;
             data.get(start..end)
         });
         bytes
             .and_then(|bytes| FileTensor::new(self.shape.clone(), encoding, bytes))
-            .ok_or_else(|| bad(format!("{name} reaches beyond the end")))
+            .ok_or_else(|| {
+                unreadable(text!(
+                    "the file is no readable GGUF file: {name} reaches beyond the end",
+                    name
+                ))
+            })
     }
 }
 
@@ -184,7 +208,8 @@ impl<'a> Cursor<'a> {
             .ok()
             .and_then(|count| self.place.checked_add(count));
         let taken = end.and_then(|end| self.bytes.get(self.place..end));
-        let taken = taken.ok_or_else(|| bad("it ends too soon"))?;
+        let taken = taken
+            .ok_or_else(|| unreadable("the file is no readable GGUF file: it ends too soon"))?;
         self.place += taken.len();
         Ok(taken)
     }
@@ -205,7 +230,8 @@ impl<'a> Cursor<'a> {
 
     fn text(&mut self) -> Result<&'a str, LabError> {
         let length = self.u64()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| bad("a text in it is not UTF-8"))
+        std::str::from_utf8(self.take(length)?)
+            .map_err(|_| unreadable("the file is no readable GGUF file: a text in it is not UTF-8"))
     }
 
     fn value(&mut self, kind: u32) -> Result<Value<'a>, LabError> {
@@ -223,7 +249,12 @@ impl<'a> Cursor<'a> {
             10 => Value::Unsigned(self.u64()?),
             11 => Value::Signed(i64::from_le_bytes(self.chunk()?)),
             12 => Value::Float(f64::from_le_bytes(self.chunk()?)),
-            other => return Err(bad(format!("it has a value of the unknown kind {other}"))),
+            other => {
+                return Err(unreadable(text!(
+                    "the file is no readable GGUF file: it has a value of the unknown kind {kind}",
+                    kind = other
+                )));
+            }
         })
     }
 
@@ -237,7 +268,12 @@ impl<'a> Cursor<'a> {
             4..=6 => Some(4),
             10..=12 => Some(8),
             8 => None,
-            other => return Err(bad(format!("it has a list of values of the kind {other}"))),
+            other => {
+                return Err(unreadable(text!(
+                    "the file is no readable GGUF file: it has a list of values of the kind {kind}",
+                    kind = other
+                )));
+            }
         };
         match size {
             Some(size) => drop(self.take(count.saturating_mul(size))?),
@@ -256,12 +292,21 @@ impl<'a> Cursor<'a> {
         let name = self.text()?;
         let dimensions = self.u32()?;
         if dimensions > MAX_DIMENSIONS {
-            return Err(bad(format!("{name} has {dimensions} dimensions")));
+            return Err(unreadable(text!(
+                "the file is no readable GGUF file: {name} has {dimensions} dimensions",
+                name,
+                dimensions
+            )));
         }
         let mut shape = Vec::new();
         for _ in 0..dimensions {
             let size = usize::try_from(self.u64()?).ok();
-            shape.push(size.ok_or_else(|| bad(format!("{name} is larger than memory")))?);
+            shape.push(size.ok_or_else(|| {
+                unreadable(text!(
+                    "the file is no readable GGUF file: {name} is larger than memory",
+                    name
+                ))
+            })?);
         }
         shape.reverse();
         Ok(TensorInfo {
@@ -271,8 +316,4 @@ impl<'a> Cursor<'a> {
             offset: self.u64()?,
         })
     }
-}
-
-pub fn bad(what: impl std::fmt::Display) -> LabError {
-    unreadable("GGUF", what)
 }

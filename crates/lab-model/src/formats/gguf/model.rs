@@ -1,11 +1,11 @@
 //! A Llama model in a GGUF file: its shape, and its tensors under Hugging Face's names and in their order.
 
-use super::file::{Gguf, Value, bad};
+use super::file::{Gguf, Value};
 use super::tokenizer;
 use crate::formats::config::{MAX_VOCABULARY, own_head_width};
-use crate::formats::tensors::FileTensors;
+use crate::formats::tensors::{FileTensors, unreadable};
 use crate::tokenizer::Tokenizer;
-use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position};
+use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position, text};
 
 /// The metadata of a file.
 pub struct GgufModel {
@@ -42,8 +42,9 @@ pub fn read_tensors(bytes: &[u8]) -> Result<FileTensors<'_>, LabError> {
 fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     let architecture = file.text("general.architecture").unwrap_or("none");
     if architecture != "llama" {
-        return Err(bad(format!(
-            "its architecture is {architecture}, and llama can be read"
+        return Err(unreadable(text!(
+            "the file is no readable GGUF file: its architecture is {architecture}, and llama can be read",
+            architecture
         )));
     }
     let maybe = |key: &str| -> Result<Option<usize>, LabError> {
@@ -53,31 +54,50 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
             (Some(value), number) => number
                 .and_then(|n| usize::try_from(n).ok())
                 .map(Some)
-                .ok_or_else(|| bad(format!("{key} is {value:?}"))),
+                .ok_or_else(|| {
+                    unreadable(text!(
+                        "the file is no readable GGUF file: {key} is {value}",
+                        key,
+                        value = format!("{value:?}")
+                    ))
+                }),
         }
     };
-    let size = |key: &str| maybe(key)?.ok_or_else(|| bad(format!("it has no llama.{key}")));
+    let size = |key: &str| {
+        maybe(key)?.ok_or_else(|| {
+            unreadable(text!(
+                "the file is no readable GGUF file: it has no llama.{key}",
+                key
+            ))
+        })
+    };
     let number = |key: &str, default: f64| match file.value(&format!("llama.{key}")) {
         None => Ok(default),
         // The shortest decimal that the f32 in the file is the nearest to.
         Some(Value::Float(number)) => Ok((number as f32).to_string().parse().unwrap_or(number)),
-        Some(other) => Err(bad(format!("llama.{key} is {other:?}"))),
+        Some(other) => Err(unreadable(text!(
+            "the file is no readable GGUF file: llama.{key} is {value}",
+            key,
+            value = format!("{other:?}")
+        ))),
     };
     if maybe("expert_count")?.is_some_and(|experts| experts > 0) {
-        return Err(bad("it is a mixture of experts, which is not supported"));
+        return Err(unreadable(
+            "the file is no readable GGUF file: it is a mixture of experts, which is not supported",
+        ));
     }
     let scaling = file.text("llama.rope.scaling.type").unwrap_or("none");
     if scaling != "none" || file.tensors.contains_key("rope_freqs.weight") {
-        return Err(bad(
-            "its rotary angles are stretched, which is not supported",
+        return Err(unreadable(
+            "the file is no readable GGUF file: its rotary angles are stretched, which is not supported",
         ));
     }
     let (heads, width) = (size("attention.head_count")?, size("embedding_length")?);
     let head_width = maybe("attention.key_length")?.or(maybe("rope.dimension_count")?);
     let head_width = head_width.unwrap_or(0);
     if maybe("rope.dimension_count")?.is_some_and(|turned| turned != head_width) {
-        return Err(bad(
-            "only a part of each head is turned, which is not supported",
+        return Err(unreadable(
+            "the file is no readable GGUF file: only a part of each head is turned, which is not supported",
         ));
     }
     let has = |name: &str| file.tensors.contains_key(name);
@@ -105,9 +125,14 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     shape.validate()?;
     let embedding = file.tensors.get("token_embd.weight");
     let vocabulary = embedding.and_then(|tensor| tensor.shape().first()).copied();
-    let vocabulary = vocabulary.ok_or_else(|| bad("token_embd.weight is missing"))?;
+    let vocabulary = vocabulary.ok_or_else(|| {
+        unreadable("the file is no readable GGUF file: token_embd.weight is missing")
+    })?;
     if !(1..=MAX_VOCABULARY).contains(&vocabulary) {
-        return Err(bad(format!("its vocabulary has {vocabulary} entries")));
+        return Err(unreadable(text!(
+            "the file is no readable GGUF file: its vocabulary has {vocabulary} entries",
+            vocabulary
+        )));
     }
     Ok((shape, vocabulary))
 }

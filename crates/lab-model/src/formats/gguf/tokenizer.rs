@@ -1,9 +1,10 @@
 //! The tokenizer in a GGUF file as a `tokenizer.json`: byte-level pairs (`gpt2`) with the pre-tokenizers of GPT-2,
 //! SmolLM and Llama 3.
 
-use super::file::{Gguf, Value, bad};
+use super::file::{Gguf, Value};
+use crate::formats::tensors::unreadable;
 use crate::tokenizer::{END_OF_TEXT, Tokenizer};
-use lab_protocol::LabError;
+use lab_protocol::{LabError, text};
 use serde_json::{Map, Value as Json, json};
 
 /// What the metadata says about text.
@@ -28,8 +29,10 @@ pub fn read(file: &Gguf<'_>, vocabulary: usize) -> Result<GgufTokenizer, LabErro
         .unwrap_or_default();
     if tokens.len() > vocabulary {
         let (tokens, rows) = (tokens.len(), vocabulary);
-        return Err(bad(format!(
-            "it has {tokens} tokens, and the model has {rows}"
+        return Err(unreadable(text!(
+            "the file is no readable GGUF file: it has {tokens} tokens, and the model has {rows}",
+            tokens,
+            rows
         )));
     }
     let token = |key: &str| {
