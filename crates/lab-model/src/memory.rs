@@ -50,7 +50,7 @@ impl MemoryNeeded {
         let largest = shapes.iter().map(|(_, shape)| size(shape)).max();
         let weights = match form {
             WeightForm::Floats => F32 * numbers,
-            // Half a byte for each, and what scales a block.
+            // Half a byte for each, and what scales a block. (A matrix has a table of a kilobyte too.)
             WeightForm::Nf4 => {
                 let matrices = targets(shape).into_iter();
                 let coded: u64 = matrices.map(|t| t.input as u64 * t.width as u64).sum();
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn weights_are_known_before_they_are_there() {
         let shape = ModelConfig {
-            width: 64,
+            width: 256,
             ..ModelConfig::default()
         };
         let device = Device::flex();
