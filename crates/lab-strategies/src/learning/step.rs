@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use lab_model::decoder::Decoder;
 use lab_model::dropout::Dropout;
 use lab_model::evaluate::{MicroBatch, evaluate_batch};
-use lab_model::parameters;
+use lab_model::gradients::Gradients;
 use lab_protocol::LabError;
 use serde::{Deserialize, Serialize};
 
@@ -60,59 +60,58 @@ pub async fn train_step<B: MicroBatch>(
     portions: &[Portion<B>],
     settings: &StepSettings<'_>,
 ) -> Result<StepValues, LabError> {
-    let mut sum: Option<Sum> = None;
+    let mut gradients = Gradients::default();
+    let mut loss = None;
+    // Loss, right tokens and tokens of each portion.
     let mut sums = Vec::with_capacity(portions.len());
     let mut micro = 0;
     for Portion { batches, share } in portions {
         let tokens: usize = batches.iter().map(MicroBatch::tokens).sum();
-        let mut portion: Option<Sum> = None;
+        let (mut mean, mut right) = (None, None);
         for batch in batches {
             let model = trainee.model()?;
             let mut dropout = Dropout::new(settings.dropout, settings.seed, settings.step, micro);
             micro += 1;
             let found = batch.sums(model, settings.device, &mut dropout);
-            let loss = found.nll / tokens.max(1) as f32;
+            let part = found.nll / tokens.max(1) as f32;
             let counted = match *share {
-                1.0 => loss.clone(),
-                share => loss.clone() * share,
+                1.0 => part.clone(),
+                share => part.clone() * share,
             };
-            let mut gradients = counted.backward();
-            let part = |loss: Tensor<1>, gradients| Sum {
-                loss: loss.without_autodiff(),
-                right: found.right.clone(),
-                gradients,
-            };
-            let of_step = part(counted, parameters::gradients(model, &mut gradients));
-            sum = Some(of_step.after(sum));
-            portion = Some(part(loss, Vec::new()).after(portion));
+            gradients.add(model, &counted);
+            loss = sum(loss, Some(counted.without_autodiff()));
+            mean = sum(mean, Some(part.without_autodiff()));
+            right = sum(right, found.right);
         }
-        sums.extend(portion.map(|portion| (portion, tokens)));
+        sums.extend(mean.map(|mean| (mean, right, tokens)));
     }
-    let Some(Sum {
-        loss, gradients, ..
-    }) = sum
-    else {
+    let Some(loss) = loss else {
         return Err(LabError::internal("a step was asked for without a batch"));
     };
     let tensors = sums
         .iter()
-        .flat_map(|(sum, _)| [Some(&sum.loss), sum.right.as_ref()]);
+        .flat_map(|(mean, right, _)| [Some(mean), right.as_ref()]);
     let measured = tensors.flatten().cloned().collect();
     let Updated {
         gradient_norm,
         measured,
         ..
     } = trainee
-        .apply(gradients, loss, settings.learning_rate, measured)
+        .apply(
+            gradients.into_tensors(),
+            loss,
+            settings.learning_rate,
+            measured,
+        )
         .await?;
     let mut values = measured.into_iter();
     let mut value = || {
         let next = values.next().and_then(|values| values.first().copied());
         next.unwrap_or(f64::NAN)
     };
-    let evaluated = |(sum, tokens): (Sum, usize)| Evaluated {
+    let evaluated = |(_, right, tokens): (_, Option<_>, usize)| Evaluated {
         loss: value(),
-        accuracy: sum.right.map(|_| value() / tokens.max(1) as f64),
+        accuracy: right.map(|_: Tensor<1>| value() / tokens.max(1) as f64),
         tokens,
     };
     Ok(StepValues {
@@ -121,24 +120,10 @@ pub async fn train_step<B: MicroBatch>(
     })
 }
 
-/// What micro-batches add up to.
-struct Sum {
-    loss: Tensor<1>,
-    right: Option<Tensor<1>>,
-    gradients: Vec<Tensor<1>>,
-}
-
-impl Sum {
-    fn after(self, earlier: Option<Self>) -> Self {
-        let Some(earlier) = earlier else {
-            return self;
-        };
-        let pairs = earlier.gradients.into_iter().zip(self.gradients);
-        Self {
-            loss: earlier.loss + self.loss,
-            right: earlier.right.zip(self.right).map(|(a, b)| a + b),
-            gradients: pairs.map(|(a, b)| a + b).collect(),
-        }
+fn sum(earlier: Option<Tensor<1>>, part: Option<Tensor<1>>) -> Option<Tensor<1>> {
+    match (earlier, part) {
+        (Some(earlier), Some(part)) => Some(earlier + part),
+        (earlier, part) => earlier.or(part),
     }
 }
 
@@ -183,6 +168,7 @@ pub async fn evaluate<B: MicroBatch>(
 mod tests {
     use super::*;
     use lab_model::examples::{Example, ExampleBatch};
+    use lab_model::parameters;
     use lab_protocol::{ModelConfig, TrainingConfig};
     use pollster::block_on;
 

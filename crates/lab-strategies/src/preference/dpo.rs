@@ -3,8 +3,8 @@
 
 use super::data::{EncodedPair, PreferenceData, Wanted};
 use super::judge::{Judge, Judgement, compare};
+use super::order::Order;
 use super::pairs::{at_once, pair_loss, pair_scores};
-use super::reward_stage::pairs_of_step;
 use super::rollout::Sampler;
 use crate::asking::continuation::write;
 use crate::learning::trainee::{Trainee, Updated};
@@ -67,6 +67,7 @@ struct PairLearner {
     resolved: Value,
     base: Base,
     data: PreferenceData,
+    order: Order,
     policy: Trainee<Decoder>,
     /// The base, frozen.
     reference: Decoder,
@@ -124,6 +125,7 @@ impl PairLearner {
             policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),
             reference: base.model.valid(),
             state: State::default(),
+            order: Order::new(data.training.len(), config.batch_size, run.seed),
             resolved: resolved(config)?,
             config: config.clone(),
             base,
@@ -208,8 +210,7 @@ impl Learner for PairLearner {
     }
 
     async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError> {
-        let (count, batch) = (self.data.training.len(), self.config.batch_size);
-        let chosen = pairs_of_step(count, batch, run.seed, step);
+        let chosen = self.order.of_step(step);
         let pairs: Vec<&EncodedPair> = chosen
             .iter()
             .filter_map(|&index| self.data.training.get(index))

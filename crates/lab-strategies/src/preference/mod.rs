@@ -5,6 +5,7 @@ pub(crate) mod dpo;
 mod experience;
 pub(crate) mod grpo;
 mod judge;
+mod order;
 mod pairs;
 mod policy_run;
 mod report;

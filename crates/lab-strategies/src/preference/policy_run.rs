@@ -3,9 +3,10 @@
 use super::data::{EncodedPair, EncodedPrompt, PreferenceData, Wanted};
 use super::experience::{Experience, Pass};
 use super::judge::{Judge, Judgement, compare};
+use super::order::Order;
 use super::pairs::at_once;
 use super::report::{Measured, metrics, sums_of_differences};
-use super::reward_stage::{RewardStage, RewardState, answers_of, pairs_of_step};
+use super::reward_stage::{RewardStage, RewardState, answers_of};
 use super::rollout::Sampler;
 use super::update::{UpdateSettings, update};
 use super::watch::{Seen, Watch};
@@ -94,6 +95,8 @@ pub(crate) struct PolicyRun<R> {
     shared: Shared,
     base: Base,
     data: PreferenceData,
+    /// Of the prompts.
+    order: Order,
     reward: RewardStage,
     policy: Trainee<PolicyWithValue>,
     /// The base, frozen.
@@ -167,6 +170,7 @@ impl<R: Recipe> PolicyRun<R> {
                 ..State::default()
             },
             shown: Vec::new(),
+            order: Order::new(data.prompts.len(), prompts, run.seed),
             recipe,
             shared,
             base,
@@ -204,8 +208,8 @@ impl<R: Recipe> PolicyRun<R> {
 
     /// One update on fresh answers; `number` counts them from 1.
     async fn improve(&mut self, number: usize, run: &RunContext) -> Result<Step, LabError> {
-        let (count, group) = self.recipe.answers();
-        let chosen = pairs_of_step(self.data.prompts.len(), count, run.seed, number);
+        let (_, group) = self.recipe.answers();
+        let chosen = self.order.of_step(number);
         let asked: Vec<&EncodedPrompt> = chosen
             .iter()
             .filter_map(|&index| self.data.prompts.get(index))

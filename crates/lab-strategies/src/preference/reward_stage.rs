@@ -1,7 +1,8 @@
 //! The reward: a rule that is there from the beginning, or a model that first learns it from preferences.
 
 use super::data::{EncodedPair, EncodedPrompt, PreferenceData};
-use super::experience::{shuffled, upload};
+use super::experience::upload;
+use super::order::Order;
 use super::pairs::{at_once, pair_loss};
 use super::reward::{ModelScorer, Scorer};
 use super::rollout::{Response, Sampler};
@@ -16,12 +17,10 @@ use lab_model::dropout::Dropout;
 use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::optimizer::learning_rate;
 use lab_model::parameters;
-use lab_model::random::{Purpose, Random};
 use lab_model::rl::{self, RewardModel, ScalarHead, Sequence, SequenceBatch};
 use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, LabError, RewardConfig, RewardModelConfig, text};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The group of the model in a snapshot.
@@ -46,6 +45,7 @@ pub(crate) struct RewardStage {
     scorer: Option<Scorer>,
     pub state: RewardState,
     context: usize,
+    order: Order,
     /// The memory of the model while it is trained, and what its steps take for a while.
     pub held: MemoryNeeded,
     pub step: MemoryNeeded,
@@ -89,6 +89,7 @@ impl RewardStage {
             scorer,
             state: RewardState::default(),
             context: base.shape.context,
+            order: Order::new(data.training.len(), config.batch_size, run.seed),
             held,
             step,
         })
@@ -120,7 +121,7 @@ impl RewardStage {
         };
         let settings = self.config.optimizer.training(self.config.steps);
         let rate = learning_rate(&settings, step);
-        let chosen = pairs_of_step(data.training.len(), self.config.batch_size, run.seed, step);
+        let chosen = self.order.of_step(step);
         let pairs: Vec<&EncodedPair> = chosen.iter().map(|&index| &data.training[index]).collect();
         let margin = pairs.iter().any(|pair| pair.margin.is_some()).then(|| {
             let margins: Vec<f64> = pairs.iter().map(|p| p.margin.unwrap_or(0.0)).collect();
@@ -305,41 +306,8 @@ pub(crate) fn answers_of(
     each.unzip()
 }
 
-/// Pairs of a step: all of them once in random order, then all again in another.
-pub(crate) fn pairs_of_step(count: usize, batch: usize, seed: u64, step: usize) -> Vec<usize> {
-    let first = (step - 1) * batch;
-    let mut orders: HashMap<usize, Vec<usize>> = HashMap::new();
-    (first..first + batch)
-        .map(|place| {
-            let pass = place / count;
-            let order = orders.entry(pass).or_insert_with(|| {
-                let mut random = Random::new(seed, Purpose::Order, 1 << 48 | pass as u64);
-                shuffled(count, &mut random)
-            });
-            order[place % count]
-        })
-        .collect()
-}
-
 /// Share of pairs in which the first is strictly the greater.
 fn share_right<T: PartialOrd>(chosen: &[T], rejected: &[T]) -> f64 {
     let right = chosen.iter().zip(rejected).filter(|(c, r)| c > r).count();
     right as f64 / chosen.len().max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_pair_comes_once_in_a_pass() {
-        let mut seen: Vec<usize> = (1..=5)
-            .flat_map(|step| pairs_of_step(10, 4, 3, step))
-            .collect();
-        let (first, second) = seen.split_at_mut(10);
-        assert_ne!(first, second);
-        first.sort_unstable();
-        second.sort_unstable();
-        assert!(first.iter().copied().eq(0..10) && second.iter().copied().eq(0..10));
-    }
 }
