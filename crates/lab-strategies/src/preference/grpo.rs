@@ -1,20 +1,17 @@
 //! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared
 //! with each other, and the policy moves towards the better ones. There is no value to learn.
 
-use super::data::PreferenceData;
 use super::experience::Experience;
-use super::policy_run::{PolicyRun, Recipe, Shared};
+use super::policy_run::PolicyRun;
+use super::recipe::{Recipe, Shared};
 use super::report::sums_of_differences;
-use super::reward::expression;
 use super::update::UpdateSettings;
 use crate::run::context::{RunContext, TrainingData};
 use crate::run::learner::Learner;
 use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use lab_model::rl::{KlEstimator, group_advantages};
-use lab_protocol::{
-    GrpoConfig, KlPlacement, LabError, OptimizerConfig, RewardConfig, StrategyConfig,
-};
+use lab_protocol::{GrpoConfig, KlPlacement, LabError, OptimizerConfig, StrategyConfig};
 
 /// Improves a policy by comparing its answers.
 pub struct GrpoStrategy {
@@ -28,6 +25,20 @@ impl GrpoStrategy {
             config: read_config(config)?,
         })
     }
+
+    fn shared(&self) -> Result<Shared, LabError> {
+        let config = &self.config;
+        Ok(Shared {
+            reward: config.reward.clone(),
+            reward_model: config.reward_model.clone(),
+            rollout: config.rollout.clone(),
+            report: config.report.clone(),
+            lora: config.lora.clone(),
+            preferences: config.preferences.clone(),
+            on_error: config.on_error,
+            config: resolved(config)?,
+        })
+    }
 }
 
 #[async_trait(?Send)]
@@ -38,34 +49,12 @@ impl Strategy for GrpoStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
-        if let RewardConfig::Pattern { pattern, .. } = &self.config.reward {
-            expression(pattern).map_err(|error| error.at("config"))?;
-        }
-        let pairs = self.config.reward == RewardConfig::Model {};
-        let config = &self.config;
-        PreferenceData::check(data, pairs, &config.preferences, config.on_error)
+        self.shared()?.check(data)
     }
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
-        let config = &self.config;
-        let shared = Shared {
-            reward: config.reward.clone(),
-            reward_model: config.reward_model.clone(),
-            rollout: config.rollout.clone(),
-            report: config.report.clone(),
-            lora: config.lora.clone(),
-            preferences: config.preferences.clone(),
-            on_error: config.on_error,
-            config: resolved(config)?,
-        };
-        let learner = PolicyRun::new(
-            Groups {
-                config: config.clone(),
-            },
-            shared,
-            run,
-        )
-        .await?;
+        let config = self.config.clone();
+        let learner = PolicyRun::new(Groups { config }, self.shared()?, run).await?;
         Ok(Box::new(learner))
     }
 }

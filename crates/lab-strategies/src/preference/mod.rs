@@ -8,6 +8,7 @@ mod judge;
 mod order;
 mod pairs;
 mod policy_run;
+mod recipe;
 mod report;
 mod reward;
 mod reward_stage;

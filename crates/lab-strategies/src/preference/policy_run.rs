@@ -5,6 +5,7 @@ use super::experience::{Experience, Pass};
 use super::judge::{Judge, Judgement, compare};
 use super::order::Order;
 use super::pairs::at_once;
+use super::recipe::{Recipe, Shared};
 use super::report::{Measured, metrics, sums_of_differences};
 use super::reward_stage::{RewardStage, RewardState, answers_of};
 use super::rollout::Sampler;
@@ -26,65 +27,10 @@ use lab_model::memory::{MemoryNeeded, PassSize};
 use lab_model::optimizer::learning_rate;
 use lab_model::prompts::PromptFormat;
 use lab_model::rl::{PolicyWithValue, ScalarHead, mean_and_deviation};
-use lab_protocol::{
-    GenerateRequest, GrpoLossType, LabError, LoraConfig, OnError, OptimizerConfig,
-    PreferenceExample, ReportConfig, RewardConfig, RewardModelConfig, RolloutConfig, RunInfo,
-    StopReason,
-};
+use lab_protocol::{GenerateRequest, GrpoLossType, LabError, RewardConfig, RunInfo, StopReason};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-
-/// What one way of improving a policy does differently from another.
-pub(crate) trait Recipe {
-    /// Updates to be made.
-    fn steps(&self) -> usize;
-
-    /// Prompts of an update, and answers to each of them.
-    fn answers(&self) -> (usize, usize);
-
-    /// Sequences of a minibatch.
-    fn minibatch(&self) -> usize {
-        let (prompts, group) = self.answers();
-        prompts * group / self.minibatches().max(1)
-    }
-
-    fn minibatches(&self) -> usize;
-
-    /// Answers that go through the policy at once; 0 means a minibatch.
-    fn micro_batch_size(&self) -> usize;
-
-    fn optimizer(&self) -> &OptimizerConfig;
-
-    /// What a nat of divergence costs now.
-    fn kl_coefficient(&self) -> f64;
-
-    /// Hears of the divergence of an update's sequences, in nats a sequence.
-    fn adapt(&mut self, _kl: f64, _sequences: usize) {}
-
-    /// Continues with a coefficient that was adapted earlier.
-    fn restore_kl(&mut self, _coefficient: f64) {}
-
-    /// Finds the advantages from the score of each sequence.
-    fn estimate(&self, experience: &mut Experience, scores: &[f64]);
-
-    /// How update `step` (from 1) is made; device, context, temperature, seed and rate are given.
-    fn settings<'a>(&self, given: UpdateSettings<'a>) -> UpdateSettings<'a>;
-}
-
-/// The parts of a configuration that all recipes share.
-pub(crate) struct Shared {
-    pub reward: RewardConfig,
-    pub reward_model: RewardModelConfig,
-    pub rollout: RolloutConfig,
-    pub report: ReportConfig,
-    pub lora: Option<LoraConfig>,
-    pub preferences: Vec<PreferenceExample>,
-    pub on_error: OnError,
-    /// The whole of it, with every default filled in.
-    pub config: Value,
-}
 
 /// The group of the policy in a snapshot.
 const POLICY: &str = "policy";

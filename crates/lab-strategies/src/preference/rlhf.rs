@@ -2,19 +2,16 @@
 //! policy optimisation brings a policy to write what it rewards, near to where it came from (Ziegler et
 //! al. 2019, Stiennon et al. 2020).
 
-use super::data::PreferenceData;
 use super::experience::{Estimation, Experience};
-use super::policy_run::{PolicyRun, Recipe, Shared};
-use super::reward::expression;
+use super::policy_run::PolicyRun;
+use super::recipe::{Recipe, Shared};
 use super::update::UpdateSettings;
 use crate::run::context::{RunContext, TrainingData};
 use crate::run::learner::Learner;
 use crate::run::strategy::{Strategy, read_config, resolved};
 use async_trait::async_trait;
 use lab_model::rl::KlController;
-use lab_protocol::{
-    LabError, OptimizerConfig, PpoConfig, RewardConfig, RlhfConfig, StrategyConfig,
-};
+use lab_protocol::{LabError, OptimizerConfig, PpoConfig, RlhfConfig, StrategyConfig};
 
 /// Trains a reward model, then a policy by it.
 pub struct RlhfStrategy {
@@ -28,6 +25,20 @@ impl RlhfStrategy {
             config: read_config(config)?,
         })
     }
+
+    fn shared(&self) -> Result<Shared, LabError> {
+        let config = &self.config;
+        Ok(Shared {
+            reward: config.reward.clone(),
+            reward_model: config.reward_model.clone(),
+            rollout: config.rollout.clone(),
+            report: config.report.clone(),
+            lora: config.lora.clone(),
+            preferences: config.preferences.clone(),
+            on_error: config.on_error,
+            config: resolved(config)?,
+        })
+    }
 }
 
 #[async_trait(?Send)]
@@ -38,27 +49,11 @@ impl Strategy for RlhfStrategy {
 
     fn validate(&self, data: &TrainingData) -> Result<(), LabError> {
         self.config.validate().map_err(|error| error.at("config"))?;
-        if let RewardConfig::Pattern { pattern, .. } = &self.config.reward {
-            expression(pattern).map_err(|error| error.at("config"))?;
-        }
-        let pairs = self.config.reward == RewardConfig::Model {};
-        let config = &self.config;
-        PreferenceData::check(data, pairs, &config.preferences, config.on_error)
+        self.shared()?.check(data)
     }
 
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError> {
-        let config = &self.config;
-        let shared = Shared {
-            reward: config.reward.clone(),
-            reward_model: config.reward_model.clone(),
-            rollout: config.rollout.clone(),
-            report: config.report.clone(),
-            lora: config.lora.clone(),
-            preferences: config.preferences.clone(),
-            on_error: config.on_error,
-            config: resolved(config)?,
-        };
-        let learner = PolicyRun::new(Ppo::new(&config.ppo), shared, run).await?;
+        let learner = PolicyRun::new(Ppo::new(&self.config.ppo), self.shared()?, run).await?;
         Ok(Box::new(learner))
     }
 }
