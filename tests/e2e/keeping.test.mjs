@@ -57,6 +57,8 @@ describe("after the run", () => {
     for (const name of ["experiment.json", "comparison.json", "fast/run.json", "slow/metrics.jsonl", "slow/results.json", "fast/model/model.safetensors"]) {
       assert.ok(archive.includes(name), name);
     }
+    // Equal contents give equal files.
+    assert.equal(await playground.download(/^tiny\.zip/), archive);
   });
 
   it("keeps the runs through a reload, and the address carries the experiment", async () => {

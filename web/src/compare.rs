@@ -8,6 +8,7 @@ use crate::lab::use_lab;
 use crate::metrics;
 use lab_protocol::{Comparison, Measured, Standing};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,9 +168,11 @@ fn Differences() -> impl IntoView {
 fn Export() -> impl IntoView {
     let lab = use_lab();
     let save = move |_| {
-        if let Err(error) = export::save(lab) {
-            lab.store.fail_with(error);
-        }
+        spawn_local(async move {
+            if let Err(error) = export::save(lab).await {
+                lab.store.fail_with(error);
+            }
+        });
     };
     view! {
         <ul class="downloads" aria-label="Downloads of the experiment">

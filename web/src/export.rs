@@ -3,7 +3,7 @@
 use crate::lab::Lab;
 use js_sys::{Array, Uint8Array};
 use lab_client::Files;
-use lab_protocol::{Comparison, LabError};
+use lab_protocol::{Comparison, ErrorCode, LabError, text};
 use leptos::prelude::*;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -11,8 +11,8 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(module = "/src/archive.js")]
 extern "C" {
     /// See `archive.js`.
-    #[wasm_bindgen(js_name = saveArchive)]
-    fn save_archive(name: &str, files: &Array);
+    #[wasm_bindgen(catch, js_name = saveArchive)]
+    async fn save_archive(name: &str, files: &Array) -> Result<(), JsValue>;
 }
 
 /// A name that every file system takes.
@@ -35,10 +35,19 @@ pub fn archive_name(lab: Lab) -> String {
 }
 
 /// Offers the archive to the user.
-pub fn save(lab: Lab) -> Result<(), LabError> {
+pub async fn save(lab: Lab) -> Result<(), LabError> {
     let files = untrack(|| files(lab))?;
-    save_archive(&untrack(|| archive_name(lab)), &files.to_js());
-    Ok(())
+    let saved = save_archive(&untrack(|| archive_name(lab)), &files.to_js()).await;
+    saved.map_err(|thrown| {
+        LabError::new(
+            ErrorCode::Io,
+            text!(
+                "the archive could not be written: {reason}",
+                reason = format!("{thrown:?}")
+            ),
+            "Download the files one by one, or free memory and try again.",
+        )
+    })
 }
 
 fn files(lab: Lab) -> Result<Files, LabError> {
