@@ -72,6 +72,7 @@ describe("an experiment of several strategies", () => {
     await page.locator(".strategy-row .step-card > summary").nth(1).click();
     await page.getByLabel("Steps", { exact: true }).nth(1).fill("12");
     assert.deepEqual(await states(page), ["Trained", "Changed since"]);
+    assert.equal(await page.locator(".strategy-row .outcome").nth(1).textContent(), "Trained with other settings.");
     assert.match(await playground.primary.textContent(), /Run the rest/);
     await playground.primary.click();
     await page.waitForFunction(() => /Run again/.test(document.querySelector("#primary").textContent));

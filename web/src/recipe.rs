@@ -7,7 +7,7 @@ use lab_client::Files;
 use lab_orchestrator::plan::{self, Candidate, Outdated, Recipe};
 use lab_orchestrator::scheduler::Key;
 use leptos::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Lab {
     /// What decides the outcome of a strategy's run, as the form stands; every field is read reactively.
@@ -30,7 +30,7 @@ impl Lab {
     }
 
     /// Why a strategy's own result does not count; none where it does.
-    pub fn outdated_by(&self, form: &StrategyForm) -> Option<Outdated> {
+    fn outdated_by(&self, form: &StrategyForm) -> Option<Outdated> {
         if form.run.phase.get() != Phase::Finished {
             return Some(Outdated::NotRun);
         }
@@ -39,9 +39,9 @@ impl Lab {
         run.with(|run| run.as_ref()?.recipe.outdated(&wanted))
     }
 
-    /// The strategies that have no result that counts.
-    pub fn outdated(&self) -> BTreeSet<Key> {
-        plan::outdated(&self.candidates()).into_keys().collect()
+    /// The strategies that have no result that counts, and why.
+    pub fn outdated(&self) -> BTreeMap<Key, Outdated> {
+        plan::outdated(&self.candidates())
     }
 
     /// What to run for a new result of this strategy.

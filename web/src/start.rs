@@ -15,7 +15,7 @@ impl Lab {
     pub fn run(&self) {
         let outdated = untrack(|| self.outdated());
         let all = outdated.is_empty();
-        self.run_these(|key| all || outdated.contains(&key));
+        self.run_these(|key| all || outdated.contains_key(&key));
     }
 
     /// Runs this strategy again, and what starts from it.

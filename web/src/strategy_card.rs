@@ -11,6 +11,7 @@ use crate::lab::{Lab, field_id};
 use crate::metrics;
 use crate::run_bar::steps;
 use crate::runs::{Phase, RunState};
+use lab_orchestrator::plan::Outdated;
 use lab_protocol::{Group, RunResult};
 use leptos::prelude::*;
 
@@ -47,7 +48,7 @@ pub fn StrategyCard(index: usize, form: StrategyForm) -> impl IntoView {
                 <h2>{kind.title}</h2>
                 <Show when=move || several.get()><code class="strategy-name">{name}</code></Show>
                 <State form=form.clone()/>
-                <Outcome run=form.run figures=kind.figures/>
+                <Outcome form=form.clone()/>
                 <span class="headline">{headline}</span>
             </summary>
             <p class="lead">{kind.description}</p>
@@ -197,16 +198,19 @@ fn fields(index: usize, form: &StrategyForm, group: Group) -> Vec<AnyView> {
         .collect()
 }
 
+/// Why the result of a strategy does not count any more; none where it does, or where there is none.
+fn changed(form: &StrategyForm) -> Memo<Option<Outdated>> {
+    let (lab, key, phase) = (use_lab(), form.key, form.run.phase);
+    Memo::new(move |_| match phase.get() {
+        Phase::Finished => lab.outdated().get(&key).copied(),
+        _ => None,
+    })
+}
+
 /// The run's state as a word on the card.
 #[component]
 fn State(form: StrategyForm) -> impl IntoView {
-    let lab = use_lab();
-    let changed = {
-        let form = form.clone();
-        Memo::new(move |_| {
-            form.run.phase.get() == Phase::Finished && lab.outdated_by(&form).is_some()
-        })
-    };
+    let changed = changed(&form);
     let form_runs = form.kind.runs;
     let word = move || match form.run.phase.get() {
         Phase::Idle if !form_runs => "No files yet",
@@ -217,7 +221,7 @@ fn State(form: StrategyForm) -> impl IntoView {
         Phase::Running | Phase::Pausing => "Training",
         Phase::Paused => "Paused",
         Phase::Stopping => "Stopping",
-        Phase::Finished if changed.get() => "Changed since",
+        Phase::Finished if changed.get().is_some() => "Changed since",
         Phase::Finished => "Trained",
         Phase::Failed => "Failed",
         Phase::Skipped => "Skipped",
@@ -225,11 +229,24 @@ fn State(form: StrategyForm) -> impl IntoView {
     view! { <span class="pill" data-phase=word>{word}</span> }
 }
 
-/// What a run has come to, also on the folded card: progress and time left, the main figure, or the error.
+/// The outcome of a run, also on the folded card: progress and time left, the main figure, why it does not count any
+/// more, or the error.
 #[component]
-fn Outcome(run: RunState, figures: &'static [&'static str]) -> impl IntoView {
+fn Outcome(form: StrategyForm) -> impl IntoView {
+    let (run, figures) = (form.run, form.kind.figures);
+    let changed = changed(&form);
     move || match run.phase.get() {
         phase if phase.is_active() => view! { <Progress run/> }.into_any(),
+        Phase::Finished if form.kind.runs && changed.get().is_some() => {
+            let why = match changed.get() {
+                Some(Outdated::Data) => "Trained on other data.",
+                Some(Outdated::Seed) => "Trained with another seed.",
+                Some(Outdated::Settings) => "Trained with other settings.",
+                Some(Outdated::Base) => "Trained from an earlier base.",
+                Some(Outdated::NotRun) | None => "",
+            };
+            view! { <span class="outcome">{why}</span> }.into_any()
+        }
         Phase::Finished => {
             let text = run
                 .result
