@@ -10,6 +10,7 @@ use crate::samples::SamplesCard;
 use crate::vector_map::VectorMapCard;
 use crate::write_box::WriteBox;
 use leptos::prelude::*;
+use std::time::Duration;
 
 #[component]
 pub fn LiveSection() -> impl IntoView {
@@ -28,19 +29,32 @@ pub fn LiveSection() -> impl IntoView {
                 <Tabs/>
                 <Tiles/>
                 <div class="live-columns">
-                    <ChartCard/>
+                    <InTurn><ChartCard/></InTurn>
                     <div class="writing">
-                        <SamplesCard/>
-                        <VectorMapCard/>
-                        <Show when=move || lab.shown().is_some_and(|form| form.run.writes())>
-                            <WriteBox/>
-                        </Show>
+                        <InTurn>
+                            <SamplesCard/>
+                            <VectorMapCard/>
+                            <Show when=move || lab.shown().is_some_and(|form| form.run.writes())>
+                                <WriteBox/>
+                            </Show>
+                        </InTurn>
                     </div>
                 </div>
             </section>
         </Show>
         <Announcer/>
     }
+}
+
+/// Shows its children in a task of their own, so that a section with many of them never stops the page.
+#[component]
+fn InTurn(children: ChildrenFn) -> impl IntoView {
+    let due = RwSignal::new(false);
+    let show = move || {
+        due.try_set(true);
+    };
+    set_timeout(show, Duration::ZERO);
+    view! { <Show when=move || due.get()>{children()}</Show> }
 }
 
 /// Before the first run: what will happen.
