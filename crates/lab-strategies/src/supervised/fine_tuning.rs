@@ -30,13 +30,13 @@ pub struct FineTuningStrategy {
 }
 
 impl FineTuningStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         let config: FineTuningConfig = read_config(config)?;
         Ok(Self { config })
     }
 
-    /// The form in which the base is needed: the floats of one in 4 bits are never all in memory.
+    /// The form in which the base is read: a base in 4 bits never has all its floats in memory.
     fn form(&self) -> WeightForm {
         match self.config.method {
             FineTuningMethod::Full | FineTuningMethod::Lora => WeightForm::Floats,
@@ -98,7 +98,7 @@ impl Strategy for FineTuningStrategy {
     }
 }
 
-/// New and replayed examples of a micro-batch, at least one of each that is wanted.
+/// Numbers of new and of replayed examples in a micro-batch, at least one of each kind that is wanted.
 fn batch_sizes(config: &FineTuningConfig) -> (usize, usize) {
     let batch = config.training.batch_size;
     let replayed = (batch as f64 * config.replay).round() as usize;
@@ -106,7 +106,7 @@ fn batch_sizes(config: &FineTuningConfig) -> (usize, usize) {
     (batch.saturating_sub(replayed).max(1), replayed)
 }
 
-/// The examples as tokens, and what is made of them.
+/// The task of fine-tuning: the base, and the examples as tokens.
 struct FineTuning {
     config: FineTuningConfig,
     resolved: serde_json::Value,
@@ -118,9 +118,9 @@ struct FineTuning {
     replay_order: BatchOrder,
 }
 
-/// Examples that are shown token by token.
+/// Number of examples that are shown token by token.
 const SHOWN: usize = 3;
-/// Held-out prompts that samples answer.
+/// Number of held-out prompts that samples answer.
 const SAMPLES: usize = 3;
 
 impl FineTuning {
@@ -137,7 +137,7 @@ impl FineTuning {
 impl Task for FineTuning {
     type Batch = ExampleBatch;
 
-    /// The examples, and where there is replay a portion of it.
+    /// The examples and, with replay, a second portion of it.
     fn batches(&mut self, _seed: u64, step: usize) -> Vec<Portion<ExampleBatch>> {
         let micro = self.config.training.gradient_accumulation;
         let mut portions = Vec::new();
@@ -162,7 +162,7 @@ impl Task for FineTuning {
         portions.into_iter().map(portion).collect()
     }
 
-    /// Of the longest examples in one micro-batch.
+    /// For one micro-batch of the longest examples.
     fn step_memory(&self, model: &Decoder) -> MemoryNeeded {
         let all = || self.examples.training.iter().chain(&self.replayed);
         let rows = self.config.training.batch_size;
@@ -179,17 +179,17 @@ impl Task for FineTuning {
         MemoryNeeded::frozen(&self.base.model)
     }
 
-    /// Examples, spread evenly where not all are wanted.
+    /// Examples, spread evenly if not all are wanted.
     fn held_out(&self, evaluation: Evaluation) -> Vec<ExampleBatch> {
         let (training, all) = (&self.config.training, &self.examples.validation);
-        let most = match evaluation {
+        let limit = match evaluation {
             Evaluation::Watched => training.evaluation_windows,
             Evaluation::Final => training.final_evaluation_windows,
         };
-        let count = if most == 0 {
+        let count = if limit == 0 {
             all.len()
         } else {
-            most.min(all.len())
+            limit.min(all.len())
         };
         let mut chosen: Vec<&Example> = (0..count).map(|i| &all[i * all.len() / count]).collect();
         chosen.sort_by_key(|example| example.length());
@@ -199,7 +199,7 @@ impl Task for FineTuning {
             .collect()
     }
 
-    /// Of the examples alone, and beside them the loss of the replay.
+    /// The metrics of the examples alone, and separately the loss of the replay.
     fn step_metrics(&self, portions: &[Evaluated]) -> Vec<(&'static str, f64)> {
         let examples = portions.first();
         let values = [
@@ -220,7 +220,7 @@ impl Task for FineTuning {
             .collect()
     }
 
-    /// Answers to held-out prompts, or to the one that is configured.
+    /// Answers to held-out prompts, or to the configured prompt.
     fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)> {
         let training = &self.config.training;
         let request = GenerateRequest {
@@ -296,7 +296,7 @@ impl Task for FineTuning {
     }
 }
 
-/// The adapter that is trained; none where all weights are.
+/// The adapter to train; `None` if all weights are trained.
 fn lora(config: &FineTuningConfig) -> Option<&LoraConfig> {
     (config.method != FineTuningMethod::Full).then_some(&config.lora)
 }
