@@ -1,4 +1,4 @@
-//! How a kernel and its plain form are compared.
+//! The comparison of a kernel with its plain form.
 
 use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
 

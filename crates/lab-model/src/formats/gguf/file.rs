@@ -5,9 +5,9 @@ use crate::formats::tensors::{Encoding, FileTensor, FileTensors, unreadable};
 use lab_protocol::{LabError, text};
 use std::collections::BTreeMap;
 
-/// What a file begins with.
+/// The first bytes of a file.
 pub const MAGIC: &[u8] = b"GGUF";
-/// Dimensions that a tensor may have.
+/// Maximum number of dimensions of a tensor.
 const MAX_DIMENSIONS: u32 = 4;
 
 /// A file's metadata and tensors, which point into its bytes.
@@ -27,7 +27,7 @@ pub enum Value<'a> {
     Array(Array<'a>),
 }
 
-/// A list of values of one kind, which are read when they are needed.
+/// A list of values of one kind, decoded on demand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Array<'a> {
     kind: u32,
@@ -36,8 +36,8 @@ pub struct Array<'a> {
 }
 
 impl<'a> Gguf<'a> {
-    /// Reads a file's table of contents. Every count, length and offset is compared with the bytes that are
-    /// there before it is used.
+    /// Reads a file's table of contents. Every count, length and offset is compared with the bytes present before it
+    /// is used.
     pub fn read(bytes: &'a [u8]) -> Result<Self, LabError> {
         let mut cursor = Cursor { bytes, place: 0 };
         if cursor.take(4)? != MAGIC {
@@ -135,7 +135,7 @@ impl<'a> Array<'a> {
     }
 }
 
-/// What the table says about a tensor.
+/// The table's entry of a tensor.
 struct TensorInfo<'a> {
     name: &'a str,
     /// Slowest dimension first.
@@ -196,7 +196,7 @@ impl TensorInfo<'_> {
     }
 }
 
-/// A place in the bytes, from which values are taken.
+/// A position in the bytes, from which values are read.
 struct Cursor<'a> {
     bytes: &'a [u8],
     place: usize,
@@ -277,7 +277,7 @@ impl<'a> Cursor<'a> {
         };
         match size {
             Some(size) => drop(self.take(count.saturating_mul(size))?),
-            // Each text has a length, so that a large count soon meets the end.
+            // Each text has a length, so a false large count soon meets the end.
             None => {
                 for _ in 0..count {
                     self.text()?;

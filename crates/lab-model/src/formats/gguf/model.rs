@@ -11,9 +11,9 @@ use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position, text};
 pub struct GgufModel {
     pub shape: ModelConfig,
     pub vocabulary: usize,
-    /// None where the file has a tokenizer of a kind that cannot be read.
+    /// `None` if the file has a tokenizer of a kind that cannot be read.
     pub tokenizer: Option<Tokenizer>,
-    /// What a `tokenizer_config.json` would say.
+    /// The equivalent of a `tokenizer_config.json`.
     pub tokenizer_config: serde_json::Value,
     pub end_of_text: Vec<u32>,
 }
@@ -73,7 +73,7 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     };
     let number = |key: &str, default: f64| match file.value(&format!("llama.{key}")) {
         None => Ok(default),
-        // The shortest decimal that the f32 in the file is the nearest to.
+        // The shortest decimal whose nearest f32 is the one in the file.
         Some(Value::Float(number)) => Ok((number as f32).to_string().parse().unwrap_or(number)),
         Some(other) => Err(unreadable(text!(
             "the file is no readable GGUF file: llama.{key} is {value}",

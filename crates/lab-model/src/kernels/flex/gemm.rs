@@ -1,5 +1,5 @@
-//! Matrix products. The attention's many small ones go through [`multiply`]; so do all products in a
-//! browser, where it is faster than the library that is used natively.
+//! Matrix products. The attention's many small products use [`multiply`]; in a browser all products do, because there
+//! it is faster than the library that is used natively.
 
 use burn::backend::Flex;
 use burn::backend::TensorMetadata;
@@ -12,7 +12,7 @@ use super::tensors::{contiguous, tensor, values, width, with_width};
 /// A tile of the result: rows, and columns, held in registers while its sum is formed.
 const TILE_ROWS: usize = 6;
 const TILE_COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
-/// Terms of the sum that are packed at a time, so that a panel stays in the nearest cache.
+/// Terms of the sum that are packed at a time, to keep a panel in the nearest cache.
 const DEPTH: usize = 256;
 
 /// A matrix within a slice: element `(i, j)` is at `i · row + j · column`.
@@ -23,14 +23,14 @@ pub struct Matrix<'a> {
     pub column: usize,
 }
 
-/// Where packed pieces are kept between products.
+/// Memory for packed pieces, reused between products.
 #[derive(Default)]
 pub struct Scratch {
     a: Vec<f32>,
     b: Vec<f32>,
 }
 
-/// `c = a · b`, or `c += a · b` where `add`: `a [m, k]`, `b [k, n]`, row `i` of `c` from `i · c_row`.
+/// `c = a · b`, or `c += a · b` if `add`: `a [m, k]`, `b [k, n]`, row `i` of `c` from `i · c_row`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 pub fn multiply(
@@ -106,7 +106,7 @@ fn tile(a: &[f32], b: &[f32]) -> [[f32; TILE_COLUMNS]; TILE_ROWS] {
     sums
 }
 
-/// Up to [`TILE_ROWS`] rows of `a` side by side, the missing ones 0.
+/// Up to [`TILE_ROWS`] rows of `a` side by side, missing rows 0.
 #[inline(always)]
 fn pack_rows(out: &mut Vec<f32>, a: Matrix, rows: usize, depth: usize) {
     out.clear();
@@ -125,7 +125,7 @@ fn pack_rows(out: &mut Vec<f32>, a: Matrix, rows: usize, depth: usize) {
     }
 }
 
-/// The columns of `b` in panels of [`TILE_COLUMNS`], the missing ones 0.
+/// The columns of `b` in panels of [`TILE_COLUMNS`], missing columns 0.
 #[inline(always)]
 fn pack_columns(out: &mut Vec<f32>, b: Matrix, depth: usize, n: usize) {
     let panels = n.div_ceil(TILE_COLUMNS);
@@ -156,7 +156,7 @@ fn pack_columns(out: &mut Vec<f32>, b: Matrix, depth: usize, n: usize) {
     }
 }
 
-/// A two-dimensional tensor as it lies in memory; one that runs backwards is copied first.
+/// A two-dimensional tensor as a view of its memory; a tensor with negative strides is copied first.
 fn matrix(x: &FlexTensor) -> Option<Matrix<'_>> {
     let layout = x.layout();
     let [row, column] = layout.strides() else {
@@ -186,8 +186,8 @@ fn times([m, n, k]: [usize; 3], a: Matrix, b: Matrix) -> Vec<f32> {
     c
 }
 
-/// `a · b`: `a [m, k]`, `b [k, n]`, to `[m, n]`. The backend would leave products of fewer than 192³ terms on one
-/// thread, which are most of a small model's.
+/// `a · b`: `a [m, k]`, `b [k, n]`, to `[m, n]`. The backend would compute products of fewer than 192³ terms on one
+/// thread; most products of a small model are smaller.
 #[cfg(not(target_arch = "wasm32"))]
 fn times([m, n, k]: [usize; 3], a: Matrix, b: Matrix) -> Vec<f32> {
     let last = |x: Matrix, rows: usize, columns: usize| {
@@ -202,7 +202,7 @@ fn times([m, n, k]: [usize; 3], a: Matrix, b: Matrix) -> Vec<f32> {
     let steps = |x: Matrix| (x.column as isize, x.row as isize);
     let ((a_column, a_row), (b_column, b_row)) = (steps(a), steps(b));
     let mut c = Vec::with_capacity(m * n);
-    // SAFETY: what is read lies within the slices, as was just asserted; what is written is all of `c`.
+    // SAFETY: all reads lie within the slices, as asserted above; the writes cover exactly `c`.
     unsafe {
         gemm::gemm(
             m,

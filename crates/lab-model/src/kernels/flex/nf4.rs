@@ -16,7 +16,7 @@ pub fn dequantize(
     let (book, rest) = values(&tables).split_at(16);
     let (map, largest) = rest.split_at(256);
     let mut out = vec![0.0; format.rows * format.columns];
-    // Blocks run through the whole matrix, without regard to its rows.
+    // Blocks run through the whole matrix, across its rows.
     for_rows(&mut out, NF4_BLOCK, |first, out| {
         for (block, out) in out.chunks_mut(NF4_BLOCK).enumerate() {
             let block = first + block;
