@@ -1,6 +1,5 @@
 //! Answers to many prompts at once, by the likeliest token each time, and the share of the village's questions that
-//! are
-//! answered right.
+//! are answered right.
 
 use crate::run::base::Base;
 use crate::run::commands::StopSignal;
@@ -23,8 +22,8 @@ const ANSWER: usize = 40;
 pub(crate) const ROWS: usize = 32;
 
 /// The likeliest continuation of each prompt, up to a token that ends answers, a full context or `max_tokens` tokens.
-/// Of a prompt that fills the context, the model reads only the end. `None` if told to stop meanwhile.
-/// `model` is without autodiff.
+/// Of a prompt that fills the context, the model reads only the end. `None` if told to stop meanwhile. `model` is
+/// without autodiff.
 pub async fn answers(
     model: &Decoder,
     format: &PromptFormat<'_>,

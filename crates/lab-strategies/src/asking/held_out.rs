@@ -37,12 +37,11 @@ pub struct HeldOutAnswer {
 }
 
 /// Judges a result on the village's test questions and held-out text, by metric name:
-/// `held_out/known_facts` (beginnings of sentences about the village's residents), `unseen_questions`,
-/// `reading` (the answer stands in the prompt, or nowhere), `new_facts` (about people whom only the
-/// documents describe), `true_reward` of the answers to unseen questions, `perplexity` a token of held-out
-/// text and `nats_above_floor`, its distance from the entropy of the language; shares with their standard
-/// errors. A strategy that leaves no model has no perplexity. Empty if there is no village, or the run
-/// was told to stop meanwhile.
+/// `held_out/known_facts` (beginnings of sentences about the village's residents), `unseen_questions`, `reading` (the
+/// answer stands in the prompt, or nowhere), `new_facts` (about people whom only the documents describe),
+/// `true_reward` of the answers to unseen questions, `perplexity` a token of held-out text and `nats_above_floor`,
+/// its distance from the entropy of the language; shares with their standard errors. A strategy that leaves no model
+/// has no perplexity. Empty if there is no village, or the run was told to stop meanwhile.
 pub async fn held_out(
     strategy: &dyn Strategy,
     files: &[ModelFile],

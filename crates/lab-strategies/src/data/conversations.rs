@@ -34,9 +34,9 @@ const RESPONSES: [&str; 7] = [
 ];
 const CONVERSATIONS: [&str; 3] = ["messages", "conversations", "conversation"];
 
-/// Reads a text: a JSON list, an object a line, or CSV whose first line names the columns. A row is a prompt and
-/// its response (`prompt`/`completion`, `instruction`/`input`/`output`, `question`/`answer` and the like), or
-/// `messages`, of which all of the assistant's are learned. A row of another layout is an error or is skipped.
+/// Reads a text: a JSON list, an object a line, or CSV whose first line names the columns. A row is a prompt and its
+/// response (`prompt`/`completion`, `instruction`/`input`/`output`, `question`/`answer` and the like), or `messages`,
+/// of which all of the assistant's are learned. A row of another layout is an error or is skipped.
 pub fn read_conversations(text: &str, on_error: OnError) -> Result<Read<Conversation>, LabError> {
     read_rows(text, &PROMPTS, on_error, conversation)
 }

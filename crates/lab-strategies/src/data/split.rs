@@ -13,8 +13,8 @@ pub struct Split<T> {
 }
 
 /// Holds out a `fraction` of the rows, rounded down; the seed chooses them. Rows with the same `prompt` stay
-/// together, so
-/// no held-out row was trained on. If all rows have one prompt, equal `whole` rows stay together instead.
+/// together, so no held-out row was trained on. If all rows have one prompt, equal `whole` rows stay together
+/// instead.
 pub fn split<T, P: Hash + Eq, W: Hash + Eq>(
     rows: Vec<T>,
     fraction: f64,

@@ -49,10 +49,8 @@ impl FinishedRun {
     }
 
     /// The likeliest answer to `prompt`; `None` if the host said stop meanwhile. If the experiment only pretrains on
-    /// a
-    /// text, the model continues the prompt unchanged. In any other experiment the prompt gets the form of the
-    /// questions
-    /// that the strategies learned from.
+    /// a text, the model continues the prompt unchanged. In any other experiment the prompt gets the form of the
+    /// questions that the strategies learned from.
     pub async fn ask(
         &self,
         prompt: &str,

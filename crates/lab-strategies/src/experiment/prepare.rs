@@ -45,8 +45,8 @@ pub struct RunRecord<'a> {
     pub seed: u64,
 }
 
-/// Checks a whole experiment and its data before any of it is run; errors name the field. `registry` holds
-/// the strategies that it may name.
+/// Checks a whole experiment and its data before any of it is run; errors name the field. `registry` holds the
+/// strategies that it may name.
 pub fn check(
     registry: &Registry,
     experiment: &ExperimentConfig,
@@ -95,8 +95,8 @@ pub(crate) fn placed(error: LabError, index: usize) -> LabError {
     }
 }
 
-/// Checks an experiment, the strategy with this name in it, and its data: `text`, or
-/// the village that the experiment names. `base` are the files of the run that the strategy starts from.
+/// Checks an experiment, the strategy with this name in it, and its data: `text`, or the village that the experiment
+/// names. `base` are the files of the run that the strategy starts from.
 pub fn prepare(
     registry: &Registry,
     experiment: &ExperimentConfig,

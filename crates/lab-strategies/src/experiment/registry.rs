@@ -37,8 +37,7 @@ pub trait Metric {
     }
 
     /// Its value for a run, or `None` if it has no meaning there. If it fails, or the value is not finite, the run
-    /// warns
-    /// and has no value.
+    /// warns and has no value.
     fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError>;
 }
 

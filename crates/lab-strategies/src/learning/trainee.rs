@@ -67,8 +67,7 @@ impl<M: Module> Trainee<M> {
 
     /// One update by accumulated gradients, as [`parameters::gradients`] gives them. `loss` and `measured` record no
     /// gradients; they are read together with the norm, so the host waits only once. A loss or a norm that is not
-    /// finite
-    /// changes no weight and is an error.
+    /// finite changes no weight and is an error.
     pub async fn apply(
         &mut self,
         gradients: Vec<Tensor<1>>,

@@ -1,5 +1,5 @@
-//! Direct preference optimisation (Rafailov et al. 2023): the policy learns directly from preferences,
-//! without a reward model and without sampling answers.
+//! Direct preference optimisation (Rafailov et al. 2023): the policy learns directly from preferences, without a
+//! reward model and without sampling answers.
 
 use super::data::{EncodedPair, PreferenceData, Wanted};
 use super::judge::{Judge, Judgement, compare};

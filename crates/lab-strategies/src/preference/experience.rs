@@ -10,8 +10,8 @@ use lab_model::random::{Purpose, Random};
 use lab_model::rl::{self, PolicyWithValue, Sequence, SequenceBatch, mean_and_deviation};
 use lab_protocol::LabError;
 
-/// Answers of one update, with numbers for each of their tokens. The tokens of a sequence are contiguous,
-/// in the order of the sequences.
+/// Answers of one update, with numbers for each of their tokens. The tokens of a sequence are contiguous, in the
+/// order of the sequences.
 pub(crate) struct Experience {
     pub sequences: Vec<Sequence>,
     /// Log-probabilities under the policy that sampled, computed by the same forward pass as in training.

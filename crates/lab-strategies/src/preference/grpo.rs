@@ -1,5 +1,5 @@
-//! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared
-//! with each other, and the policy moves towards the better ones. It needs no value head.
+//! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared with each
+//! other, and the policy moves towards the better ones. It needs no value head.
 
 use super::experience::Experience;
 use super::policy_run::PolicyRun;

@@ -63,8 +63,8 @@ impl Judge {
         })
     }
 
-    /// Evaluates a model that records no gradients, with the same questions and draws every time. `None` if the
-    /// run was told to stop meanwhile.
+    /// Evaluates a model that records no gradients, with the same questions and draws every time. `None` if the run
+    /// was told to stop meanwhile.
     pub async fn judge(
         &self,
         model: &Decoder,

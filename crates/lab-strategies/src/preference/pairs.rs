@@ -19,8 +19,7 @@ pub(crate) struct PairLoss {
 
 /// The gradients of a loss over pairs, with at most `micro_batch_size` sequences in the model at once (0: all).
 /// `score` gives the scores `[sequences]` of sequences; its last argument is a number that differs between passes,
-/// for
-/// dropout. `loss` gives the mean of the pairs' losses over a range of the pairs, from their scores.
+/// for dropout. `loss` gives the mean of the pairs' losses over a range of the pairs, from their scores.
 pub(crate) fn pair_loss<M: Module>(
     model: &M,
     pairs: &[&EncodedPair],

@@ -1,6 +1,6 @@
 //! Reinforcement learning from human feedback: a reward model learns what people prefer. Then proximal policy
-//! optimisation trains a policy to write answers with a high reward that stay close to the base's (Ziegler et
-//! al. 2019, Stiennon et al. 2020).
+//! optimisation trains a policy to write answers with a high reward that stay close to the base's (Ziegler et al.
+//! 2019, Stiennon et al. 2020).
 
 use super::experience::{Estimation, Experience};
 use super::policy_run::PolicyRun;

@@ -46,8 +46,8 @@ impl Sampler {
         base.writing_memory(prompts.min(ROWS), longest + self.response_tokens)
     }
 
-    /// Answers prompts, in their order. `model` records no gradients. The draws follow from the
-    /// seed, the step and the index of the prompt.
+    /// Answers prompts, in their order. `model` records no gradients. The draws follow from the seed, the step and
+    /// the index of the prompt.
     pub async fn answer(
         &self,
         model: &Decoder,

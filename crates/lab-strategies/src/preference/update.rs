@@ -52,8 +52,8 @@ pub(crate) struct UpdateValues {
     pub minibatches: usize,
     /// Whether the update ended early.
     pub cut_short: bool,
-    /// Ratio, approximate KL and clip fraction of the first minibatch, before the policy has changed: 1, 0
-    /// and 0, unless the passes that sample and that learn compute different values.
+    /// Ratio, approximate KL and clip fraction of the first minibatch, before the policy has changed: 1, 0 and 0,
+    /// unless the passes that sample and that learn compute different values.
     pub first: (f64, f64, f64),
 }
 

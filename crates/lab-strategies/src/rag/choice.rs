@@ -64,8 +64,8 @@ fn given(prefix: &str) -> Option<&str> {
     (!prefix.is_empty()).then_some(prefix)
 }
 
-/// The files of the encoder: from the folder `encoder/` of the base that the run starts from, else from the
-/// address in the configuration. Empty if another embedder is chosen.
+/// The files of the encoder: from the folder `encoder/` of the base that the run starts from, else from the address
+/// in the configuration. Empty if another embedder is chosen.
 pub(super) async fn encoder_files(
     config: &RagConfig,
     run: &RunContext,

@@ -37,8 +37,8 @@ impl IndexEmbedder {
         }
     }
 
-    /// Refuses chunks of which the embedder would read only the beginning. `size` is their maximum number of
-    /// tokens, by [`IndexEmbedder::count`].
+    /// Refuses chunks of which the embedder would read only the beginning. `size` is their maximum number of tokens,
+    /// by [`IndexEmbedder::count`].
     pub fn check_chunk_size(&self, size: usize) -> Result<(), LabError> {
         let window = match self {
             Self::Hashed(_) => return Ok(()),
@@ -82,9 +82,9 @@ impl EncoderEmbedder {
         })
     }
 
-    /// Replaces the prefixes of the encoder's own files by those that are given: "query: " and
-    /// "passage: " for E5 (Wang et al. 2022), "Represent this sentence for searching relevant passages: " before
-    /// questions for English BGE models (Xiao et al. 2023).
+    /// Replaces the prefixes of the encoder's own files by those that are given: "query: " and "passage: " for E5
+    /// (Wang et al. 2022), "Represent this sentence for searching relevant passages: " before questions for English
+    /// BGE models (Xiao et al. 2023).
     pub fn with_prefixes(mut self, query: Option<&str>, passage: Option<&str>) -> Self {
         if let Some(query) = query {
             self.prefixes.query = query.to_owned();

@@ -47,8 +47,8 @@ pub(super) struct RagLearner {
 }
 
 impl RagLearner {
-    /// Starts with the empty index `rag_index`. `base` is the generator's model, if it has one, and
-    /// `encoder` are the files of the index's embedder, if it is an encoder.
+    /// Starts with the empty index `rag_index`. `base` is the generator's model, if it has one, and `encoder` are the
+    /// files of the index's embedder, if it is an encoder.
     pub(super) fn new(
         rag_index: RagIndex,
         base: Option<Rc<Base>>,

@@ -1,6 +1,5 @@
 //! The quality of the search and of the answers, measured on the village's questions about facts that only the
-//! documents
-//! contain.
+//! documents contain.
 
 use crate::asking::generator::{Asked, Generator};
 use crate::rag::rag_index::RagIndex;
@@ -79,8 +78,8 @@ impl RagIndex {
         Ok((!texts.is_empty()).then(|| sum / texts.len() as f64))
     }
 
-    /// Measures the model's answers to the village's questions about facts that only the documents contain, with
-    /// and without the passages found: exact match and shared words. `None` if the run was told to stop meanwhile.
+    /// Measures the model's answers to the village's questions about facts that only the documents contain, with and
+    /// without the passages found: exact match and shared words. `None` if the run was told to stop meanwhile.
     pub async fn measure_answers(
         &self,
         questions: &[Question],

@@ -52,8 +52,8 @@ impl RagIndex {
         })
     }
 
-    /// Takes the index of an earlier run. Its settings and its embedder must be the same: vectors of
-    /// different embedders cannot be compared.
+    /// Takes the index of an earlier run. Its settings and its embedder must be the same: vectors of different
+    /// embedders cannot be compared.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), LabError> {
         let earlier = Index::from_bytes(bytes)?;
         let message = if earlier.embedder() != self.index.embedder() {
@@ -195,8 +195,7 @@ impl RagIndex {
     }
 
     /// The passages of an answer. A passage is cited if the answer has its number in brackets. In an answer without
-    /// such
-    /// numbers, a passage is cited if it has most of the answer's words.
+    /// such numbers, a passage is cited if it has most of the answer's words.
     fn used(&self, answer: &str, passages: &[Passage]) -> Vec<UsedPassage> {
         let numbered = |index: usize| answer.contains(&format!("[{}]", index + 1));
         let has_numbers = (0..passages.len()).any(numbered);

@@ -34,8 +34,8 @@ pub struct Base {
 }
 
 impl Base {
-    /// Reads the model of the run's base, its weights in the form that the run needs; an adapter
-    /// beside it becomes part of the weights.
+    /// Reads the model of the run's base, its weights in the form that the run needs; an adapter beside it becomes
+    /// part of the weights.
     pub async fn load(run: &RunContext, form: WeightForm) -> Result<Self, LabError> {
         if run.base.is_empty() {
             return Err(LabError::config(
@@ -98,8 +98,7 @@ impl Base {
     }
 
     /// The base itself as a folder: the files that it was read from, or new ones if an adapter is in its weights.
-    /// Paths
-    /// are relative to the folder. The weights in the files are floats, whatever form the model has in memory.
+    /// Paths are relative to the folder. The weights in the files are floats, whatever form the model has in memory.
     pub async fn files(&self) -> Result<Vec<ModelFile>, LabError> {
         if self.adapter.is_none() {
             return Ok(inside("model", &self.made));
@@ -146,8 +145,7 @@ impl Base {
     }
 
     /// The files of a model that was trained from this one: `model/`; if only an adapter was trained, the unchanged
-    /// base
-    /// there and the adapter in `adapter/`.
+    /// base there and the adapter in `adapter/`.
     pub async fn trained_files(
         &self,
         trained: &Decoder,

@@ -30,8 +30,7 @@ impl Clock {
         (now - self.started.unwrap_or(now) - self.waited) / 1000.0
     }
 
-    /// Starts the time of a step: the time between two steps (evaluation, samples) does not count in
-    /// tokens a second.
+    /// Starts the time of a step: the time between two steps (evaluation, samples) does not count in tokens a second.
     pub(super) fn step_begins(&mut self, now: f64) {
         self.started.get_or_insert(now);
         self.step_started = now;

@@ -13,8 +13,8 @@ pub trait Host {
     /// Takes an event. Metrics may be merged on the way; nothing else may be lost.
     fn emit(&self, event: Event);
 
-    /// The next command to this run. Without `wait`, `None` if there is none now; either way the host
-    /// gets the chance to receive commands.
+    /// The next command to this run. Without `wait`, `None` if there is none now; either way the host gets the chance
+    /// to receive commands.
     async fn next_command(&self, wait: bool) -> Option<Command>;
 
     /// The peak memory of the program so far, in bytes, if the platform can tell.

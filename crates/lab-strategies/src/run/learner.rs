@@ -9,12 +9,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Learns step by step. The loop around it hears commands, measures time, keeps checkpoints and yields to
-/// the host between steps.
+/// Learns step by step. The loop around it hears commands, measures time, keeps checkpoints and yields to the host
+/// between steps.
 #[async_trait(?Send)]
 pub trait Learner {
-    /// Describes the run: at least its configuration and its number of steps. The loop fills in
-    /// the strategy's kind and the first step.
+    /// Describes the run: at least its configuration and its number of steps. The loop fills in the strategy's kind
+    /// and the first step.
     fn info(&self) -> RunInfo;
 
     /// The part of the configuration that a checkpoint depends on: a run with a different one cannot be continued.
@@ -25,8 +25,8 @@ pub trait Learner {
     /// Makes step `step` (from 1) and returns its measurements.
     async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError>;
 
-    /// Reports after step `step` what is not part of it: evaluations, samples. Called with 0 before
-    /// the first step. `Break` means that further training is useless (early stopping).
+    /// Reports after step `step` what is not part of it: evaluations, samples. Called with 0 before the first step.
+    /// `Break` means that further training is useless (early stopping).
     async fn report(
         &mut self,
         _step: usize,
@@ -53,8 +53,8 @@ pub trait Learner {
         run: &RunContext,
     ) -> Result<Option<Sample>, LabError>;
 
-    /// Evaluates the result and returns it as files. May be called again after [`Learner::restore`] of
-    /// the last step, if the run was told to stop meanwhile.
+    /// Evaluates the result and returns it as files. May be called again after [`Learner::restore`] of the last step,
+    /// if the run was told to stop meanwhile.
     async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError>;
 }
 

@@ -87,8 +87,8 @@ pub enum HttpFailure {
 /// Receives the pieces of a body. Returns whether it wants more.
 pub type Receive<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
 
-/// Seconds that a header `Retry-After` asks to wait. The header has a number of seconds, or a date as
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. `now` in milliseconds since 1970-01-01 UTC.
+/// Seconds that a header `Retry-After` asks to wait. The header has a number of seconds, or a date as `Sun, 06 Nov
+/// 1994 08:49:37 GMT`. `now` in milliseconds since 1970-01-01 UTC.
 pub fn retry_after(header: &str, now: f64) -> Option<f64> {
     if let Ok(seconds) = header.trim().parse::<f64>() {
         return (seconds.is_finite() && seconds >= 0.0).then_some(seconds);

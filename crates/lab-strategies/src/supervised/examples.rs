@@ -87,8 +87,8 @@ fn numbered<'q>(pairs: impl Iterator<Item = (&'q Question, String)>) -> Vec<Conv
 }
 
 impl Examples {
-    /// The data as tokens, in the base's prompt format. Examples longer than the base's context are
-    /// treated as `too_long` says, and counted.
+    /// The data as tokens, in the base's prompt format. Examples longer than the base's context are treated as
+    /// `too_long` says, and counted.
     pub fn new(data: &TrainingData, base: &Base, reading: Reading) -> Result<Self, LabError> {
         let (split, skipped) = conversations(data, reading.on_error, reading.seed)?;
         let prompts = split.validation.iter();
@@ -217,8 +217,8 @@ impl Fate {
     }
 }
 
-/// The village's documents as the base read them in its training: each after the end of the one before it,
-/// learned as a whole, its end included. Documents longer than the base's context are cut.
+/// The village's documents as the base read them in its training: each after the end of the one before it, learned as
+/// a whole, its end included. Documents longer than the base's context are cut.
 pub fn documents(data: &TrainingData, base: &Base) -> Result<Vec<Example>, LabError> {
     let end = base.end()?;
     let village = data.village.iter();

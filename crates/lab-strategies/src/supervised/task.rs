@@ -59,8 +59,7 @@ pub(crate) trait Task {
     /// Describes the run of this model.
     fn info(&self, model: &Decoder) -> RunInfo;
 
-    /// Metrics of the finished model beside the held-out part; `stopped` if the user does not want
-    /// to wait.
+    /// Metrics of the finished model beside the held-out part; `stopped` if the user does not want to wait.
     async fn final_metrics(
         &self,
         _model: &Decoder,
