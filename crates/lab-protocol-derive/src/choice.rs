@@ -1,4 +1,4 @@
-//! Enums: values to choose from, or layouts of which one is chosen by serde's tag.
+//! Enums: values to choose from, or layouts, one of which is chosen by serde's tag.
 
 use crate::attributes::{Docs, Serde, SettingAttribute, in_words, snake_case};
 use crate::fields::Field;

@@ -70,7 +70,7 @@ pub fn of_struct(input: &DeriveInput, fields: &FieldsNamed) -> syn::Result<Token
     })
 }
 
-/// What is checked after the ranges.
+/// The check after the ranges.
 pub fn rest(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(match check(&input.attrs)? {
         Some(function) => quote!(#function(self)),

@@ -1,4 +1,4 @@
-//! Pretraining's configuration, and what all training has in common.
+//! Pretraining's configuration, and the settings that all training shares.
 
 use crate::model::MAX_VOCABULARY;
 use crate::{ABOVE_ZERO, LabError, ModelConfig, Settings, text};
@@ -49,7 +49,7 @@ pub enum TokenizerKind {
     /// One token for each byte of UTF-8, 256 in all.
     #[setting(label = "Bytes")]
     Byte,
-    /// Pieces of words: bytes, merged by how often they stand together (byte-pair encoding, as GPT-2).
+    /// Pieces of words: bytes, merged by how often they occur together (byte-pair encoding, as GPT-2).
     #[setting(label = "Pieces of words")]
     Bpe,
 }
@@ -64,7 +64,7 @@ pub enum Schedule {
     Constant,
 }
 
-/// How a model is trained. The defaults are those of the quick start.
+/// Settings of the training of a model. The defaults are the ones of the quick start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::rates_fall)]
@@ -116,12 +116,12 @@ pub struct TrainingConfig {
     /// Pieces of held-out text in an evaluation while training, the same ones every time; 0 is all.
     #[setting(label = "Windows", range = 0.., default = 32, group = Evaluation)]
     pub evaluation_windows: usize,
-    /// The same for the evaluation at the end, whose loss is the result; 0 is all.
+    /// Windows of the evaluation at the end, whose loss is the result; 0 is all.
     #[setting(label = "Windows at the end", range = 0.., group = Evaluation)]
     pub final_evaluation_windows: usize,
-    /// Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap.
+    /// Tokens from one of those windows to the next, at most the context; 0 is the context: no windows overlap.
     ///
-    /// With less, each token is judged with more text before it.
+    /// With a smaller stride, each token is predicted from more text before it.
     #[setting(label = "Stride at the end", range = 0.., unit = "tokens", group = Evaluation)]
     pub final_evaluation_stride: usize,
     /// Evaluations without a better loss before training stops; 0 is never.
@@ -130,9 +130,9 @@ pub struct TrainingConfig {
     /// Steps between samples; 0 is at the end only.
     #[setting(label = "Sample every", range = 0.., default = 50, unit = "steps", group = Samples)]
     pub sample_interval: usize,
-    /// Text that samples begin with; \n is a new line, as is nothing.
+    /// Text at the beginning of samples; \n is a new line. Empty is a new line too.
     ///
-    /// Where the text has no new line, nothing is the text's first character.
+    /// If the text has no new line, empty is the text's first character.
     #[setting(label = "Prompt", group = Samples)]
     pub sample_prompt: String,
     /// Tokens in a sample.
