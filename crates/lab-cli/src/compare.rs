@@ -62,7 +62,7 @@ pub fn table(comparison: &Comparison) -> String {
         let _ = write!(text, "{name:width$}");
         let standings = comparison.standings(name);
         for ((row, column), standing) in comparison.rows.iter().zip(&columns).zip(standings) {
-            let mark = match standing {
+            let symbol = match standing {
                 Standing::Best if comparison.rows.len() > 1 => "*",
                 Standing::WithinNoise => "~",
                 _ => " ",
@@ -74,7 +74,7 @@ pub fn table(comparison: &Comparison) -> String {
                     None => short(value.mean),
                 },
             };
-            let _ = write!(text, "{:>1$}{mark}", cell, column - 1);
+            let _ = write!(text, "{:>1$}{symbol}", cell, column - 1);
         }
         text.push('\n');
     }

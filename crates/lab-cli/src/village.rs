@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// What an exported village always has: a folder with it is not written to again.
-const MARK: &str = "village.json";
+const MARKER: &str = "village.json";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -33,7 +33,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     let began = Instant::now();
     let village = Village::new(settings(&arguments)?)?;
     let generated = began.elapsed().as_secs_f64();
-    if arguments.out.join(MARK).exists() {
+    if arguments.out.join(MARKER).exists() {
         return Err(LabError::config(
             "out",
             text!(
@@ -44,11 +44,11 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
         ));
     }
     // The mark last: a folder that has it is whole.
-    let (mark, others): (Vec<_>, Vec<_>) = village
+    let (marker, others): (Vec<_>, Vec<_>) = village
         .files()
         .into_iter()
-        .partition(|file| file.path == MARK);
-    for file in others.iter().chain(&mark) {
+        .partition(|file| file.path == MARKER);
+    for file in others.iter().chain(&marker) {
         write(&arguments.out.join(&file.path), file.text.as_bytes())?;
     }
     let floor = village.floor();

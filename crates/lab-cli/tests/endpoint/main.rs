@@ -337,8 +337,8 @@ fn tries_are_apart_and_as_long_as_the_endpoint_asks() {
         .map(|pair| (pair[1].at - pair[0].at).as_secs_f64())
         .collect();
     // At least what was asked: how much longer it took is this machine's affair.
-    for (wait, least) in waits.iter().zip([0.5, 1.0, 2.0]) {
-        assert!(*wait >= least, "{waits:?}");
+    for (wait, minimum) in waits.iter().zip([0.5, 1.0, 2.0]) {
+        assert!(*wait >= minimum, "{waits:?}");
     }
     assert_eq!(waits.len(), 3);
 

@@ -77,10 +77,10 @@ impl Sampling {
             return vec![(best as u32, 1.0)];
         }
         let highest = scores.get(best).copied().unwrap_or_default();
-        let least = self.least_score(&scores);
+        let lowest = self.lowest_kept_score(&scores);
         let mut tokens: Vec<(u32, f64)> = (0u32..)
             .zip(scores)
-            .filter(|&(_, score)| score >= least && score > f64::NEG_INFINITY)
+            .filter(|&(_, score)| score >= lowest && score > f64::NEG_INFINITY)
             .map(|(id, score)| (id, libm::exp((score - highest) / self.temperature)))
             .collect();
         if tokens.is_empty() {
@@ -127,13 +127,13 @@ impl Sampling {
     }
 
     /// The lowest score that top-k keeps.
-    fn least_score(&self, scores: &[f64]) -> f64 {
+    fn lowest_kept_score(&self, scores: &[f64]) -> f64 {
         if self.top_k == 0 || self.top_k >= scores.len() {
             return f64::NEG_INFINITY;
         }
         let mut sorted = scores.to_vec();
-        let (_, least, _) = sorted.select_nth_unstable_by(self.top_k - 1, |a, b| b.total_cmp(a));
-        *least
+        let (_, lowest, _) = sorted.select_nth_unstable_by(self.top_k - 1, |a, b| b.total_cmp(a));
+        *lowest
     }
 }
 

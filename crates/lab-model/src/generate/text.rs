@@ -70,13 +70,13 @@ impl<'a> Writer<'a> {
             self.pending.truncate(end);
             return std::mem::take(&mut self.pending);
         }
-        let held = self
+        let kept_back = self
             .stop
             .iter()
             .map(|stop| overlap(&self.pending, stop))
             .max()
             .unwrap_or(0);
-        let rest = self.pending.split_off(self.pending.len() - held);
+        let rest = self.pending.split_off(self.pending.len() - kept_back);
         std::mem::replace(&mut self.pending, rest)
     }
 }

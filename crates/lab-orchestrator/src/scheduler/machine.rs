@@ -101,8 +101,8 @@ impl Scheduler {
             }
             Input::Resume => {
                 self.is_paused = false;
-                let held = [Phase::Paused, Phase::Pausing];
-                self.send_to(&held, None, RunCommand::Resume);
+                let paused = [Phase::Paused, Phase::Pausing];
+                self.send_to(&paused, None, RunCommand::Resume);
             }
             Input::Step => self.send_to(&[Phase::Paused], None, RunCommand::Step),
             Input::Stop => {

@@ -3,7 +3,7 @@
 use crate::text::{TermConfig, sentences, terms};
 use std::collections::{HashMap, HashSet};
 
-/// An answer as it is compared: lower case, without punctuation, articles and double spaces.
+/// An answer in the form that is compared: lower case, without punctuation, articles and double spaces.
 pub fn normalize(answer: &str) -> String {
     let lower = answer.to_lowercase();
     let plain: String = lower

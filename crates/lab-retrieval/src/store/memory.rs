@@ -140,7 +140,7 @@ impl MemoryStore {
         self.rows.len() * row + graphs
     }
 
-    /// A number that differs where the graphs differ.
+    /// A number that differs if the graphs differ.
     pub fn fingerprint(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         for segment in &self.segments {

@@ -85,7 +85,7 @@ impl Rows {
         self.facts.push(quantized.facts);
     }
 
-    /// The vector as it is stored: of length 1 with cosine; a vector of zeros stays.
+    /// The vector in its stored form: of length 1 with cosine; a vector of zeros stays.
     pub fn normalized(&self, vector: &[f32]) -> Vec<f32> {
         let mut vector = vector.to_vec();
         if self.similarity == Similarity::Cosine {

@@ -152,8 +152,8 @@ fn shared_lines([first, second]: [&str; 2]) -> (Vec<ChatMessage>, [String; 2]) {
         .map(|((at, c), _)| at + c.len_utf8())
         .last();
     let shared = &first[..same.unwrap_or(0)];
-    let mark = "Assistant:";
-    let start = shared.rfind(mark).map(|at| at + mark.len());
+    let speaker = "Assistant:";
+    let start = shared.rfind(speaker).map(|at| at + speaker.len());
     let start = start
         .or_else(|| shared.rfind('\n').map(|at| at + 1))
         .unwrap_or(0);

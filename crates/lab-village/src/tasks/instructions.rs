@@ -1,5 +1,5 @@
-//! Questions about residents, answered as training answers them, and the split of the facts into those
-//! that are trained and those that are held out.
+//! Questions about residents with the answers of the training, and the split of the facts into trained and held-out
+//! ones.
 
 use super::question::{Completion, Question, QuestionKind};
 use super::style::{Style, StyleMix};
@@ -134,7 +134,7 @@ fn questions(facts: &[Fact], kind: QuestionKind) -> impl Iterator<Item = Questio
     })
 }
 
-/// The beginnings of sentences about everybody who lives in the village, to be completed.
+/// The beginnings of sentences about all residents of the village, to be completed.
 pub(crate) fn completions(world: &World) -> Vec<Completion> {
     let complete = |person: &Person| {
         Attribute::OF_PEOPLE.map(|attribute| {

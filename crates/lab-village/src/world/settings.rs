@@ -45,7 +45,7 @@ impl Preset {
 /// First names that there are.
 const FIRST_NAMES: usize = words::WOMEN.len() + words::MEN.len();
 
-/// Everything that decides what a village is. The same settings give the same bytes everywhere.
+/// The settings that define a village. The same settings give the same bytes everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 #[settings(check = Self::enough_names)]
@@ -197,8 +197,8 @@ impl VillageSettings {
         }
     }
 
-    /// Settings from JSON such as `{"preset": "hamlet", "seed": 7, "people": 30}`: what is not named is
-    /// the preset's (`hamlet` and seed 0 where those are not named). Unknown keys are refused.
+    /// Settings from JSON such as `{"preset": "hamlet", "seed": 7, "people": 30}`: missing settings are the preset's
+    /// (`hamlet` and seed 0 if those are missing). Unknown keys are refused.
     pub fn from_json(value: serde_json::Value) -> Result<Self, LabError> {
         let serde_json::Value::Object(given) = value else {
             return from_value(value);
