@@ -1,4 +1,4 @@
-/// Where a strategy stands, or the whole experiment.
+/// The phase of a strategy, or of the whole experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// It has not been run.
@@ -30,12 +30,12 @@ impl Phase {
         Self::Paused,
     ];
 
-    /// Whether an executor is busy with it.
+    /// Whether an executor works on it.
     pub fn is_active(self) -> bool {
         Self::ACTIVE.contains(&self)
     }
 
-    /// Whether a result may still come of it.
+    /// Whether it may still get a result.
     pub fn is_to_come(self) -> bool {
         self == Self::Waiting || self.is_active()
     }

@@ -1,4 +1,4 @@
-//! What executors report.
+//! The reports of executors.
 
 use super::machine::Scheduler;
 use super::{Action, ExecutorId, Offer, Phase, Report, RunCommand, RunNumber};
@@ -28,7 +28,7 @@ impl Scheduler {
         let Some(strategy) = self.strategies.get_mut(&key) else {
             return;
         };
-        // Whoever stops a run hears nothing else of it but its end.
+        // While a run stops, its reports are ignored until it ends.
         let stops = strategy.phase == Phase::Stopping;
         match report {
             Report::Started | Report::Resumed if stops => {}
