@@ -43,8 +43,8 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     Ok(())
 }
 
-/// A line for each metric, a column for each strategy. `*` is the best of a line, `~` what is no
-/// further from it than two standard errors.
+/// A line for each metric, a column for each strategy. `*` is the best of a line, `~` is at most two standard errors
+/// away from it.
 pub fn table(comparison: &Comparison) -> String {
     let names = comparison.metric_names();
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
@@ -84,7 +84,7 @@ pub fn table(comparison: &Comparison) -> String {
     text
 }
 
-/// Four digits that count; whole numbers as they are.
+/// Four significant digits; whole numbers are not rounded.
 fn short(value: f64) -> String {
     if value == value.trunc() && value.abs() < 1e15 {
         return format!("{value}");

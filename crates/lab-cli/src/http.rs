@@ -1,4 +1,4 @@
-//! Requests over HTTP/1.1, each on a connection of its own, within a time limit.
+//! Requests over HTTP/1.1, each on its own connection, within a time limit.
 
 use lab_strategies::{HttpFailure, HttpRequest, HttpResponse, Receive};
 use rustls::pki_types::ServerName;
@@ -14,7 +14,7 @@ const LONGEST_HEAD: u64 = 64 << 10;
 /// Makes a request and hands the body on as it comes.
 pub fn post(request: &HttpRequest<'_>, receive: Receive<'_>) -> Result<HttpResponse, HttpFailure> {
     exchange(request, receive).map_err(|error| match error.kind() {
-        // A socket whose time is up says that it would block, on some platforms.
+        // On some platforms a socket reports "would block" when its time is up.
         ErrorKind::TimedOut | ErrorKind::WouldBlock => HttpFailure::TimedOut,
         _ => HttpFailure::Unreachable(plain(&error)),
     })
@@ -43,7 +43,7 @@ fn exchange(request: &HttpRequest<'_>, receive: Receive<'_>) -> Result<HttpRespo
 /// The parts of an address.
 struct Url<'a> {
     secure: bool,
-    /// Name and port as they stand in the address.
+    /// Name and port, as in the address.
     host: &'a str,
     name: &'a str,
     port: u16,
@@ -110,7 +110,7 @@ fn secured(url: &Url<'_>, stream: Limited) -> Result<Box<dyn Stream>, Error> {
     Ok(Box::new(StreamOwned::new(connection, stream)))
 }
 
-/// A connection whose every wait ends at the deadline.
+/// A connection on which every wait ends at the deadline.
 struct Limited {
     stream: TcpStream,
     deadline: Instant,
@@ -157,7 +157,7 @@ fn head(url: &Url<'_>, request: &HttpRequest<'_>) -> String {
     head + "\r\n"
 }
 
-/// How an answer's body ends.
+/// The way in which an answer's body ends.
 enum Body {
     After(u64),
     Chunked,

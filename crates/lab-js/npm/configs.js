@@ -1,6 +1,6 @@
 // Builders of configurations. Every default, type, range and key comes from the schema that `lab schema` writes from
-// the settings' fields (schema.js); nothing of it is said twice here. What is wrong is thrown as the lab's own errors
-// are: { code, message, hint, field }.
+// the settings' fields (schema.js); nothing is repeated here. Errors are thrown in the form of the lab's own: { code,
+// message, hint, field }.
 
 import { refuse, unknownKey } from "./errors.js";
 import schema from "./schema.js";

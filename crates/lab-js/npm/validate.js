@@ -8,7 +8,7 @@ const DRAFT = "2020-12";
 
 /** `value` with every default that it leaves out; what `rule` of the schema does not allow is thrown. */
 export function checked(rule, value) {
-  // What is not JSON is not there for the lab either.
+  // Values that JSON cannot express do not exist for the lab either.
   const given = JSON.parse(JSON.stringify(value));
   const { errors } = new Validator({ ...rule, $defs: schema.$defs }, DRAFT, false).validate(given);
   if (errors.length > 0) explain(rule, given, errors);
@@ -41,7 +41,7 @@ function explain(root, value, errors) {
     return { keyword, place: steps(instanceLocation), at: said, rule: walk(root, steps(said).slice(0, -1)) };
   });
   const leaves = all.filter(({ keyword, rule, place }) => (keyword === "false" ? !rule.properties[place.at(-1)] : !PARENTS.has(keyword)));
-  // A layout whose tag is another one says nothing about this value.
+  // A layout with another tag says nothing about this value.
   const layout = ({ at }) => at.slice(0, at.lastIndexOf("/properties/"));
   const others = leaves.filter(({ keyword, at }) => keyword === "const" && at.includes("/oneOf/") && at.includes("/properties/", at.lastIndexOf("/oneOf/")));
   const relevant = leaves.filter((leaf) => leaf.keyword !== "const" && !others.some((other) => leaf.at.startsWith(`${layout(other)}/`)));
@@ -62,7 +62,7 @@ function explain(root, value, errors) {
     case "type":
       return mismatch(field, found, [rule.type].flat().join(" or "));
     default: {
-      // A number that its type cannot hold is no valid JSON for the lab; another one is no valid setting.
+      // A number outside its type is not valid JSON for the lab; a number outside its range is not a valid setting.
       const code = rule.type === "integer" && found < 0 ? "invalid_json" : "invalid_config";
       return refuse(field, `${place.at(-1)} is ${JSON.stringify(found)}`, `Use ${range(rule)}.`, code);
     }

@@ -19,7 +19,7 @@ extern "C" {
     /// A strategy, see `worker/extension.js`.
     #[derive(Clone)]
     pub type Module;
-    /// Checks the data; throws what is wrong with them.
+    /// Checks the data; throws their errors.
     #[wasm_bindgen(method, catch)]
     fn validate(this: &Module, data: JsValue) -> Result<(), JsValue>;
     /// Gives the learner of a run.
@@ -60,7 +60,7 @@ pub struct ModuleStrategy {
     module: Module,
 }
 
-/// What a strategy is told about its run.
+/// A description of the run, for its strategy.
 #[derive(Serialize)]
 struct About<'a> {
     run: &'a str,
@@ -71,7 +71,7 @@ struct About<'a> {
     base: &'a [ModelFile],
 }
 
-/// The data, without what is held out of a village.
+/// The data, without the held-out part of a village.
 #[derive(Serialize)]
 struct Data<'a> {
     text: &'a str,
@@ -88,7 +88,7 @@ struct VillageData {
     documents: Vec<(String, String)>,
 }
 
-/// What a step, or the whole run, made.
+/// The outcome of a step, or of the whole run.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Made {
@@ -97,7 +97,7 @@ struct Made {
     files: Vec<ModelFile>,
 }
 
-/// What follows a step.
+/// The report after a step.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Reported {
@@ -191,7 +191,7 @@ impl Strategy for ModuleStrategy {
         }))
     }
 
-    /// The model is asked where there is one.
+    /// The model answers if there is one.
     async fn open(&self, files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
         if files.model().await?.is_some() {
             return Ok(None);
@@ -203,7 +203,7 @@ impl Strategy for ModuleStrategy {
     }
 }
 
-/// Gives a promise of whether the run was told to stop.
+/// Returns a promise of whether the run was told to stop.
 type StopRequested = Closure<dyn FnMut() -> js_sys::Promise>;
 
 /// The name of the state in a snapshot.
@@ -300,7 +300,7 @@ impl Learner for ModuleLearner {
     }
 }
 
-/// What a strategy of JavaScript answers from the files of a run.
+/// The answers of a strategy in JavaScript, from the files of a run.
 struct ModuleAnswers {
     module: Module,
     files: JsValue,

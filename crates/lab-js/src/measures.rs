@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 /// A metric of JavaScript.
 pub struct ModuleMetric {
     info: MetricInfo,
-    /// Gives a number, or nothing where the metric has no meaning.
+    /// Returns a number, or nothing if the metric has no meaning.
     measure: js_sys::Function,
 }
 
@@ -89,7 +89,7 @@ impl RewardFunction for ModuleReward {
             response: &answer.response,
             tokens: answer.tokens,
         });
-        // What is no number ends the run with an error that names the answer.
+        // A value that is not a number ends the run with an error that names the answer.
         let reward = judged.map(|judged| self.0.call1(&JsValue::NULL, &judged));
         match reward {
             Ok(Ok(value)) => value.as_f64().unwrap_or(f64::NAN),
