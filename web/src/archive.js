@@ -1,4 +1,4 @@
-// A ZIP file of stored (uncompressed) entries, after PKWARE's APPNOTE 6.3: what one experiment made, as one
+// A ZIP file of stored (uncompressed) entries, after PKWARE's APPNOTE 6.3: the results of one experiment, as one
 // download.
 
 const TABLE = new Uint32Array(256).map((_, index) => {
@@ -13,8 +13,8 @@ function crc32(bytes) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-// What stands before an entry's bytes and, with more after it, in the directory at the end. Names are UTF-8
-// (flag 0x800); the date is the format's first day, so that equal contents give equal files.
+// The header before an entry's bytes and, with more after it, in the directory at the end. Names are UTF-8 (flag
+// 0x800); the date is the format's first day, so equal contents give equal files.
 function header(signature, made, { name, crc, size }, tail) {
   const view = new DataView(new ArrayBuffer(made.length * 2 + 26 + tail));
   let at = 0;

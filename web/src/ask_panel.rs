@@ -1,4 +1,4 @@
-//! One prompt to all models of the experiment: what each answers, side by side.
+//! One prompt to all models of the experiment, with their answers side by side.
 
 use crate::ask::with_model;
 use crate::chart::Stroke;

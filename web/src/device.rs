@@ -58,7 +58,7 @@ pub fn DeviceControls() -> impl IntoView {
             lab.client().use_backend(*choice);
         }
     };
-    // The focus has left when what takes it is not inside.
+    // The focus has left if the element that takes it is not inside.
     let leave = move |event: web_sys::FocusEvent| {
         let next = event
             .related_target()

@@ -1,4 +1,4 @@
-//! A strategy of the experiment: its state, what it starts from, its main settings, the rest folded away.
+//! A strategy of the experiment: its state, its base, its main settings, the rest folded away.
 
 use crate::base_card::BaseFiles;
 use crate::chart::Stroke;
@@ -101,7 +101,7 @@ fn Name(index: usize, name: RwSignal<String>) -> impl IntoView {
     }
 }
 
-/// The key for the endpoint, where one answers. It is no part of the form: it is kept nowhere.
+/// The key for the endpoint, if one answers. It is not part of the form: it is stored nowhere.
 #[component]
 fn EndpointKey(form: StrategyForm) -> impl IntoView {
     let key = use_lab().store.endpoint_key;
@@ -225,7 +225,7 @@ fn State(form: StrategyForm) -> impl IntoView {
     view! { <span class="pill" data-phase=word>{word}</span> }
 }
 
-/// What a run has come to, also on the folded card: progress and time left, the main figure, or the error.
+/// The outcome of a run, also on the folded card: progress and time left, the main figure, or the error.
 #[component]
 fn Outcome(run: RunState, figures: &'static [&'static str]) -> impl IntoView {
     move || match run.phase.get() {
