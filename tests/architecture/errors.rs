@@ -1,4 +1,5 @@
-//! The words of an error are a template, which a language table has as a key; what `format!` writes is none.
+//! The words of an error are a template, which is a key of a language table. The result of `format!` is not a
+//! template.
 
 use crate::{collect, read, root};
 use std::collections::BTreeSet;

@@ -52,7 +52,7 @@ export function saveRun(id, about, metrics, files) {
   });
 }
 
-/** What is listed: an array of { id, about, size }. */
+/** The list of runs: an array of { id, about, size }. */
 export function listRuns() {
   return read("runs", (runs) => runs.getAll());
 }
@@ -71,7 +71,7 @@ export function removeRuns(ids) {
   });
 }
 
-/** Whether one of these failed because there is no room left. */
+/** Whether one of these errors means that no storage space is left. */
 export function isFull(error) {
   return error?.name === "QuotaExceededError";
 }

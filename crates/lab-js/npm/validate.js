@@ -6,7 +6,7 @@ import schema from "./schema.js";
 
 const DRAFT = "2020-12";
 
-/** `value` with every default that it leaves out; what `rule` of the schema does not allow is thrown. */
+/** `value` with every missing default filled in. Throws an error for a value that `rule` of the schema does not allow. */
 export function checked(rule, value) {
   // Values that JSON cannot express do not exist for the lab either.
   const given = JSON.parse(JSON.stringify(value));
@@ -33,7 +33,7 @@ function filled(rule, value) {
 const accepts = (rule, value) => new Validator({ ...rule, $defs: schema.$defs }, DRAFT).validate(value).valid;
 const definition = (rule) => (rule?.$ref ? schema.$defs[rule.$ref.split("/").at(-1)] : rule);
 
-/** Throws what is wrong deepest inside: the other errors are of what it is a part of. */
+/** Throws the error of the innermost value: the other errors belong to the values that contain it. */
 function explain(root, value, errors) {
   const all = errors.map(({ keyword, keywordLocation, instanceLocation }, index) => {
     // An unknown key is said twice: by the object, then by the value that nothing allows.
@@ -69,7 +69,7 @@ function explain(root, value, errors) {
   }
 }
 
-/** Keywords that only say that something inside them is wrong. */
+/** Keywords whose errors only mean that a value inside them is wrong. */
 const PARENTS = new Set(["$ref", "properties", "items", "anyOf", "oneOf", "allOf", "if", "additionalProperties"]);
 
 function range({ type, minimum, exclusiveMinimum, maximum }) {
@@ -84,5 +84,5 @@ const steps = (pointer) => pointer.split("/").slice(1).map((key) => decodeURICom
 /** The part of a rule to which the keywords lead; `$ref` leads to a definition. */
 const walk = (rule, keywords) => keywords.reduce((inner, key) => (key === "$ref" ? definition(inner) : inner[key]), rule);
 
-/** As the lab names fields: `strategies[0].config.model`. */
+/** The lab's name of a field: `strategies[0].config.model`. */
 const path = (keys) => keys.reduce((whole, key) => (/^\d+$/.test(key) ? `${whole}[${key}]` : whole ? `${whole}.${key}` : key), "");

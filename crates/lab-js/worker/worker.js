@@ -115,7 +115,7 @@ const network = {
   },
 };
 
-/** The adapter that training can run on, or why there is none. */
+/** The adapter for training, or the reason why there is none. */
 async function findAdapter() {
   if (!navigator.gpu) return { reason: "this browser has no WebGPU" };
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);

@@ -58,7 +58,7 @@ fn read(path: &str) -> Fallible<Vec<f32>> {
     Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-/// What is known of an engine at one recall.
+/// The results of an engine at one recall.
 struct Contest {
     engine: usize,
     recall_wanted: f64,

@@ -39,7 +39,7 @@ export async function create(config, weights, backend) {
   });
 
   return {
-    // Its pool has a worker per core where memory can be shared, else everything runs in this one.
+    // Its pool has a worker for each core if memory can be shared, else everything runs in this one.
     threads: backend === "wasm" ? (self.crossOriginIsolated ? navigator.hardwareConcurrency : 1) : null,
     async step(x, y) {
       count += 1;
