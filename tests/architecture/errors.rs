@@ -46,7 +46,7 @@ fn helper(line: &str) -> Option<&str> {
     (is_helper && parameters.contains("-> LabError")).then_some(name)
 }
 
-/// The arguments of a call, from its bracket on, without texts in quotes and without what is inside `text!`.
+/// The arguments of a call, from its bracket on, without texts in quotes and without the inside of `text!`.
 fn arguments(call: &str) -> Vec<String> {
     let mut arguments = vec![String::new()];
     let (mut depth, mut template, mut quoted) = (0, None, false);

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The crates from the lowest layer to the highest. Each may use only those of lower layers.
+/// The crates from the lowest layer to the highest. Each may use only crates of lower layers.
 const LAYERS: [&[&str]; 6] = [
     &["lab-protocol-derive"],
     &["lab-protocol"],

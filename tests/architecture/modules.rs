@@ -1,4 +1,4 @@
-//! Which file of a crate uses which, read from the sources.
+//! The uses between files of a crate, read from the sources.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -1,4 +1,4 @@
-//! Which device computes, why, and the choice of another.
+//! The device that computes, the reason for it, and the choice of another.
 
 use crate::lab::use_lab;
 use lab_client::backend_name;

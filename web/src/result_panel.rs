@@ -84,7 +84,7 @@ fn unfinished(run: RunState) -> String {
         .progress
         .with(|progress| progress.as_ref().map_or(0, |progress| progress.step));
     format!(
-        "The run ended by an error after {} steps. What was recorded is here.",
+        "The run ended with an error after {} steps. Its records are here.",
         count(steps)
     )
 }

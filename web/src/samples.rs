@@ -17,7 +17,7 @@ fn ExamplesLearned() -> impl IntoView {
         {move || skipped().map(|rows| view! { <p class="muted">{format!("Left out: {rows}.")}</p> })}
         <Show when=move || examples.with(|examples| !examples.is_empty())>
             <details class="examples">
-                <summary>"What is learned"</summary>
+                <summary>"Learned tokens"</summary>
                 <p class="muted">"The first examples as tokens; only the marked ones count in the loss."</p>
                 {move || {
                     examples
@@ -57,7 +57,7 @@ pub fn SamplesCard() -> impl IntoView {
             <h2 id="samples-title">"Samples"</h2>
             <ExamplesLearned/>
             <Show when=move || samples.with(|samples| samples.is_empty()) && writing().is_none()>
-                <p class="muted">"What the model writes as it learns appears here."</p>
+                <p class="muted">"The texts that the model writes as it learns appear here."</p>
             </Show>
             {move || writing().map(|sample| view! {
                 <div class="unfinished"><p class="sample-step">"Writing…"</p><SampleText sample/></div>
@@ -99,7 +99,7 @@ fn Answer(question: String, text: String, grounds: Grounds) -> impl IntoView {
     let answer = match grounds.outcome {
         AnswerOutcome::Answered => view! { <p class="grounded-answer">{text}</p> }.into_any(),
         AnswerOutcome::NoPassage => {
-            view! { <p class="grounded-answer muted">"No passage is close enough: nobody was asked."</p> }
+            view! { <p class="grounded-answer muted">"No passage is close enough: the model was not asked."</p> }
                 .into_any()
         }
     };

@@ -243,7 +243,8 @@ fn Outcome(run: RunState, figures: &'static [&'static str]) -> impl IntoView {
             view! { <span class="outcome bad">{text}</span> }.into_any()
         }
         Phase::Skipped => {
-            view! { <span class="outcome">"What it starts from has no model."</span> }.into_any()
+            view! { <span class="outcome">"The strategy that it starts from has no model."</span> }
+                .into_any()
         }
         _ => ().into_any(),
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench lora`: runs of fine-tuning with all weights, with a LoRA adapter, and with an adapter on a
 //! base in 4 bits, on this machine's CPU: time of a step, memory, bytes, and how far the losses over a base in 4
-//! bits are from those over the same numbers as floats. Prints a table, or one JSON document with `--json`;
+//! bits are from the losses over the same numbers as floats. Prints a table, or one JSON document with `--json`;
 //! `--steps N` sets how many steps are timed after the first two.
 
 use async_trait::async_trait;

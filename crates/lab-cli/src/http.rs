@@ -29,7 +29,7 @@ fn plain(error: &Error) -> String {
 
 fn exchange(request: &HttpRequest<'_>, receive: Receive<'_>) -> Result<HttpResponse, Error> {
     let deadline = Instant::now() + Duration::from_secs_f64(request.timeout / 1000.0);
-    let url = Url::read(request.url).ok_or_else(|| bad("the address is no address of HTTP"))?;
+    let url = Url::read(request.url).ok_or_else(|| bad("the address is not an HTTP address"))?;
     let mut stream = connect(&url, deadline)?;
     stream.write_all(head(&url, request).as_bytes())?;
     stream.write_all(request.body.as_bytes())?;

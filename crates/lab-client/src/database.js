@@ -1,4 +1,4 @@
-// Finished runs in the browser's own database. Two stores: what is listed, and what is large.
+// Finished runs in the browser's own database. Two stores: the list of runs, and their large parts.
 
 const NAME = "llm-labs";
 

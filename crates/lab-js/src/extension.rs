@@ -183,7 +183,7 @@ impl Strategy for ModuleStrategy {
         let learning: Learning = begun.unchecked_into();
         Ok(Box::new(ModuleLearner {
             info: from_js(learning.info(), |error| {
-                text!("what is known of the run cannot be read: {error}", error)
+                text!("the description of the run cannot be read: {error}", error)
             })?,
             checkpoint_interval: learning.checkpoint_interval() as usize,
             learning,
@@ -228,7 +228,7 @@ impl Learner for ModuleLearner {
     async fn step(&mut self, step: usize, _run: &RunContext) -> Result<Step, LabError> {
         let made = self.learning.step(step as f64).await.map_err(thrown)?;
         let made: Option<Made> = from_js(made, |error| {
-            text!("what step() returned cannot be read: {error}", error)
+            text!("the result of step() cannot be read: {error}", error)
         })?;
         let made = made.unwrap_or_default();
         Ok(Step::new(made.tokens, made.metrics))
@@ -237,7 +237,7 @@ impl Learner for ModuleLearner {
     async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
         let reported = self.learning.report(step as f64).await.map_err(thrown)?;
         let reported: Option<Reported> = from_js(reported, |error| {
-            text!("what report() returned cannot be read: {error}", error)
+            text!("the result of report() cannot be read: {error}", error)
         })?;
         let reported = reported.unwrap_or_default();
         run.record(step, reported.metrics);
@@ -289,7 +289,7 @@ impl Learner for ModuleLearner {
     async fn finish(&mut self, reason: StopReason, _run: &RunContext) -> Result<Learned, LabError> {
         let made = self.learning.finish(to_js(&reason)?).await;
         let made: Option<Made> = from_js(made.map_err(thrown)?, |error| {
-            text!("what finish() returned cannot be read: {error}", error)
+            text!("the result of finish() cannot be read: {error}", error)
         })?;
         let Made { metrics, files, .. } = made.unwrap_or_default();
         Ok(Learned {

@@ -66,7 +66,7 @@ impl Metric for ModuleMetric {
         number.map(Some).ok_or_else(|| {
             LabError::new(
                 ErrorCode::InvalidData,
-                text!("{value} is no number", value = format!("{value:?}")),
+                text!("{value} is not a number", value = format!("{value:?}")),
                 "Let the metric return a number, or nothing.",
             )
         })

@@ -195,7 +195,7 @@ fn strftime_now(_format: String) -> Result<Jinja, Error> {
 fn tojson(value: &Jinja, options: minijinja::value::Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let failed = |error: serde_json::Error| {
-        Error::new(ErrorKind::BadSerialization, "this value is no JSON").with_source(error)
+        Error::new(ErrorKind::BadSerialization, "this value is not JSON").with_source(error)
     };
     let mut bytes = Vec::new();
     match indent {

@@ -183,7 +183,7 @@ async fn run<E: Executor + RunStore>(
         };
         let report = match &outcome {
             Ok(result) => {
-                // Whoever stops a run stops the experiment.
+                // A user who stops a run stops the experiment.
                 if result.stop_reason == StopReason::Stopped {
                     inputs.push_back(Input::Stop);
                 }

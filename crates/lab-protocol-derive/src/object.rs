@@ -34,7 +34,7 @@ pub fn of_struct(input: &DeriveInput, fields: &FieldsNamed) -> syn::Result<Token
 
         #[allow(clippy::unnecessary_cast)]
         impl #name {
-            /// Every range and every part, then what depends on several settings. The error names the field.
+            /// Checks every range and every part, then conditions on several settings. The error names the field.
             pub fn validate(&self) -> ::std::result::Result<(), ::lab_protocol::LabError> {
                 #(#checks)*
                 #rest

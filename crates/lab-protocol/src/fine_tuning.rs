@@ -84,7 +84,7 @@ pub enum TooLong {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuningConfig {
-    /// Which weights are trained, and how the base is kept.
+    /// The weights that are trained, and the form of the base.
     pub method: FineTuningMethod,
     /// Low-rank adapters.
     #[setting(label = "LoRA", group = Adapter, when(method = "lora" | "qlora"))]

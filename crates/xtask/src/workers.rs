@@ -2,7 +2,7 @@
 //!
 //! Both builds share one target folder, and so the libraries they have in common. Cargo gives both the
 //! same file name there and would compile the last crate anew at every change from one to the other;
-//! whether a worker is up to date is therefore decided here, by what it is made of (`inputs`).
+//! this file therefore decides whether a worker is up to date, by its inputs (`inputs`).
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};

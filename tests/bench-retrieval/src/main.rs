@@ -3,7 +3,7 @@
 //!
 //! Every engine builds once with its settings, then its search effort is raised until the recall of the ten
 //! nearest, against exact search, is at least 0.95 and 0.99. The queries are then timed at these efforts in
-//! rounds that take the engines in turn; what counts is the median of the rounds' times a query.
+//! rounds that take the engines in turn; the result is the median of the rounds' times a query.
 
 mod engines;
 

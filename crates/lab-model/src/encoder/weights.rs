@@ -14,7 +14,7 @@ impl<'a> Weights<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, LabError> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| {
             bad(text!(
-                "the sentence encoder cannot be used: model.safetensors is no readable safetensors file: {error}",
+                "the sentence encoder cannot be used: model.safetensors is not a readable safetensors file: {error}",
                 error,
             ))
         })?;

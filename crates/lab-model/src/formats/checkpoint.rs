@@ -96,20 +96,20 @@ pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointSt
         )
     };
     let schema = metadata.get("llm-labs-schema").ok_or_else(|| {
-        bad("the file is no checkpoint of this version: it has no version".into())
+        bad("the file is not a checkpoint of this version: it has no version".into())
     })?;
     if *schema != SCHEMA_VERSION.to_string() {
         return Err(bad(text!(
-            "the file is no checkpoint of this version: its layout has version {schema}",
+            "the file is not a checkpoint of this version: its layout has version {schema}",
             schema
         )));
     }
-    let state = metadata
-        .get("state")
-        .ok_or_else(|| bad("the file is no checkpoint of this version: it has no state".into()))?;
+    let state = metadata.get("state").ok_or_else(|| {
+        bad("the file is not a checkpoint of this version: it has no state".into())
+    })?;
     let state = serde_json::from_str(state).map_err(|error| {
         bad(text!(
-            "the file is no checkpoint of this version: {error}",
+            "the file is not a checkpoint of this version: {error}",
             error
         ))
     })?;
@@ -117,7 +117,7 @@ pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointSt
     for (name, tensor) in tensors {
         let (group, name) = name.split_once('/').ok_or_else(|| {
             bad(text!(
-                "the file is no checkpoint of this version: {name} belongs to no group",
+                "the file is not a checkpoint of this version: {name} belongs to no group",
                 name
             ))
         })?;

@@ -158,7 +158,7 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
     if let Some(name) = tensors.keys().next() {
         let names: Vec<&str> = tensors.keys().map(String::as_str).take(5).collect();
         return Err(bad(text!(
-            "the adapter cannot be read: it changes {path}, which is no linear layer of this model ({count} such tensors: {names})",
+            "the adapter cannot be read: it changes {path}, which is not a linear layer of this model ({count} such tensors: {names})",
             path = name.strip_prefix(PREFIX).unwrap_or(name),
             count = tensors.len(),
             names = names.join(", ")

@@ -95,7 +95,7 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
             }
             other => {
                 return Err(unreadable(text!(
-                    "the file is no readable safetensors file: {name} is {found}, and f32, f16 or bf16 is needed",
+                    "the file is not a readable safetensors file: {name} is {found}, and f32, f16 or bf16 is needed",
                     name,
                     found = format!("{other:?}"),
                 )));
@@ -104,7 +104,7 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
         let tensor =
             FileTensor::new(view.shape().to_vec(), encoding, view.data()).ok_or_else(|| {
                 unreadable(text!(
-                    "the file is no readable safetensors file: the length of {name} is wrong",
+                    "the file is not a readable safetensors file: the length of {name} is wrong",
                     name,
                 ))
             })?;
@@ -123,7 +123,7 @@ pub fn byte_tensors(bytes: &[u8]) -> Result<HashMap<String, Vec<u8>>, LabError> 
 
 fn broken(error: SafeTensorError) -> LabError {
     unreadable(text!(
-        "the file is no readable safetensors file: {error}",
+        "the file is not a readable safetensors file: {error}",
         error
     ))
 }

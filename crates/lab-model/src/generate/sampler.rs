@@ -171,7 +171,7 @@ pub fn log_probability(logits: &[f32], id: u32) -> f64 {
     score.unwrap_or(f64::NEG_INFINITY) - log_sum(&scores)
 }
 
-/// Scores, with those that are not numbers removed.
+/// Scores, with negative infinity in place of NaN.
 fn usable(logits: &[f32]) -> Vec<f64> {
     let score = |&logit: &f32| {
         if logit.is_nan() {

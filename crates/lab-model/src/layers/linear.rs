@@ -15,7 +15,7 @@ pub struct Linear {
 
 /// W in one of its two forms.
 #[derive(Module, Debug)]
-// One for each layer: what a box would save is nothing beside the weights, and a module cannot be boxed.
+// One for each layer: a box would save nothing compared with the weights, and a module cannot be boxed.
 #[allow(clippy::large_enum_variant)]
 pub enum Weight {
     /// `[in, out]`

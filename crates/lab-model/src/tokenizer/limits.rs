@@ -57,7 +57,7 @@ pub fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
     };
     if puts_before {
         return Err(bad(
-            "the tokenizer cannot be read: its normalizer changes what is not there",
+            "the tokenizer cannot be read: its normalizer inserts text without replacing any",
         ));
     }
     let parts = normalizer["normalizers"].as_array();

@@ -203,7 +203,7 @@ impl Learner {
     }
 }
 
-/// Changes the count of a pair by what a word contributes, and remembers where it is.
+/// Changes the count of a pair by a word's contribution, and remembers the word.
 fn add(pairs: &mut HashMap<Pair, (i64, Vec<u32>)>, pair: Pair, change: i64, word: u32) {
     let (count, places) = pairs.entry(pair).or_default();
     *count += change;

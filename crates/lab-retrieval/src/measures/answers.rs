@@ -1,4 +1,4 @@
-//! Lexical measures of an answer: a right answer in other words counts as wrong. The measures are those of SQuAD (Rajpurkar et al. 2016).
+//! Lexical measures of an answer: a right answer in other words counts as wrong. The measures are SQuAD's (Rajpurkar et al. 2016).
 
 use crate::text::{TermConfig, sentences, terms};
 use std::collections::{HashMap, HashSet};

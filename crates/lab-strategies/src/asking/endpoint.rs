@@ -237,7 +237,7 @@ impl Endpoint {
         match fault {
             Fault::Garbage(beginning) => Try::Failed(network(
                 text!(
-                    "the endpoint's answer is no chat completion{words}",
+                    "the endpoint's answer is not a chat completion{words}",
                     words = self.quoted(&beginning)
                 ),
                 "Check that the address is that of an OpenAI-compatible endpoint.",

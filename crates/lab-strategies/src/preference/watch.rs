@@ -92,7 +92,7 @@ impl Watch {
                 Sign::FirstMinibatch,
                 (ratio - 1.0).abs() > SAME || approximate_kl > SAME || clip_fraction > 0.0,
                 format!(
-                    "update {step}: before anything was learned the ratio was {ratio:.4}, not 1, and the divergence {approximate_kl:.5}, not 0; what samples and what learns differ"
+                    "update {step}: before anything was learned the ratio was {ratio:.4}, not 1, and the divergence {approximate_kl:.5}, not 0; sampling and learning compute different values"
                 ),
             ),
         ];

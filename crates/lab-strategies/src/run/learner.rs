@@ -25,7 +25,7 @@ pub trait Learner {
     /// Makes step `step` (from 1) and returns its measurements.
     async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError>;
 
-    /// Reports after step `step` what is not part of it: evaluations, samples. Called with 0 before the first step.
+    /// Reports evaluations and samples after step `step`; they are not part of the step. Called with 0 before the first step.
     /// `Break` means that further training is useless (early stopping).
     async fn report(
         &mut self,
@@ -92,7 +92,7 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// A result with final values by the name of the metric, and files; the weights are those of the last step.
+    /// A result with final values by the name of the metric, and files, with the weights of the last step.
     pub fn new<N: Into<String>>(
         metrics: impl IntoIterator<Item = (N, f64)>,
         files: Vec<ModelFile>,

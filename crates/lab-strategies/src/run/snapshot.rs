@@ -158,7 +158,7 @@ pub(super) fn read(bytes: &[u8], origin: &Origin) -> Result<(usize, Snapshot), L
     Ok((state.step, snapshot))
 }
 
-/// Distinguishes the files of one base from those of another: the hash of Fowler, Noll and Vo, with 64 bits.
+/// Distinguishes the files of one base from another's: the hash of Fowler, Noll and Vo, with 64 bits.
 fn fingerprint(files: &[ModelFile]) -> String {
     let bytes = files.iter().flat_map(|file| &file.bytes);
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {

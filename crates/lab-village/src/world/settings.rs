@@ -76,7 +76,7 @@ pub struct VillageSettings {
     /// Texts of the same language that are held out.
     #[setting(range = 10..=50_000)]
     pub held_out_documents: usize,
-    /// Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read.
+    /// Share of these texts about travellers, whom the model must not remember: they teach it to read.
     ///
     /// More of them are harder to learn.
     #[setting(range = 0.0..=1.0)]

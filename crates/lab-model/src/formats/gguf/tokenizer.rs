@@ -30,7 +30,7 @@ pub fn read(file: &Gguf<'_>, vocabulary: usize) -> Result<GgufTokenizer, LabErro
     if tokens.len() > vocabulary {
         let (tokens, rows) = (tokens.len(), vocabulary);
         return Err(unreadable(text!(
-            "the file is no readable GGUF file: it has {tokens} tokens, and the model has {rows}",
+            "the file is not a readable GGUF file: it has {tokens} tokens, and the model has {rows}",
             tokens,
             rows
         )));

@@ -142,7 +142,7 @@ pub fn attend(
     let rows = batch * heads.queries;
     let (attend_count, _) = units(&qkv, rows * LANES);
     let client = qkv.client.clone();
-    // SAFETY: units beyond the last element end at once, those beyond the last head read its data and
+    // SAFETY: units beyond the last element end at once, units beyond the last head read its data and
     // write nothing; lengths are below the capacity.
     unsafe {
         append_kernel::launch_unchecked(
