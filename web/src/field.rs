@@ -60,7 +60,7 @@ pub fn Field(
     }
 }
 
-/// On or off, and nothing else.
+/// Whether a setting is only on or off.
 fn is_switch(setting: &Setting) -> bool {
     match setting.kind {
         Kind::Switch => !setting.optional,

@@ -19,7 +19,7 @@ pub struct Arguments {
     /// The prompt is a message, put to the model by its chat template.
     #[arg(long)]
     chat: bool,
-    /// At most so many tokens.
+    /// Maximum number of tokens.
     #[arg(long, default_value_t = 128)]
     max_tokens: usize,
     /// 0 takes the likeliest token every time; 1 is the model's own distribution.

@@ -36,7 +36,7 @@ pub struct ExperimentConfig {
     #[serde(default = "default_seed")]
     #[setting(range = 0..=MAX_SEED)]
     pub seed: u64,
-    /// Where it is computed.
+    /// The device of the computation.
     #[serde(default)]
     pub backend: BackendChoice,
     /// The data it trains on.
@@ -220,7 +220,7 @@ impl StrategyConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Where the data come from.
+    /// The source of the data.
     pub source: DataSource,
     /// Name of the built-in text, of the village's preset, or of the file that the user gave.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -107,7 +107,7 @@ pub struct FineTuningConfig {
     /// `batch_size` examples `batch_size · replay`, rounded and at least one, are such text.
     #[setting(range = 0.0..=0.9, group = Data)]
     pub replay: f64,
-    /// How the weights are trained.
+    /// Settings of the training.
     ///
     /// By default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA
     /// (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones.

@@ -79,7 +79,7 @@ pub struct ModelConfig {
     /// Keeps the normalisation from dividing by 0.
     #[setting(range = ABOVE_ZERO..=1.0, default = 1e-5, group = Model)]
     pub norm_epsilon: f64,
-    /// How the model knows the order of tokens.
+    /// The encoding of the order of tokens.
     #[setting(label = "Positions", group = Model)]
     pub position: Position,
     /// Longest wavelength of rotary positions.

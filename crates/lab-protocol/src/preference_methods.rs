@@ -70,7 +70,7 @@ pub struct GrpoConfig {
     /// The reward model.
     #[setting(group = Reward, when(reward.kind = "model"))]
     pub reward_model: RewardModelConfig,
-    /// How answers are sampled.
+    /// Sampling of the answers.
     #[setting(group = Answers)]
     pub rollout: RolloutConfig,
     /// Updates, each on answers sampled for it.
@@ -93,7 +93,7 @@ pub struct GrpoConfig {
     /// Times that each answer is learned from.
     #[setting(range = 1..=1000, default = 2, group = Policy)]
     pub epochs: usize,
-    /// How far an update may move a token's probability.
+    /// Limit of the change of a token's probability in an update.
     #[setting(range = 1e-6..=10.0, default = 0.2, group = Policy)]
     pub clip: f64,
     /// Cost of a nat of divergence from the reference.
@@ -102,7 +102,7 @@ pub struct GrpoConfig {
     /// The place of the penalty for the divergence from the reference.
     #[setting(label = "KL stands in", group = Policy)]
     pub kl: KlPlacement,
-    /// How the losses of tokens become the loss of a minibatch.
+    /// The way from the losses of tokens to the loss of a minibatch.
     #[setting(label = "Loss", group = Policy)]
     pub loss_type: GrpoLossType,
     /// The divisor of advantages.
@@ -113,7 +113,7 @@ pub struct GrpoConfig {
     /// In nats a token: half the mean squared log ratio.
     #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
-    /// How the policy's weights are updated.
+    /// The optimiser of the policy.
     pub optimizer: OptimizerConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,13 +167,13 @@ pub struct DpoConfig {
     /// Assumed share of wrong preferences.
     #[setting(label = "Wrong labels", range = 0.0..=0.5, group = Policy)]
     pub label_smoothing: f64,
-    /// How the policy's weights are updated.
+    /// The optimiser of the policy.
     pub optimizer: OptimizerConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
-    /// How answers for samples and evaluations are written.
+    /// Sampling of the answers for samples and evaluations.
     #[setting(group = Answers)]
     pub rollout: RolloutConfig,
     /// Evaluations, samples and checkpoints during the training.

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::texts_are_complete)]
 pub struct RagConfig {
-    /// How documents become chunks.
+    /// The cutting of documents into chunks.
     #[setting(group = Data)]
     pub chunking: ChunkConfig,
-    /// How passages are ranked.
+    /// The ranking of passages.
     pub method: RetrievalMethod,
     /// The embedder, which turns passages and questions into vectors.
     #[setting(when(method = "dense" | "hybrid"))]

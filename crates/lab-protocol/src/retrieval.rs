@@ -19,7 +19,7 @@ pub enum ChunkMethod {
     Structure,
 }
 
-/// How documents become chunks.
+/// The cutting of documents into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::leaves_room)]
@@ -81,7 +81,7 @@ pub enum EmbedderKind {
     Encoder,
 }
 
-/// How passages are ranked.
+/// The ranking of passages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMethod {

@@ -64,7 +64,7 @@ impl RewardConfig {
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::rates_fall)]
 pub struct OptimizerConfig {
-    /// How far a step moves the weights, at most.
+    /// The maximum learning rate, reached after the warm-up.
     ///
     /// The default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward
     /// model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as
@@ -149,7 +149,7 @@ pub struct RewardModelConfig {
     /// Steps between evaluations on held-out preferences; 0 is at the end only.
     #[setting(label = "Evaluate reward every", range = 0.., default = 20, unit = "steps")]
     pub evaluation_interval: usize,
-    /// How the reward model's weights are updated.
+    /// The optimiser of the reward model.
     #[setting(default = OptimizerConfig { learning_rate: 1e-4, ..Default::default() })]
     pub optimizer: OptimizerConfig,
 }
@@ -161,7 +161,7 @@ pub struct RolloutConfig {
     /// Tokens of an answer, at most.
     #[setting(label = "Longest answer", range = 1..=32_768, default = 40, unit = "tokens")]
     pub response_tokens: usize,
-    /// How freely answers are sampled: divides the logits of policy and reference alike.
+    /// Divides the logits of policy and reference alike; a higher temperature samples more freely.
     ///
     /// A temperature of 0 has no log-probabilities.
     #[setting(range = 1e-3..=100.0, default = 1.0)]
@@ -233,10 +233,10 @@ pub struct PpoConfig {
     /// Between the value's guess (0) and the rewards themselves (1).
     #[setting(range = 0.0..=1.0, default = 0.95, group = Policy)]
     pub lambda: f64,
-    /// How far an update may move a token's probability.
+    /// Limit of the change of a token's probability in an update.
     #[setting(range = 1e-6..=10.0, default = 0.2, group = Policy)]
     pub clip: f64,
-    /// How far an update may move a value.
+    /// Limit of the change of a value in an update.
     #[setting(range = 1e-6..=1e6, default = 0.2, group = Policy)]
     pub value_clip: f64,
     /// Weight of the value's loss.
@@ -253,7 +253,7 @@ pub struct PpoConfig {
     /// In nats a token: half the mean squared log ratio.
     #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
-    /// How the policy's weights are updated.
+    /// The optimiser of the policy.
     #[setting(default = OptimizerConfig { learning_rate: 3e-6, ..Default::default() })]
     pub optimizer: OptimizerConfig,
 }
@@ -275,10 +275,10 @@ pub struct RlhfConfig {
     /// The reward model.
     #[setting(group = Reward, when(reward.kind = "model"))]
     pub reward_model: RewardModelConfig,
-    /// How answers are sampled.
+    /// Sampling of the answers.
     #[setting(group = Answers)]
     pub rollout: RolloutConfig,
-    /// How the policy is improved.
+    /// The improvement of the policy.
     #[setting(label = "PPO")]
     pub ppo: PpoConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.

@@ -17,7 +17,7 @@ pub struct PretrainingConfig {
     /// Pieces that are learned from the text, at most.
     #[setting(range = 257..=MAX_VOCABULARY, default = 1024, when(tokenizer = "bpe"))]
     pub vocabulary: usize,
-    /// How the model is trained.
+    /// Settings of the training.
     pub training: TrainingConfig,
 }
 
@@ -78,7 +78,7 @@ pub struct TrainingConfig {
     /// Micro-batches whose gradients are summed before an update.
     #[setting(label = "Micro-batches", range = 1..=4096, default = 1, group = Optimiser)]
     pub gradient_accumulation: usize,
-    /// How far a step moves the weights, at most.
+    /// The maximum learning rate, reached after the warm-up.
     #[setting(range = 0.0..=10.0, default = 2e-3)]
     pub learning_rate: f64,
     /// Learning rate at the end of the schedule.
@@ -90,7 +90,7 @@ pub struct TrainingConfig {
     /// Step at which the schedule ends; 0 is the last.
     #[setting(range = 0.., group = Optimiser)]
     pub decay_steps: usize,
-    /// How the learning rate falls.
+    /// The decrease of the learning rate after the warm-up.
     #[setting(group = Optimiser)]
     pub schedule: Schedule,
     /// Memory of AdamW's mean.
@@ -138,7 +138,7 @@ pub struct TrainingConfig {
     /// Tokens in a sample.
     #[setting(label = "Length", range = 0..=100_000, default = 120, unit = "tokens", group = Samples)]
     pub sample_tokens: usize,
-    /// How freely samples are drawn; 0 takes the likeliest token every time.
+    /// A higher temperature draws samples more freely; 0 takes the likeliest token every time.
     #[setting(label = "Temperature", range = 0.0..=100.0, default = 0.8, group = Samples)]
     pub sample_temperature: f64,
     /// Steps between states from which a run can be continued; 0 is none.

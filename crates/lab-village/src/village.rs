@@ -100,7 +100,7 @@ impl Village {
     }
 
     /// The held-out questions by which a checkpoint is chosen. They are one fact in three, each in all its
-    /// wordings, so that no fact is also among the [test questions](Self::test_questions).
+    /// wordings, so no fact is also among the [test questions](Self::test_questions).
     pub fn validation_questions(&self) -> impl Iterator<Item = &Question> {
         self.questions
             .iter()

@@ -279,7 +279,7 @@ impl Block {
             }
             None => qkv,
         };
-        // Moved out of the cache, so that they have one owner and are changed in place.
+        // Moved out of the cache, so they have one owner and are changed in place.
         let nothing = Tensor::empty([0, 0, 0], &qkv.device());
         let (keys, values) = std::mem::replace(kept, (nothing.clone(), nothing));
         let scale = self.shape.scale();

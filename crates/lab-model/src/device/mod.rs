@@ -29,7 +29,7 @@ fn open_cpu() -> Result<Device, LabError> {
 fn keep_memory() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        // SAFETY: sets two numbers under the allocator's lock; memory that is in use stays as it is.
+        // SAFETY: sets two numbers under the allocator's lock; memory that is in use stays unchanged.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
             libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);

@@ -201,7 +201,7 @@ impl Load<'_> {
 
     /// The file has `[out, in]`.
     fn linear(&self, name: &str, from: usize, to: usize) -> Result<Linear, LabError> {
-        // Transposed once, so that products need not read it crosswise.
+        // Transposed once, so products need not read it crosswise.
         let values = self.weights.get(&format!("{name}.weight"), &[to, from])?;
         let mut turned = vec![0.0f32; values.len()];
         for (row, line) in values.chunks_exact(from).enumerate() {

@@ -263,7 +263,7 @@ pub fn self_attention(
 }
 
 /// Rows of `weight` by number: `weight [v, d]`, `ids [b, t]`, to `[b, t, d]`. The gradient adds up
-/// rows in the order of the tokens, so that it is the same every time.
+/// rows in the order of the tokens, so it is the same every time.
 pub fn embedding(weight: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     if !fits(&weight) || ids.shape().num_elements() == 0 {
         return plain::embedding(weight, ids);

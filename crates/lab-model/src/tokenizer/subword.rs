@@ -51,7 +51,7 @@ impl Subword {
         let library = json.parse::<tokenizers::Tokenizer>();
         let mut library =
             library.map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
-        // As the library understood it: it guesses the type of a part that states none.
+        // In the library's reading: it guesses the type of a part that states none.
         let normalizer = serde_json::to_value(library.get_normalizer())
             .map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
         check_normalizer(&normalizer)?;
@@ -86,7 +86,7 @@ impl Subword {
         let end_of_text = ENDS_OF_TEXT
             .iter()
             .find_map(|name| entries.get(*name).copied());
-        // By id, as a file may give a token any: a list up to the highest could be far larger than the file.
+        // By id, because a file may give a token any id: a list up to the highest could be far larger than the file.
         let bytes = is_byte_level(&value["decoder"]).then(|| {
             let entries = entries.iter();
             entries

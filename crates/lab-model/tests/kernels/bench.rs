@@ -2,7 +2,7 @@
 
 use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Seeded numbers (SplitMix64), so that a failure can be repeated.
+/// Seeded numbers (SplitMix64), so a failure can be repeated.
 pub struct Numbers(u64);
 
 impl Numbers {

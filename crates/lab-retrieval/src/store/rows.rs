@@ -89,7 +89,7 @@ impl Rows {
     pub fn normalized(&self, vector: &[f32]) -> Vec<f32> {
         let mut vector = vector.to_vec();
         if self.similarity == Similarity::Cosine {
-            // By the largest number first, so that no square overflows or vanishes.
+            // Divided by the largest number first, so no square overflows or vanishes.
             let largest = vector
                 .iter()
                 .fold(0.0f32, |largest, v| largest.max(v.abs()));

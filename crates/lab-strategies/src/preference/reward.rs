@@ -26,7 +26,7 @@ pub(crate) struct ModelScorer {
     pub deviation: f64,
     /// The model's window.
     pub context: usize,
-    /// Of its training.
+    /// The micro-batch size of its training.
     pub micro_batch_size: usize,
 }
 

@@ -120,7 +120,7 @@ pub fn forward(
     let [batch, time, packed] = qkv.shape().dims();
     let (qkv, out_width) = (contiguous(qkv), heads.queries * heads.width);
     let slab = time * (out_width + heads.queries);
-    // Output and log-sums of a sequence together, so that one thread writes both.
+    // Output and log-sums of a sequence together: one thread writes both.
     let both = by_row(batch, slab, |b, out| {
         let packed = Packed {
             values: &values(&qkv)[b * time * packed..][..time * packed],

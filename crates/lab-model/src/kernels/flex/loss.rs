@@ -14,7 +14,7 @@ pub fn forward(logits: FlexTensor, targets: FlexTensor) -> (FlexTensor, FlexTens
     let log_sum = by_row(targets.len(), 1, |i, out| {
         let highest = maximum(row(i));
         let mut total = 0.0;
-        // A block at a time, so that the exponentials are vectorised without a buffer of a row.
+        // A block at a time, to vectorise the exponentials without a buffer of a row.
         for block in row(i).chunks(64) {
             let mut powers = [0.0; 64];
             for (power, x) in powers.iter_mut().zip(block) {
