@@ -275,7 +275,7 @@ impl Listener {
         }
     }
 
-    /// Takes a result. It gives much to draw, which is spread over several tasks of the page's thread.
+    /// Takes a result. Its drawing takes long and is spread over several tasks of the page's thread.
     fn finished(&self, key: Key, result: RunResult) {
         let Some(form) = self.lab.form.strategy(key) else {
             return;

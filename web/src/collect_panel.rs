@@ -1,4 +1,4 @@
-//! Preferences that the user gives: two answers of a model side by side, of which the better one is picked.
+//! Preferences that the user gives: two answers of a model side by side, and the choice of the better one.
 
 use crate::collect::{learners, speakers};
 use crate::lab::use_lab;

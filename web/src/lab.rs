@@ -76,7 +76,7 @@ impl Lab {
         self.client().accept(offer);
     }
 
-    /// Pauses the runs under way, or resumes them.
+    /// Pauses the current runs, or resumes them.
     pub fn pause_or_resume(&self) {
         match self.store.phase.get_untracked() {
             Phase::Running => self.client().pause(),

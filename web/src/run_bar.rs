@@ -109,7 +109,7 @@ fn ran(lab: Lab) -> Vec<StrategyForm> {
     forms
 }
 
-/// The strategy under way, or the last.
+/// The running strategy, or the last.
 fn current(lab: Lab) -> Option<StrategyForm> {
     let key = lab.store.current.get()?;
     lab.form

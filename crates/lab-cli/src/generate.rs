@@ -25,7 +25,7 @@ pub struct Arguments {
     /// 0 takes the likeliest token every time; 1 is the model's own distribution.
     #[arg(long, default_value_t = 0.8)]
     temperature: f64,
-    /// Only so many of the likeliest tokens may be drawn; 0: all.
+    /// Only this many of the likeliest tokens may be drawn; 0: all.
     #[arg(long, default_value_t = 0)]
     top_k: usize,
     /// Only the likeliest tokens that together have this probability may be drawn; 1: all.

@@ -32,7 +32,7 @@ impl Interrupt {
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
         ctrlc::set_handler(move || {
-            // The second time, the user does not want to wait for the step under way.
+            // The second time, the user does not want to wait for the current step.
             if flag.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }

@@ -228,7 +228,7 @@ fn read_body(reader: &mut impl BufRead, body: Body, receive: Receive<'_>) -> Res
     }
 }
 
-/// Hands so many bytes on. Returns whether more are wanted.
+/// Hands this many bytes on. Returns whether more are wanted.
 fn pass(reader: &mut impl BufRead, mut length: u64, receive: Receive<'_>) -> Result<bool, Error> {
     while length > 0 {
         let piece = reader.fill_buf()?;

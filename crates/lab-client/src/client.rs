@@ -28,7 +28,7 @@ impl Client {
         self.0.input(Input::UseBackend(backend));
     }
 
-    /// Runs an experiment's strategies. Ignored while one is under way.
+    /// Runs an experiment's strategies. Ignored while one is running.
     pub fn run(&self, experiment: Experiment) {
         if self.0.scheduler.borrow().phase().is_active() {
             return;
@@ -93,7 +93,7 @@ impl Client {
         self.0.input(Input::Unloaded(strategy));
     }
 
-    /// Lets go of everything: another experiment is opened. Ignored while one is under way.
+    /// Forgets everything, because another experiment is opened. Ignored while one is running.
     pub fn forget(&self) {
         if self.0.scheduler.borrow().phase().is_active() {
             return;
@@ -115,7 +115,7 @@ impl Client {
         files.get(&strategy).cloned().unwrap_or_default()
     }
 
-    /// Has the model of a run under way continue a prompt; a sample event follows.
+    /// Asks the model of a current run to continue a prompt; a sample event follows.
     pub fn generate(&self, strategy: Key, request: GenerateRequest) {
         let active = self.0.scheduler.borrow().active_run(strategy);
         if let Some((executor, run)) = active {

@@ -22,7 +22,7 @@ extern "C" {
         timeout: f64,
     ) -> js_sys::Promise;
 
-    /// A promise that is kept after so many milliseconds.
+    /// A promise that resolves after this many milliseconds.
     #[wasm_bindgen(method)]
     fn sleep(this: &Requests, milliseconds: f64) -> js_sys::Promise;
 

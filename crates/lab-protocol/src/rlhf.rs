@@ -316,7 +316,7 @@ pub(crate) fn policy_lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
     }
 }
 
-/// An error unless the answers can be cut into so many equal parts.
+/// An error unless the answers can be cut into this many equal parts.
 pub(crate) fn divides(minibatches: usize, answers: usize, of: &str) -> Result<(), LabError> {
     if answers.is_multiple_of(minibatches) {
         return Ok(());

@@ -30,7 +30,7 @@ pub type RunNumber = usize;
 pub enum Input {
     /// Compute on this backend from now on. A run on the main executor continues from its last checkpoint there.
     UseBackend(BackendChoice),
-    /// Run these strategies, each after its base. Ignored while an experiment is under way.
+    /// Run these strategies, each after its base. Ignored while an experiment is running.
     Run(Vec<Planned>),
     /// Continue a failed run from its last checkpoint on this backend, and run the strategies skipped because of it.
     Continue {
@@ -55,7 +55,7 @@ pub enum Input {
     },
     /// The results of a strategy are gone.
     Unloaded(Key),
-    /// Another experiment is opened. Ignored while one is under way.
+    /// Another experiment is opened. Ignored while one is running.
     Forget,
     /// An executor has its device and takes runs. If it is the main one, `limit` strategies may run at a time.
     Ready {

@@ -9,10 +9,10 @@ pub enum Phase {
     /// An executor has it, but has not answered yet.
     Starting,
     Running,
-    /// A pause was asked for; the step under way is being finished.
+    /// A pause was requested; the current step is being finished.
     Pausing,
     Paused,
-    /// A stop was asked for; the step under way and the last evaluation are being finished.
+    /// A stop was requested; the current step and the last evaluation are being finished.
     Stopping,
     Finished,
     Failed,

@@ -70,7 +70,7 @@ impl Scheduler {
         }
     }
 
-    /// An executor is lost. Its run may go on from its last checkpoint. If it was the main one, another takes its
+    /// An executor is lost. Its run may continue from its last checkpoint. If it was the main one, another takes its
     /// place, unless it never was ready: that would only fail again, and is left to the user.
     pub(super) fn lost(&mut self, id: ExecutorId, error: LabError) {
         let was_main = self.pool.main == Some(id);

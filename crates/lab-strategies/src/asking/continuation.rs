@@ -1,4 +1,4 @@
-//! A text that goes on from a prompt, token by token.
+//! A text that continues a prompt, token by token.
 
 use crate::run::commands::StopSignal;
 use crate::run::prompts::Prompt;

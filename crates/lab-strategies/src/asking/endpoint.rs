@@ -285,7 +285,7 @@ fn network(message: impl Into<Text>, hint: &str) -> LabError {
     LabError::new(ErrorCode::Network, message, hint).at("config.endpoint")
 }
 
-/// Waits so many milliseconds. Returns whether the run was told to stop meanwhile.
+/// Waits this many milliseconds. Returns whether the run was told to stop meanwhile.
 async fn wait_out(milliseconds: f64, run: &RunContext) -> bool {
     const SLICE: f64 = 200.0;
     let mut left = milliseconds;

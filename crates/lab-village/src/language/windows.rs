@@ -76,7 +76,7 @@ impl Windows {
 
 /// A polynomial over the words: the digest of any run follows from two prefixes.
 struct Hashed {
-    /// Digest of the first so many words.
+    /// Digest of the first words, up to this number.
     prefixes: Vec<u64>,
 }
 

@@ -87,7 +87,7 @@ fn share_of(count: usize, share: f64) -> usize {
     (count * thousandths(share) as usize).div_ceil(1000)
 }
 
-/// The pairs to train on: every trained fact in every wording of its question, so many times each.
+/// The pairs to train on: every trained fact in every wording of its question, each this many times.
 pub(crate) fn training_pairs(settings: &VillageSettings, split: &Split) -> Vec<Pair> {
     let mut random = Random::new(settings.seed, Purpose::Instructions);
     let mut pairs = Vec::new();

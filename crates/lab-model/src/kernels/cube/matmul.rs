@@ -200,7 +200,7 @@ pub fn matmul(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     let (Some(batches_a), Some(batches_b)) = (batches(&a, &counts), batches(&b, &counts)) else {
         return matmul(contiguous(a), contiguous(b));
     };
-    // A launch cannot have so many products.
+    // A launch cannot have this many products.
     if outer_count * inner_count > u16::MAX as usize {
         return Cube::float_matmul(a, b);
     }
