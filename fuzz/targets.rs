@@ -1,6 +1,6 @@
-//! What is fuzzed: the readers of files that come from elsewhere. Each takes any bytes and may refuse them, but
-//! neither panic nor take memory beyond what the bytes can hold. Included by the libFuzzer targets beside this file
-//! and by tests/fuzz.rs, which needs no nightly compiler.
+//! The fuzzed functions: readers of files from outside. Each takes any bytes and may refuse them, but must neither
+//! panic nor take more memory than the bytes can hold. Included by the libFuzzer targets beside this file and by
+//! tests/fuzz.rs, which needs no nightly compiler.
 
 use lab_model::chat::ChatTemplate;
 use lab_model::formats::WeightForm;
@@ -10,7 +10,7 @@ use lab_model::memory::MemoryNeeded;
 use lab_model::tokenizer::{TextStream, Tokenizer};
 use std::collections::BTreeMap;
 
-/// A folder whose weights are these bytes.
+/// A folder with these bytes as its weights.
 pub fn safetensors(data: &[u8]) {
     for config in [
         include_str!("../tests/golden/llama-tiny/config.json"),
@@ -37,7 +37,7 @@ pub fn gguf(data: &[u8]) {
     }
 }
 
-/// A `tokenizer.json`, and what is done with a tokenizer.
+/// A `tokenizer.json`, and the use of its tokenizer.
 pub fn tokenizer(data: &[u8]) {
     let Ok(json) = serde_json::from_slice(data) else {
         return;
@@ -62,7 +62,7 @@ fn use_tokenizer(tokenizer: &Tokenizer) {
     let _ = tokenizer.end_of_text();
 }
 
-/// A `config.json`, and what is made of it before there are weights.
+/// A `config.json`, and the steps on it before there are weights.
 pub fn config(data: &[u8]) {
     let Ok(json) = serde_json::from_slice(data) else {
         return;

@@ -77,7 +77,7 @@ fn examples(seed: u32) -> Vec<Example> {
         .collect()
 }
 
-/// A few large steps, so that B is no longer 0; no larger for an adapter that is scaled up, or they overshoot.
+/// A few large steps, so B is no longer 0; small steps for an adapter that is scaled up, because it would overshoot.
 fn train(
     mut model: Decoder,
     lora: &LoraConfig,

@@ -1,4 +1,4 @@
-//! Runs that are done, asked through what they left: as they answered when they were judged.
+//! Finished runs answer from their files as they did in their evaluation.
 
 use lab_orchestrator::Executor;
 use lab_protocol::{
@@ -90,7 +90,7 @@ fn each_answers_what_it_answered_when_it_was_judged() {
     }
     assert_ne!(said[..2], said[2..], "the passages change nothing");
 
-    // Without its index retrieval says what is missing, not that it knows nothing.
+    // Without its index retrieval reports that the index is missing, not that it has no answer.
     let error = ask(
         &experiment,
         "rag",

@@ -1,5 +1,5 @@
-//! Finds what some tests compare with and not every machine has. A test whose need is missing is ignored, by
-//! name and with the need (`#[cfg_attr(not(python = "peft"), ignore = "…")]`), so that it never passes
+//! Finds programs and packages that some tests compare with and not every machine has. A test whose need is missing
+//! is ignored, by name and with the need (`#[cfg_attr(not(python = "peft"), ignore = "…")]`), so it never passes
 //! without testing anything.
 
 use std::process::Command;

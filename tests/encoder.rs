@@ -71,12 +71,12 @@ fn embeddings_equal_the_reference_golden() {
         }
         assert!((length(vector) - 1.0).abs() < 1e-5);
     }
-    // As sentence-transformers computes it.
+    // The values of sentence-transformers.
     let reference = [-0.03448, 0.03102, 0.00674, 0.02611, -0.03936];
     for (ours, theirs) in vectors[0].iter().zip(reference) {
         assert!((ours - theirs).abs() < 1e-4, "{ours}, not {theirs}");
     }
-    // What stands beside a text in its batch changes nothing; a text of nothing has a vector too.
+    // The other texts of a batch change nothing; an empty text has a vector too.
     let alone = pollster::block_on(encoder.embed(&["Hello world", ""])).unwrap();
     for (alone, beside) in alone[0].iter().zip(&vectors[0]) {
         assert!((alone - beside).abs() < 1e-5);
@@ -188,7 +188,7 @@ fn prefixes_stand_before_questions_and_passages() {
     assert_eq!(e5.description()["query_prefix"], "query: ");
 }
 
-/// As sentence-transformers reads its `config_sentence_transformers.json`.
+/// The same choice as sentence-transformers makes from its `config_sentence_transformers.json`.
 #[test]
 fn prefixes_come_from_the_encoders_own_files() {
     let file = "config_sentence_transformers.json";

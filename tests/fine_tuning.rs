@@ -53,7 +53,7 @@ fn experiment(strategy: &str, config: Value) -> ExperimentConfig {
     .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A model that has seen text like the questions', but not what is asked of it.
+/// A model that has seen text similar to the questions, but not their facts.
 fn base() -> Vec<ModelFile> {
     let config = json!({
         "model": {"layers": 2, "heads": 2, "width": 32, "context": 16},
@@ -125,7 +125,7 @@ fn every_method_learns_and_leaves_its_folders() {
         } else {
             assert!(trained < 0.3 * all, "{trained} {all}");
             assert!(paths(&result).contains(&"adapter/adapter_config.json"));
-            // The base beside it is what it was.
+            // The base beside it is unchanged.
             for file in &base {
                 assert!(result.files.contains(file), "{}", file.path);
             }
@@ -136,7 +136,7 @@ fn every_method_learns_and_leaves_its_folders() {
         let samples = samples.iter().filter(|e| matches!(e, Event::Sample { .. }));
         // Three prompts: before, at step 12, at step 24, at the end.
         assert_eq!(samples.count(), 12);
-        // What comes out can be trained further, whatever it is.
+        // Every result can be trained further.
         let config = json!({"method": "lora", "training": training(2, json!({}))});
         let host = Rc::new(TestHost::default());
         let next = fine_tune(config, &questions(), &result.files, &host, None).unwrap();

@@ -11,18 +11,18 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Counts what this thread has allocated, and the most at one time.
+/// Counts the allocated bytes of this thread, and their maximum.
 struct Counting;
 
 thread_local! {
     static NOW: Cell<isize> = const { Cell::new(0) };
-    static MOST: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 fn count(bytes: isize) {
     let _ = NOW.try_with(|now| {
         now.set(now.get() + bytes);
-        let _ = MOST.try_with(|most| most.set(most.get().max(now.get())));
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(now.get())));
     });
 }
 
@@ -41,8 +41,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes that a reader may take: its own copies of what it was given, the decoded numbers (eight times the smallest
-/// encoding), trees of JSON (some dozens of times its text), compiled patterns.
+/// Maximum number of bytes that a reader may take: its own copies of the input, the decoded numbers (eight times the
+/// smallest encoding), trees of JSON (some dozens of times its text), compiled patterns.
 fn allowed(length: usize) -> isize {
     (4 << 20) + 64 * length as isize
 }
@@ -275,10 +275,10 @@ fn tokenizers() -> Vec<Vec<u8>> {
 fn fuzz(name: &str, seed: u64, done: impl Fn(u64) -> bool) -> u64 {
     let target = target(name);
     let mut random = Random(seed);
-    let (mut executions, mut slowest, mut most) = (0, Duration::ZERO, 0);
+    let (mut executions, mut slowest, mut peak) = (0, Duration::ZERO, 0);
     while !done(executions) {
         let mut input = target.seeds[random.below(target.seeds.len())].clone();
-        // The first runs are with the seeds as they are.
+        // The first runs use the seeds unchanged.
         if executions >= target.seeds.len() as u64 {
             if target.is_json && random.below(8) != 0 {
                 let mut value: Value = serde_json::from_slice(&input).unwrap();
@@ -290,14 +290,14 @@ fn fuzz(name: &str, seed: u64, done: impl Fn(u64) -> bool) -> u64 {
                 change_bytes(&mut input, &mut random);
             }
         }
-        // On a thread of its own: what a library keeps for a thread ends with it.
+        // On a thread of its own: a library's caches of a thread end with it.
         let start = Instant::now();
         let taken = std::thread::scope(|scope| {
             let run = || {
                 let before = NOW.get();
-                MOST.set(before);
+                PEAK.set(before);
                 (target.run)(&input);
-                MOST.get() - before
+                PEAK.get() - before
             };
             scope.spawn(run).join()
         });
@@ -311,11 +311,11 @@ fn fuzz(name: &str, seed: u64, done: impl Fn(u64) -> bool) -> u64 {
                 path.display()
             );
         }
-        most = most.max(taken.unwrap_or(0));
+        peak = peak.max(taken.unwrap_or(0));
         executions += 1;
     }
     println!(
-        "{}: {executions} executions, at most {most} bytes and {slowest:?}",
+        "{}: {executions} executions, at most {peak} bytes and {slowest:?}",
         target.name
     );
     executions

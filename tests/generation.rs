@@ -1,4 +1,4 @@
-//! Generation: PyTorch's sampling filters, several rows at a time, the sliding window, what ends a text.
+//! Generation: PyTorch's sampling filters, several rows at a time, the sliding window, the ends of a text.
 
 use lab_model::burn::tensor::Device;
 use lab_model::decoder::Decoder;
@@ -21,7 +21,7 @@ fn sampling_reference() -> Value {
     all["sampling"].take()
 }
 
-/// The settings that a reference's name stands for, e.g. `repetition_1.3_temperature_0.7_top_k_5_top_p_0.9`.
+/// The settings in a reference's name, e.g. `repetition_1.3_temperature_0.7_top_k_5_top_p_0.9`.
 fn named(name: &str) -> Sampling {
     let mut sampling = Sampling::default();
     let mut rest = name;
@@ -258,7 +258,7 @@ fn stop_strings_end_a_text_and_are_left_out() {
     let prompts = ["The ".to_owned(), "A".to_owned()];
     let free =
         pollster::block_on(generate_texts(&model, &tokenizer, &prompts, &request, &[])).unwrap();
-    // A character of what it writes freely, as the stop string.
+    // A character of a freely written text, as the stop string.
     let character = free[0].text.chars().nth(20).unwrap();
     let first = free[0].text.find(character).unwrap();
     let request = GenerateRequest {
@@ -292,7 +292,7 @@ fn a_texts_score_is_the_mean_over_all_its_tokens() {
         .unwrap()
     };
     for (stride, windows) in [(0, 24), (24, 24), (5, 5), (1, 1)] {
-        // Each token from the logits after what its window shows before it.
+        // Each token from the logits after the tokens that its window shows before it.
         let mut expected = 0.0;
         for place in 1..ids.len() {
             // The first window judges all of its targets, each later one its last `windows`.

@@ -1,6 +1,6 @@
-//! Parity with PyTorch: models in the layout of Hugging Face, and what transformers computed with them
-//! (`reference.json`). The folder is `LAB_GOLDEN_DIR` when it is set; every size comes from the files, so
-//! that other cases of the same layout are tested by the same code.
+//! Parity with PyTorch: models in the layout of Hugging Face, and transformers' results for them (`reference.json`).
+//! The folder is `LAB_GOLDEN_DIR` if it is set; every size comes from the files, so the same code tests other cases
+//! of the same layout.
 
 #[path = "golden_cases.rs"]
 mod cases;

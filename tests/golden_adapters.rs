@@ -1,5 +1,5 @@
-//! Parity with PEFT: an adapter in its layout, and what it computed with it (`reference.json`). The folder
-//! is `LAB_GOLDEN_DIR` when it is set; every size comes from the files.
+//! Parity with PEFT: an adapter in its layout, and PEFT's results for it (`reference.json`). The folder is
+//! `LAB_GOLDEN_DIR` if it is set; every size comes from the files.
 
 use lab_model::adapter::{Adapter, AdapterModule};
 use lab_model::burn::tensor::Device;
@@ -122,7 +122,7 @@ fn golden_adapter_gives_the_logits_of_peft() {
 
     let merged = golden.logits(&model.clone().merged());
     assert!(largest_difference(&merged, &found) <= 1e-4);
-    // Off again, the base is what it was, to the bit.
+    // Without the adapter, the base is unchanged, to the bit.
     assert_eq!(
         golden.logits(&model.without_adapter()),
         golden.logits(&golden.base)
@@ -191,7 +191,7 @@ fn golden_adapter_folders_written_here_read_back() {
     let from_device = block_on(golden.adapted().adapter(&golden.adapter.config)).unwrap();
     assert_eq!(from_device.modules, golden.adapter.modules);
 
-    // An adapter of another model is refused by the name of what does not fit.
+    // An adapter of another model is refused, and the error names the part that does not fit.
     let mut other = golden.adapter.clone();
     let module = AdapterModule {
         a: HostTensor {

@@ -13,7 +13,7 @@ use lab_model::parameters::{self, HostTensor, HostTensors};
 use lab_protocol::{ModelConfig, TrainingConfig};
 use serde_json::Value;
 
-/// One case: a model and what transformers computed with it.
+/// One case: a model and transformers' results for it.
 pub struct Golden {
     pub config: ModelConfig,
     vocabulary: usize,
@@ -22,16 +22,15 @@ pub struct Golden {
     device: Device,
 }
 
-// What counts as equal, on every device: sums of 32-bit floats come out differently by the order in which
-// a device adds them, and these leave room for that.
+// Tolerances on every device: sums of 32-bit floats depend on the order in which a device adds them.
 
-/// Of a logit, absolutely.
+/// For a logit, absolute.
 const LOGIT: f64 = 2e-4;
-/// Of the loss and of the sum of |logits|, relatively.
+/// For the loss and for the sum of |logits|, relative.
 const LOSS: f64 = 1e-5;
-/// Of each gradient's norm, relatively.
+/// For each gradient's norm, relative.
 const GRADIENT: f64 = 1e-3;
-/// Of the losses of ten updates, absolutely.
+/// For the losses of ten updates, absolute.
 const UPDATE: f64 = 1e-4;
 
 impl Golden {
@@ -89,7 +88,7 @@ fn assert_close(found: f64, expected: f64, relative: f64, what: &str) {
     );
 }
 
-/// Logits, loss, gradients, ten updates of AdamW and the likeliest continuation; panics where one differs.
+/// Logits, loss, gradients, ten updates of AdamW and the likeliest continuation; panics if one differs.
 pub async fn check(name: &str, golden: &Golden) {
     let reference = &golden.reference;
     let model = golden.model();
@@ -211,7 +210,7 @@ pub async fn check(name: &str, golden: &Golden) {
         max_tokens: expected.len(),
         ..Default::default()
     };
-    // Beside a longer prompt, so that padding is tried too.
+    // Beside a longer prompt, to test padding too.
     let longer = [&prompt[..], &prompt[..]].concat();
     let prompts = vec![
         prompt,

@@ -252,7 +252,7 @@ fn golden_grpo_advantages() {
     }
 }
 
-/// Loss and gradient of what the mask counts, for each case whose clipping is the same on both sides.
+/// Loss and gradient of the tokens in the mask, for each case whose clipping is the same on both sides.
 #[test]
 fn golden_grpo_losses() {
     let golden = file("preference.json")["grpo"].clone();
@@ -279,7 +279,7 @@ fn golden_grpo_losses() {
         let places: Vec<usize> = (0..rows.len() * columns)
             .filter(|place| rows[place / columns][place % columns] > 0.0)
             .collect();
-        // What the mask counts, one sequence after the other.
+        // The tokens in the mask, one sequence after the other.
         let of = |values: Vec<f64>| -> Vec<f32> {
             places.iter().map(|&place| values[place] as f32).collect()
         };

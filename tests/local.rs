@@ -10,8 +10,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Makes runs on one platform and keeps what they record in memory, by the strategy's name, which is the
-/// run's id too. Events go to the platform's host.
+/// Makes runs on one platform and keeps their records in memory, by the strategy's name, which is also the run's id.
+/// Events go to the platform's host.
 pub struct LocalExecutor {
     registry: Registry,
     text: String,
@@ -20,7 +20,7 @@ pub struct LocalExecutor {
 }
 
 impl LocalExecutor {
-    /// `registry` holds what experiments may name, `text` is what they train on (empty for the village).
+    /// `registry` holds the names that experiments can use, `text` is their training text (empty for the village).
     pub fn new(registry: Registry, text: String, platform: Platform) -> Self {
         Self {
             registry,

@@ -56,7 +56,7 @@ impl Count {
         self.peak.fetch_max(now, Relaxed);
     }
 
-    /// The most that was added beside what was there, while `work` is done.
+    /// The peak of the memory that `work` adds.
     fn peak_of<T>(&self, work: impl FnOnce() -> T) -> (T, usize) {
         let before = self.now.load(Relaxed);
         self.peak.store(before, Relaxed);
@@ -91,7 +91,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What is counted belongs to the whole program, so that one test must not see another's.
+/// The counters belong to the whole program, so one test must not run beside another.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn open_device() -> Device {
@@ -126,7 +126,7 @@ fn a_base_is_in_memory_once_while_it_is_read() {
     let files = base(&device);
     let (floats, peak) = BYTES.peak_of(|| read(&files, WeightForm::Floats, &device));
     let weights = floats.weight_bytes();
-    // Its own bytes, one matrix on its way, and what the tables of contents take.
+    // Its own bytes, one matrix in transit, and the tables of contents.
     assert!(peak < weights + weights / 3, "{peak} of {weights} bytes");
     drop(floats);
     let (quantized, peak) = BYTES.peak_of(|| read(&files, WeightForm::Nf4, &device));
@@ -151,7 +151,7 @@ fn a_base_that_is_read_into_4_bits_is_the_one_that_is_quantised_afterwards() {
     assert_eq!(logits(&found), logits(&expected));
 }
 
-/// The most matrices of floats that are in memory at once in a run, of each size.
+/// The maximum number of matrices of floats that are in memory at once in a run, of each size.
 fn matrices_in_a_run(method: &str) -> [usize; 3] {
     let files = base(&open_device());
     let rows: String = (0..40)
@@ -177,8 +177,8 @@ fn matrices_in_a_run(method: &str) -> [usize; 3] {
     let host = Rc::new(TestHost::default());
     run_from(&experiment, &rows, files, host, None).unwrap();
     std::array::from_fn(|place| {
-        let most = PIECES[place].peak.load(Relaxed) - before[place];
-        usize::try_from(most).unwrap()
+        let added = PIECES[place].peak.load(Relaxed) - before[place];
+        usize::try_from(added).unwrap()
     })
 }
 
@@ -189,7 +189,7 @@ fn a_run_on_4_bits_never_holds_the_floats_of_the_base() {
     for (found, size) in matrices_in_a_run("qlora").into_iter().zip(MATRICES) {
         assert!(found < LAYERS, "{found} matrices of {size} bytes");
     }
-    // Where they are wanted they are counted.
+    // They are counted if they are needed.
     for (found, size) in matrices_in_a_run("lora").into_iter().zip(MATRICES) {
         assert!(found >= LAYERS, "{found} matrices of {size} bytes");
     }
@@ -219,7 +219,7 @@ fn start(strategy: &str, config: Value) -> (ExperimentConfig, String) {
     (experiment.unwrap(), text)
 }
 
-/// What the run says it needs, where there is room for its base alone.
+/// The run's own estimate of its memory, when there is room for its base alone.
 fn estimated(experiment: &ExperimentConfig, text: &str, base: Vec<ModelFile>) -> usize {
     let host = Rc::new(TestHost::default());
     host.memory.set(Some(10_000_000));

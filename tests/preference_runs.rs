@@ -1,4 +1,4 @@
-//! Runs that learn from preferences and rewards: they resume, obey, and say what is wrong.
+//! Runs that learn from preferences and rewards: they resume, obey, and report errors.
 
 use crate::task::{Outcome, TASK, dpo, ppo, run, run_with, warnings, with, with_reward_model};
 use lab_bench::KnownOptimum;
@@ -8,7 +8,7 @@ use lab_tests::{TestHost, series};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
-/// Metrics but for those that measure time.
+/// Metrics, except times.
 fn comparable(records: &[MetricRecord], after: usize) -> Vec<Value> {
     let later = records.iter().filter(|record| record.step > after);
     later
@@ -148,11 +148,11 @@ fn a_reward_that_is_no_number_ends_the_run_with_its_answer() {
     assert_eq!(error.code, ErrorCode::InvalidConfig, "{error}");
 }
 
-/// What a user has collected takes the place of the data, whatever that is.
+/// A user's collected preferences replace the data, whatever the data are.
 #[test]
 fn collected_pairs_are_learned_from_as_the_data_would_be() {
     let text = TASK.preferences(90, 1);
-    // In a file an answer may repeat the prompt, "a", which is then taken away.
+    // In a file an answer may repeat the prompt, "a", which is then removed.
     let repeats = |row: &&str| {
         ["chosen", "rejected"]
             .iter()
@@ -240,7 +240,7 @@ fn what_cannot_work_is_refused_by_name() {
     );
     assert_eq!(code, ErrorCode::InvalidData);
 
-    // Another model than the checkpoint's, and one whose tokenizer is another's.
+    // A model other than the checkpoint's, and one with another tokenizer.
     let device = pollster::block_on(device::open(BackendChoice::Cpu)).unwrap();
     let other = KnownOptimum {
         vocabulary: 5,

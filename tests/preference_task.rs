@@ -61,7 +61,7 @@ pub fn worth(files: &[ModelFile]) -> Worth {
 pub fn with(mut config: Value, changes: Value) -> Value {
     for (key, value) in changes.as_object().unwrap() {
         match (config.get_mut(key), value) {
-            // Of another kind there is nothing to keep.
+            // A value of another `kind` is replaced as a whole.
             (Some(inner @ Value::Object(_)), Value::Object(given))
                 if !given.contains_key("kind") =>
             {
@@ -95,7 +95,7 @@ pub fn ppo(changes: Value) -> Value {
     with(config, changes)
 }
 
-/// How near the objective came to the best, from 0 at the reference's to 1.
+/// The share of the way from the reference's objective, 0, to the best one, 1.
 pub fn progress(worth: Worth) -> f64 {
     let start = TASK.length as f64 / TASK.vocabulary as f64;
     (worth.objective - start) / (TASK.optimum() - start)

@@ -1,4 +1,4 @@
-//! Learning from preferences and rewards as a whole, on a task whose best policy is known: it is found.
+//! Learning from preferences and rewards as a whole: it finds the best policy of a task for which that is known.
 
 #[path = "preference_runs.rs"]
 mod runs;
@@ -40,14 +40,14 @@ fn ppo_finds_the_best_policy() {
         "{found:?}, the best is {}",
         TASK.optimum()
     );
-    // What holds for every policy, by the definition of the optimum.
+    // Holds for every policy, by the definition of the optimum.
     let lost = TASK.optimum() - found.objective;
     assert!(
         (lost - TASK.kl_coefficient * found.kl_to_optimum).abs() < 1e-5,
         "{found:?}"
     );
 
-    // In the loop itself: before an update has learned anything, nothing has moved.
+    // In the loop itself: before the first update the policy equals its reference.
     let records = host.metrics();
     let updates = series(&records, "val/first_ratio");
     assert_eq!(updates.len(), 25);
@@ -148,7 +148,7 @@ fn dpo_finds_the_best_policy() {
     );
     let first = series(&host.metrics(), "loss")[0];
     assert!((first - 2f64.ln()).abs() < 1e-5, "{first}");
-    // People who follow Bradley and Terry cannot be foretold every time.
+    // The choices of people who follow Bradley and Terry cannot always be predicted.
     let accuracy = result.metrics["reward_accuracy"];
     assert!((0.6..0.9).contains(&accuracy), "{accuracy}");
 }
@@ -195,7 +195,7 @@ fn a_reward_model_learns_what_is_preferred() {
     let losses = series(&host.metrics(), "reward_loss");
     assert!((losses[0] - 2f64.ln()).abs() < 0.2, "{losses:?}");
     let accuracy = result.metrics["reward_accuracy"];
-    // Guessing is 0.5 ± 0.035; who knows the reward is right in 0.7 of the cases, as labels are drawn.
+    // Guessing is 0.5 ± 0.035; the true reward is right in 0.7 of the cases, as labels are drawn.
     assert!(accuracy > 0.6, "{accuracy}");
     let found = worth(&result.files);
     assert!(found.score > 1.3, "{found:?}");

@@ -11,7 +11,7 @@ pub struct Python {
 }
 
 impl Default for Python {
-    /// `LAB_PYTHON` where it is set, else `python3`.
+    /// `LAB_PYTHON` if it is set, else `python3`.
     fn default() -> Self {
         let program = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".into());
         Self { program }

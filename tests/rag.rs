@@ -1,4 +1,4 @@
-//! Retrieval as a whole: documents are indexed, questions answered from what is found, and runs continued.
+//! Retrieval as a whole: documents are indexed, questions answered from the passages found, and runs continued.
 
 use lab_protocol::{
     AnswerOutcome, BackendChoice, Command, ErrorCode, Event, ExperimentConfig, GenerateRequest,
@@ -43,7 +43,7 @@ fn experiment(config: Value) -> ExperimentConfig {
     .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A model that has barely begun to learn: what is asked here is what it is given, not what it knows.
+/// A model that has barely begun to learn: these tests check its input, not its knowledge.
 fn base() -> Vec<ModelFile> {
     let config = json!({
         "tokenizer": "byte", "model": {"layers": 1, "heads": 2, "width": 16, "context": 96},
@@ -186,7 +186,7 @@ fn a_user_may_ask_in_the_midst_and_an_index_is_continued() {
 #[test]
 fn bad_documents_and_questions_are_named() {
     let refused = |config: Value, text: &str| rag(config, text, &Rc::default(), None).unwrap_err();
-    // Far apart, so that no group of documents has both.
+    // Far apart, so no group of documents has both.
     let twice = documents() + "{\"id\": \"d0\", \"content\": \"again\"}\n";
     let error = refused(json!({}), &twice);
     assert!(error.message.contains("\"d0\""), "{error}");
@@ -210,7 +210,7 @@ fn bad_documents_and_questions_are_named() {
     assert_eq!(error.code, ErrorCode::UnknownKey, "{error}");
 }
 
-/// Without a network the run fails with words, and what it has indexed is there as a checkpoint.
+/// Without a network the run fails with an error, and a checkpoint keeps its index.
 #[test]
 fn an_endpoint_out_of_reach_leaves_the_index() {
     let host = Rc::new(TestHost::default());
@@ -225,7 +225,7 @@ fn an_endpoint_out_of_reach_leaves_the_index() {
     assert_eq!(host.steps_done(), 0, "it was indexed again");
 }
 
-/// A question that no document answers is answered with "I do not know" only where passages were searched for.
+/// A question that no document answers gets "I do not know" only if passages were searched for.
 #[test]
 fn questions_of_several_lines_and_chat_templates_are_searched_too() {
     let config = json!({"method": "bm25", "answer_tokens": 4});

@@ -301,7 +301,7 @@ fn filter_and_variety_decide_which_passages_are_used() {
     assert!(bad.unwrap_err().field.unwrap().ends_with("config.filter"));
 }
 
-/// The model's context of 128 bytes decides how many passages fit: a longer template leaves room for fewer.
+/// The model's context of 128 bytes limits the number of passages: a longer template leaves room for fewer.
 #[test]
 fn a_template_is_the_text_that_is_asked() {
     let passages = |template: &str| {

@@ -1,4 +1,4 @@
-//! What holds for the runs of every strategy: they resume, and their texts end.
+//! Properties of the runs of every strategy: they resume, and their texts end.
 
 use lab_protocol::{
     Command, Event, ExperimentConfig, GenerateRequest, MetricRecord, ModelFile, RunResult,
@@ -18,7 +18,7 @@ struct Case {
     experiment: ExperimentConfig,
     text: String,
     base: Vec<ModelFile>,
-    /// How many steps each run makes that is stopped.
+    /// Number of steps of each run that is stopped.
     stops: [usize; 2],
 }
 
@@ -126,13 +126,13 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Values without those that measure time.
+/// Values, except times.
 fn comparable(mut values: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     values.retain(|name, _| !TIMES.contains(&name.as_str()));
     values
 }
 
-/// What was recorded after a step.
+/// The records after a step.
 fn after(step: usize, records: Vec<MetricRecord>) -> Vec<(usize, BTreeMap<String, f64>)> {
     let later = records.into_iter().filter(|record| record.step > step);
     later

@@ -7,8 +7,8 @@ const WIDTH: usize = 16;
 const HIDDEN: usize = 32;
 const POSITIONS: usize = 64;
 
-/// The folder of an encoder of one layer whose tokenizer knows `words`, in small letters. Its weights are a
-/// fixed sequence of numbers, so texts are near each other by the words that they share.
+/// The folder of an encoder of one layer with a tokenizer that knows `words`, in small letters. Its weights are a
+/// fixed sequence of numbers, so texts are near each other if they share words.
 pub fn tiny_encoder(words: &[&str]) -> Vec<ModelFile> {
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
     let vocabulary: Vec<&str> = special.iter().chain(words).copied().collect();
@@ -101,7 +101,7 @@ fn weights(vocabulary: usize) -> Vec<u8> {
     let mut state = 1u64;
     for (name, shape) in tensors {
         let start = data.len();
-        // Words are told apart; the rest of the network changes little.
+        // Words are distinguished; the rest of the network changes little.
         let scale = if name.contains("word_embeddings") {
             1.0
         } else {

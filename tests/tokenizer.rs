@@ -49,14 +49,14 @@ fn a_cancelled_training_has_no_result_and_a_whole_one_tells_its_progress() {
     let text = "one two three two one ".repeat(50);
     let stopped = Tokenizer::train_with(TokenizerKind::Bpe, 262, [&text], |_, _| false).unwrap();
     assert!(stopped.is_none());
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     let trained = Tokenizer::train_with(TokenizerKind::Bpe, 262, [&text], |done, total| {
-        told.push((done, total));
+        reports.push((done, total));
         true
     });
     assert_eq!(trained.unwrap().unwrap().vocabulary(), 262);
-    assert_eq!(told.first(), Some(&(0, 5)));
-    assert_eq!(told.last(), Some(&(5, 5)));
+    assert_eq!(reports.first(), Some(&(0, 5)));
+    assert_eq!(reports.last(), Some(&(5, 5)));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_normalizer_that_replaces_nothing_is_refused() {
     for normalizer in [
         json!({"type": "Prepend", "prepend": ""}),
         within(json!({"type": "Prepend", "prepend": ""})),
-        // The library guesses the type where none is stated.
+        // The library guesses the type if none is stated.
         within(json!({"prepend": ""})),
         replace(json!({"String": ""})),
         within(replace(json!({"Regex": "a*"}))),
@@ -91,7 +91,7 @@ fn a_normalizer_that_replaces_nothing_is_refused() {
     assert!(tokenizer.encode("  some").is_ok());
 }
 
-/// Found by changing files at random: a short pattern whose automaton takes 30 megabytes.
+/// Found by random changes of files: a short pattern whose automaton takes 30 megabytes.
 #[test]
 fn patterns_that_would_fill_the_memory_are_refused() {
     let mut tokenizer = Tokenizer::train(TokenizerKind::Bpe, 262, ["some text"])
@@ -112,13 +112,13 @@ fn patterns_that_would_fill_the_memory_are_refused() {
         let error = split_by(patterns).unwrap_err();
         assert_eq!(error.code, ErrorCode::InvalidCheckpoint);
     }
-    // GPT-4's, and what looks like a count.
+    // GPT-4's pattern, and text that looks like a count.
     let published = r"(?i:'[sdmt]|'ll|'ve|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     let tokenizer = split_by(vec![published, r"\p{N}{1,3}", r"[\x{2000}-\x{206F}]+"]).unwrap();
     assert!(tokenizer.encode("Some text 1234").is_ok());
 }
 
-/// Python's `tokenizers` package reads what was trained here, and gives the same ids.
+/// Python's `tokenizers` package reads our tokenizers, and gives the same ids.
 #[test]
 #[cfg_attr(not(python = "tokenizers"), ignore = "needs tokenizers in LAB_PYTHON")]
 fn python_reads_what_was_trained_here() {

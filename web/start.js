@@ -1,6 +1,6 @@
 // Loads the page's WebAssembly. A file of its own, since the content security policy allows no inline script.
 
-// Before the first paint, so that it does not flash in the other colours.
+// Before the first paint, so the page does not flash in the other colours.
 try {
   document.documentElement.dataset.theme = localStorage.getItem("llm-labs-theme") ?? "system";
 } catch {

@@ -23,7 +23,7 @@ fn no_files_use_each_other_in_a_circle() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// The root files of what a package builds, without its tests, examples and build scripts.
+/// The root files of a package, without its tests, examples and build scripts.
 fn roots(package: &serde_json::Value) -> Vec<PathBuf> {
     let program = |target: &&serde_json::Value| {
         list(&target["kind"])
@@ -53,7 +53,7 @@ fn describe(uses: &Uses, folder: &Path) -> String {
     lines
 }
 
-/// The circles of a crate whose files are given.
+/// The circles of a crate with these files.
 fn circles_of(files: &[(&str, &str)]) -> Vec<Vec<PathBuf>> {
     let files: BTreeMap<&Path, &str> = files.iter().map(|(n, t)| (Path::new(*n), *t)).collect();
     let read = |file: &Path| files.get(file).map(|text| text.to_string());

@@ -1,4 +1,5 @@
-//! The words of an error are a template, which a language table has as a key; what `format!` writes is none.
+//! The words of an error are a template, which is a key of a language table. The result of `format!` is not a
+//! template.
 
 use crate::{collect, read, root};
 use std::collections::BTreeSet;
@@ -45,7 +46,7 @@ fn helper(line: &str) -> Option<&str> {
     (is_helper && parameters.contains("-> LabError")).then_some(name)
 }
 
-/// The arguments of a call, from its bracket on, without texts in quotes and without what is inside `text!`.
+/// The arguments of a call, from its bracket on, without texts in quotes and without the inside of `text!`.
 fn arguments(call: &str) -> Vec<String> {
     let mut arguments = vec![String::new()];
     let (mut depth, mut template, mut quoted) = (0, None, false);

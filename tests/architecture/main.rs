@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The crates from the lowest layer to the highest. Each may use only those of lower layers.
+/// The crates from the lowest layer to the highest. Each may use only crates of lower layers.
 const LAYERS: [&[&str]; 6] = [
     &["lab-protocol-derive"],
     &["lab-protocol"],
@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 6] = [
     &["lab-bench", "lab-orchestrator"],
     &["lab-cli", "lab-js"],
 ];
-/// Crates outside the layers with what they may use of ours; the tests may use everything.
+/// Crates outside the layers with the crates of ours that they may use; the tests may use everything.
 const OUTSIDE: [(&str, &[&str]); 3] = [
     ("lab-client", &["lab-protocol", "lab-orchestrator"]),
     (
@@ -48,7 +48,7 @@ const PLATFORM: [&str; 9] = [
     "js_sys",
 ];
 
-/// What the loop around a learner does, which no strategy does itself: hear commands, measure time, emit events.
+/// The tasks of the loop around a learner, which no strategy does itself: hear commands, measure time, emit events.
 const LOOP_PARTS: [&str; 7] = [
     "next_command",
     "step_begins",
@@ -253,7 +253,7 @@ fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
     )
 }
 
-/// The names of a package's dependencies, without those of its tests.
+/// The names of a package's dependencies, except those of its tests.
 fn direct(package: &Value) -> impl Iterator<Item = &str> {
     list(&package["dependencies"])
         .iter()
@@ -334,7 +334,7 @@ fn forbid(file: &Path, patterns: &[&str]) {
     let code = production_code(&read(file));
     for (number, line) in code.lines().enumerate() {
         for pattern in patterns {
-            // A pattern that is a name must stand alone; one with punctuation is found as it is.
+            // A pattern that is a name must match whole names; one with punctuation matches anywhere.
             let is_name = pattern.chars().all(|c| c.is_alphanumeric() || c == '_');
             let found = if is_name {
                 has_word(line, pattern)
@@ -352,10 +352,10 @@ fn forbid(file: &Path, patterns: &[&str]) {
     }
 }
 
-/// The code without comments and without what is compiled for tests only; lines keep their numbers.
+/// The code without comments and without items compiled for tests only; lines keep their numbers.
 fn production_code(source: &str) -> String {
     let mut code = String::new();
-    // While a test item is skipped: how many braces are open, and whether one was seen.
+    // While a test item is skipped: the number of open braces, and whether one was seen.
     let mut skipped: Option<(i64, bool)> = None;
     for line in source.lines() {
         let line = line.split("//").next().unwrap_or_default();

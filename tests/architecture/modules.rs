@@ -1,4 +1,4 @@
-//! Which file of a crate uses which, read from the sources.
+//! The uses between files of a crate, read from the sources.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,7 +52,7 @@ type Seen = BTreeSet<(usize, String)>;
 pub type Uses = BTreeMap<PathBuf, BTreeMap<PathBuf, String>>;
 
 impl Modules {
-    /// Reads a crate from its root file. `read` gives the text of a file, or none where there is no such file.
+    /// Reads a crate from its root file. `read` gives the text of a file, or `None` if there is no such file.
     pub fn read(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
         let mut modules = Self::default();
         let folder = root.parent().unwrap_or(Path::new(""));
@@ -60,8 +60,8 @@ impl Modules {
         modules
     }
 
-    /// Which file uses which: by an import, or by a path in its code. A file that only declares modules and
-    /// shows their items does not use them; the path through such a file leads to the file with the item.
+    /// The uses between files: by an import, or by a path in the code. A file that only declares modules and
+    /// re-exports their items does not use them; the path through such a file leads to the file with the item.
     pub fn uses(&self) -> Uses {
         let mut uses = Uses::new();
         for (index, module) in self.modules.iter().enumerate() {
@@ -165,7 +165,7 @@ impl Modules {
                 Target::Module(module) => self
                     .look_up(module, name, seen)
                     .unwrap_or(Target::Item(module)),
-                // A variant or an associated item is where its type is.
+                // A variant or an associated item is in the file of its type.
                 item => return Some(item),
             };
         }
@@ -326,7 +326,7 @@ impl Reader<'_> {
         });
     }
 
-    /// Paths in what only a macro reads: `a::b`, types, calls, and paths in strings, as serde takes them.
+    /// Paths in code that only a macro reads: `a::b`, types, calls, and paths in strings, as serde takes them.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path = Names::new();
         let mut colons = 0;

@@ -11,7 +11,7 @@ const GENERATED: [&str; 1] = ["crates/lab-js/npm/schema.js"];
 const TOO_LONG: &[&str] = &[];
 
 const ENDINGS: [&str; 6] = ["rs", "js", "mjs", "css", "html", "sh"];
-/// Folders of other people's code and of what is built.
+/// Folders of other people's code and of build results.
 const NOT_OURS: [&str; 6] = [
     "vendor",
     "node_modules",

@@ -23,7 +23,7 @@ async function main() {
   const mounts = { "/": await bundle(root), "/tfjs/": path.join(root, "node_modules/@tensorflow/tfjs-backend-wasm/dist") };
   if (site) mounts["/site/"] = site;
 
-  // First, since it is short and shows at once where the site does not work.
+  // First, because it is short and shows at once if the site does not work.
   const paths = [...new Set(options.groups.map((group) => GROUPS[group].path))];
   const loaded = options.firstLoad ? await firstLoad(site, options.chromium, paths, log) : null;
 

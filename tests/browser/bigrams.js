@@ -57,7 +57,7 @@ export default function (lab) {
     };
   });
 
-  // How many times fewer characters a run hesitates between than guessing does.
+  // The number of different characters of the text, divided by the run's perplexity.
   lab.addMetric("sharpness_score", ({ result, text }) =>
     "validation_loss" in result.metrics ? new Set(text).size / Math.exp(result.metrics.validation_loss) : undefined,
     { direction: "more", help: "letters of the text for each that it hesitates between" });

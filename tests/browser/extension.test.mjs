@@ -27,7 +27,7 @@ describe("a module of the user's in the worker", () => {
   });
   after(() => lab.close());
 
-  /** Gives a worker commands, each once the one before it has ended; the events up to the last end or a failure. */
+  /** Sends commands to a worker, each after the previous one has ended; returns the events up to the last end or a failure. */
   const events = (commands, search = "&module=/modules/bigrams.js") =>
     page.evaluate(
       ({ commands, search }) =>
@@ -83,7 +83,7 @@ describe("a module of the user's in the worker", () => {
     const experiment = counting({ parts: 40 });
     const whole = result(await events([startOf(experiment, "count")])).metrics.validation_loss;
     const first = startOf(experiment, "count");
-    // Paused first, so that the checkpoint comes before the end.
+    // Paused first, so the checkpoint comes before the end.
     const seen = await page.evaluate(
       ({ start }) =>
         new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// Both builds of the worker in Chromium, without the page: what they compute and what they refuse.
+// Both builds of the worker in Chromium, without the page: their results and their refusals.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ const experiment = JSON.parse(await read("../../web/experiments/quickstart.json"
 const text = await read("../../crates/lab-village/data/first-names.txt");
 const record = JSON.parse(await read("../golden/quickstart-losses.json"));
 
-/** Starts a worker in the page, gives it commands once it is ready, and returns its events up to the one wanted. */
+/** Starts a worker in the page, sends it commands once it is ready, and returns its events up to the wanted one. */
 function events(page, backend, commands, wanted) {
   return page.evaluate(
     ({ backend, commands, wanted }) =>
@@ -44,7 +44,7 @@ for (const backend of ["cpu", "wgpu"]) {
       lab = await start({ gpu: backend === "wgpu" });
       page = await lab.browser.newPage();
       page.setDefaultTimeout(2 * PATIENCE);
-      // Any file of the site will do: the page itself would start a worker of its own.
+      // Any file of the site will do, but the page itself would start a worker of its own.
       await page.goto(`${lab.site.url}experiments/quickstart.json`);
       if (backend === "wgpu") {
         const found = await page.evaluate(async () => Boolean((await navigator.gpu?.requestAdapter())?.features.has("timestamp-query")));

@@ -43,7 +43,7 @@ describe("a GPU that goes away", () => {
     await playground.loadGood(tiny({ training: { steps: 500, sample_interval: 0 } }));
     await playground.primary.click();
     await playground.untilStep(2);
-    // What a browser sends when an allocation fails; a software adapter itself has all of the machine's memory.
+    // The browser's error for a failed allocation; a software adapter itself has all of the machine's memory.
     await page.workers()[0].evaluate(() => {
       const error = new GPUOutOfMemoryError("out of memory");
       self.gpuDevice.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));

@@ -85,7 +85,7 @@ describe("a module of the user's with the page", () => {
     assert.deepEqual(await replies.evaluateAll((items) => items.map((item) => item.dataset.state)), ["failed", "nothing"]);
     assert.equal(await page.locator(".error").count(), 0);
     assert.equal(await playground.phase(), "finished");
-    // Both at once: the answer cannot be there yet.
+    // Both at once: the answer cannot have arrived yet.
     await page.getByLabel("One prompt for all of them").fill("Ann");
     await page.evaluate(() => {
       const button = document.querySelector(".ask-row button");

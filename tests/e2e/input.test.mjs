@@ -1,4 +1,4 @@
-// What cannot work is refused in words: code, message, hint and field; and nothing is started.
+// Invalid input is refused in words: code, message, hint and field; and nothing is started.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -25,7 +25,7 @@ describe("bad input", () => {
 
   const dismiss = () => playground.button("Dismiss this error").click();
 
-  /** A setting's bad value is told at once at its field, and by Run in full. */
+  /** A setting's bad value is reported at once at its field, and in full after Run. */
   async function badSetting(label, value, code, path) {
     const field = playground.setting(label);
     const good = await field.inputValue();

@@ -1,5 +1,5 @@
-// What outlives a run: the comparison, the archive, the address, what the browser keeps; and a model that
-// comes from outside.
+// Results that outlive a run: the comparison, the archive, the address, the browser's storage; and a model from
+// outside.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

@@ -1,12 +1,12 @@
-// Experiments of several strategies: each runs after the one it starts from, and beside what does not depend on
-// it; a failure stops what starts from it and nothing else; all of it can be paused, stopped and run again.
+// Experiments of several strategies: each runs after the one it starts from, and at the same time as independent
+// ones; a failure stops only the strategies that start from it; all of it can be paused, stopped and run again.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { open, start, tiny } from "./lib/playground.mjs";
 import { assertResponsive, tasksDuring } from "./lib/tasks.mjs";
 
-/** An experiment of pretraining strategies: name, changes of the training, what it starts from. */
+/** An experiment of pretraining strategies: name, changes of the training, base. */
 function several(...strategies) {
   const experiment = tiny();
   const [{ config }] = experiment.strategies;
@@ -26,7 +26,7 @@ describe("an experiment of several strategies", () => {
   });
   after(() => lab.close());
 
-  /** The strategies' states as their cards have them. */
+  /** The strategies' states, from their cards. */
   const states = (page) => page.locator(".strategy-row .pill").allTextContents();
   const load = async (playground, experiment) => {
     await playground.load(experiment);

@@ -1,4 +1,4 @@
-// The schema that `lab schema` prints, by another program's reading of it.
+// The schema that `lab schema` prints, read by another program.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";

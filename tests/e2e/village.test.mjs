@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { open, start } from "./lib/playground.mjs";
 
-/** The village experiment with little of everything. */
+/** The village experiment, small in every respect. */
 function small(steps) {
   const training = {
     steps,
@@ -88,7 +88,7 @@ for (const { name, gpu, steps, badge } of [
         await page.getByRole("heading", { name: `Result of ${name}` }).waitFor();
         last[name] = Object.assign({}, ...(await playground.records()).map(({ values }) => values));
       }
-      // The last, RAG, measures what it charts once: it is drawn all the same.
+      // The last strategy, RAG, measures its charted metrics once: they are drawn all the same.
       await page.waitForFunction(() => {
         const canvas = document.querySelector("figure canvas");
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -103,7 +103,7 @@ for (const { name, gpu, steps, badge } of [
       const columns = await table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => row.children.length));
       assert.ok(columns.every((count) => count === experiment.strategies.length + 1), columns.join());
 
-      // Two answers to compare; the pair that is picked is what RLHF would learn from.
+      // Two answers to compare; RLHF would learn from the pair that is picked.
       const collect = page.locator(".collect");
       await collect.getByLabel("Model").selectOption({ label: "full" });
       await collect.getByLabel("Prompt").fill("Where does somebody live?");

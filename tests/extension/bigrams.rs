@@ -1,4 +1,4 @@
-//! A strategy from outside the crates: bigrams, counted part by part. This file is all of it; what it counts is in
+//! A strategy from outside the crates: bigrams, counted part by part. This file is all of it; its counts are in
 //! `counts.rs`.
 
 use crate::counts::{BigramConfig, Counts};

@@ -41,7 +41,7 @@ impl BigramConfig {
     }
 }
 
-/// The text as numbers of its alphabet, what is held out apart; and how often which follows which.
+/// The text as numbers of its alphabet, with the held-out part apart; and the count of each pair of characters.
 pub struct Counts {
     config: BigramConfig,
     alphabet: Vec<char>,
@@ -91,7 +91,7 @@ impl Counts {
         ]
     }
 
-    /// Counts a part (from 1); how many characters it has.
+    /// Counts a part (from 1); returns its number of characters.
     pub fn count(&mut self, part: usize) -> usize {
         let (all, parts) = (self.training.len(), self.config.parts);
         let start = (all * (part - 1) / parts).saturating_sub(1);
@@ -107,7 +107,7 @@ impl Counts {
         &self.table[before * self.alphabet.len()..][..self.alphabet.len()]
     }
 
-    /// On what is held out, in nats a character.
+    /// The loss on the held-out part, in nats a character.
     fn loss(&self) -> f64 {
         let nats = |pair: &[usize]| {
             let row = self.row(pair[0]);

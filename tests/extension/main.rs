@@ -21,7 +21,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How many times fewer characters a run hesitates between than guessing does.
+/// The number of different characters of the text, divided by the run's perplexity.
 struct Sharpness;
 
 impl Metric for Sharpness {
@@ -43,7 +43,7 @@ impl Metric for Sharpness {
     }
 }
 
-/// How many different characters a text has.
+/// Number of different characters in a text.
 fn letters(text: &str) -> f64 {
     text.chars()
         .collect::<std::collections::BTreeSet<_>>()
@@ -132,7 +132,7 @@ fn a_strategy_and_a_metric_from_outside_are_run_compared_and_exported() {
         comparison.standings("sharpness_score"),
         [Standing::Best, Standing::Behind]
     );
-    // What the run itself declared.
+    // Declared by the run itself.
     assert_eq!(comparison.info("pairs_seen").direction, Direction::More);
 
     let export = |format| orchestrator.export_results("counting", format).unwrap();
@@ -269,7 +269,7 @@ fn it_pauses_steps_writes_and_resumes_like_the_built_in_ones() {
     }
 }
 
-/// Says that it does not know, whatever it is asked: a baseline that learns nothing and leaves no model.
+/// Answers "I do not know" to everything: a baseline that learns nothing and leaves no model.
 struct Modest;
 
 #[async_trait(?Send)]
@@ -384,7 +384,7 @@ fn one_that_leaves_no_model_is_judged_on_the_held_out_questions_all_the_same() {
     assert!(!metrics.contains_key("held_out/perplexity"));
 }
 
-/// What writing a strategy takes, here and in JavaScript: lines that are neither empty nor comments.
+/// The size of a strategy, here and in JavaScript: lines that are neither empty nor comments.
 #[test]
 fn a_strategy_from_outside_takes_at_most_fifty_lines() {
     let lines = |source: &str| {

@@ -63,7 +63,7 @@ impl Lab {
         Some((run.run.get_untracked()?, self.client().files(key)))
     }
 
-    /// Counts what models are asked once they are done.
+    /// Counts the questions to finished models.
     pub(crate) fn next_question(&self) -> usize {
         let count = self.inner.try_update_value(|inner| {
             inner.questions += 1;
@@ -72,7 +72,7 @@ impl Lab {
         count.unwrap_or_default()
     }
 
-    /// Whether the worker is at the question of this id.
+    /// Whether the worker is answering the question with this id.
     pub(crate) fn is_asked(&self, id: &str) -> bool {
         let asked = self.store.asked_all;
         asked.with_untracked(|asked| asked.as_ref().is_some_and(|asked| asked.id == id))
@@ -94,7 +94,7 @@ impl Lab {
         self.ask_next();
     }
 
-    /// Waits for no more answers; those that are there stay.
+    /// Waits for no more answers; the received ones stay.
     pub(crate) fn stop_asking(&self) {
         let mut under_way = String::new();
         self.store.asked_all.update(|asked| {

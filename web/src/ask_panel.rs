@@ -1,4 +1,4 @@
-//! One prompt to all models of the experiment: what each answers, side by side.
+//! One prompt to all models of the experiment, with their answers side by side.
 
 use crate::ask::with_model;
 use crate::chart::Stroke;
@@ -43,7 +43,7 @@ fn Form() -> impl IntoView {
         <form class="ask-row" on:submit=submit>
             <label class="field">
                 <span class="field-label">"One prompt for all of them"</span>
-                <input type="text" autocomplete="off" placeholder="What they were trained to go on with, or to answer"
+                <input type="text" autocomplete="off" placeholder="A text to continue or a question, as in their training"
                     prop:value=prompt on:input=move |event| prompt.set(event_target_value(&event))/>
             </label>
             <button type="submit" class="button" aria-disabled=move || (!ready.get()).to_string()>

@@ -1,4 +1,4 @@
-//! The card of a base model: files dropped or chosen, or an address, and what the model needs.
+//! The card of a base model: files dropped or chosen, or an address, and the model's requirements.
 
 use crate::base_model::{self, Needs};
 use crate::experiment::StrategyForm;

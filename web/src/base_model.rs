@@ -9,31 +9,31 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The card's configuration: where the model comes from, if it is this site.
+/// The card's configuration: the address of the model, if it comes from this site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct BaseModelConfig {
-    /// A folder with a model's files, or a GGUF file, on this page's own site; empty where files are given.
+    /// A folder with a model's files, or a GGUF file, on this page's own site; empty if files are given.
     pub address: String,
 }
 
-/// Where WebAssembly's memory ends: addresses have 32 bits.
+/// The limit of WebAssembly's memory: addresses have 32 bits.
 const LIMIT: u64 = 1 << 32;
 const WEIGHTS: &str = "model.safetensors";
 /// Names the files that a larger model's weights are spread over.
 const INDEX: &str = "model.safetensors.index.json";
-/// What a model's folder may have besides.
+/// Optional files of a model's folder.
 const OPTIONAL: [&str; 3] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "generation_config.json",
 ];
 
-/// What a model needs.
+/// The requirements of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Needs {
     pub parameters: u64,
-    /// Bytes to answer with: the weights as they come and as they are computed with.
+    /// Bytes to answer with: the weights as received and as used for computing.
     pub answering: u64,
     /// Bytes to train all of it: weights, gradients, two moments and the best weights.
     pub training: u64,
@@ -84,7 +84,7 @@ pub async fn from_files(chosen: Vec<web_sys::File>) -> Result<(Files, Needs), La
     Ok((files, needs))
 }
 
-/// The same from an address of this site.
+/// Reads the files from an address of this site.
 pub async fn from_address(address: &str) -> Result<(Files, Needs), LabError> {
     let mut download = Download::default();
     match address.rsplit_once('/').unwrap_or(("", address)) {
@@ -107,7 +107,7 @@ struct Download {
 impl Download {
     async fn fetch(&mut self, address: &str, name: &str) -> Result<(), LabError> {
         let response = platform::request(address).await?;
-        // Before anything large is read, where the server says how much it is.
+        // Before anything large is read, if the server reports its size.
         fits(
             self.bytes
                 .saturating_add(platform::length(&response).unwrap_or(0)),
@@ -119,7 +119,7 @@ impl Download {
         Ok(())
     }
 
-    /// A Hugging Face folder, its weights in one file or in those that an index names.
+    /// A Hugging Face folder, its weights in one file or in the files that an index names.
     async fn folder(&mut self, folder: &str) -> Result<(), LabError> {
         let at = |name: &str| format!("{folder}/{name}");
         self.fetch(&at("config.json"), "config.json").await?;
@@ -218,8 +218,8 @@ fn bad(message: impl Into<Text>) -> LabError {
     )
 }
 
-/// Bits of a weight in a GGUF file, by what its name says; where it says nothing, few, so that the
-/// estimate is on the safe side.
+/// Bits of a weight in a GGUF file, from its name; few if the name does not say, to keep the estimate on the safe
+/// side.
 fn bits_of(name: &str) -> f64 {
     let name = name.to_lowercase();
     let known = [

@@ -16,7 +16,7 @@ use leptos::task::spawn_local;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Events are shown at most this often, so that a fast run does not keep the page busy drawing.
+/// Minimum time between two displays of events, so a fast run does not keep the page busy drawing.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
 /// Changes that are not shown yet.
@@ -38,7 +38,7 @@ struct UnseenOfRun {
 struct Listener {
     lab: Lab,
     unseen: StoredValue<Unseen, LocalStorage>,
-    /// Samples so far, so that each has a key of its own.
+    /// Number of samples so far, which gives each a key of its own.
     samples: StoredValue<usize>,
 }
 
@@ -136,7 +136,7 @@ impl Listener {
         }
     }
 
-    /// Notes what is run, and from what.
+    /// Notes the start of a run, and its base.
     fn begun(&self, key: Key, id: String, continues: bool) {
         let (Some(form), Some(experiment)) =
             (self.lab.form.strategy(key), self.lab.client().experiment())
@@ -275,7 +275,7 @@ impl Listener {
         }
     }
 
-    /// Takes a result. It gives much to draw, which is spread over several tasks of the page's thread.
+    /// Takes a result. Its drawing takes long and is spread over several tasks of the page's thread.
     fn finished(&self, key: Key, result: RunResult) {
         let Some(form) = self.lab.form.strategy(key) else {
             return;
@@ -293,7 +293,7 @@ impl Listener {
         set_timeout(is_shown, Duration::ZERO);
     }
 
-    /// Takes a sample, which gets a key of its own.
+    /// Takes a sample and gives it a key.
     fn sample(&self, form: StrategyForm, sample: Sample) {
         let key = self
             .samples
@@ -314,7 +314,7 @@ impl Listener {
         }
     }
 
-    /// Notes what has come and shows it within [`SHOW_EVERY`].
+    /// Notes a change and shows it within [`SHOW_EVERY`].
     fn show_soon(&self, key: Key, note: impl FnOnce(&mut UnseenOfRun)) {
         let mut schedule = false;
         self.unseen.update_value(|unseen| {

@@ -1,14 +1,14 @@
 // The chart. uPlot (loaded by index.html as a classic script) draws; this chooses colours from the
 // style sheet, formats the axes, and follows the size of its place and the colours of the page.
 
-// How a line is drawn, by what it shows.
+// The drawing style of a line, by its role.
 const ROLES = {
   raw: { width: 1, swatch: "raw" },
   main: { width: 2.5, swatch: "smooth" },
   validation: { width: 2, swatch: "validation" },
 };
 
-// Strategies are told apart by these as well as by colour; chart.rs draws the legend's.
+// These distinguish strategies, as colour does; chart.rs draws the legend's.
 const DASHES = [[], [9, 4], [2, 3], [11, 3, 2, 3]];
 
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
@@ -30,7 +30,7 @@ function single(column) {
   return column.filter((value) => value != null).length === 1;
 }
 
-// uPlot draws gaps where a value is null.
+// uPlot draws gaps at null values.
 function gaps(column) {
   return Array.from(column, (value) => (Number.isNaN(value) ? null : value));
 }

@@ -38,7 +38,7 @@ const AXES: [(Axis, &str); 3] = [
     (Axis::Time, "Time"),
 ];
 
-/// How the chart is looked at. Copy: the signals live as long as the card.
+/// The view of the chart that the user chose. Copy: the signals live as long as the card.
 #[derive(Clone, Copy)]
 struct Look {
     axis: RwSignal<Axis>,
@@ -166,7 +166,7 @@ fn recorded(lab: Lab, topic: &str) -> Vec<(usize, String, usize)> {
         .collect()
 }
 
-/// Which line is which. With several strategies, each can be left out of the chart.
+/// The legend of the lines. With several strategies, each can be hidden.
 #[component]
 fn Legend(topic: Memo<String>, look: Look) -> impl IntoView {
     let lab = use_lab();
@@ -219,7 +219,7 @@ pub fn Stroke(place: usize) -> impl IntoView {
     }
 }
 
-/// What the chart shows of each run.
+/// The lines that the chart shows of each run.
 fn parts(lab: Lab, topic: &str, look: Look) -> Vec<Part> {
     let (smoothing, hidden) = (look.smoothing.get(), look.hidden.get());
     let there = recorded(lab, topic);
@@ -271,7 +271,7 @@ fn Canvas(topic: Memo<String>, look: Look, summary: Memo<String>) -> impl IntoVi
     let host = NodeRef::<leptos::html::Div>::new();
     let chart = StoredValue::new_local(None::<Chart>);
     let ready = RwSignal::new(false);
-    // In a task of its own: what is around it has just been drawn.
+    // In a task of its own, because the elements around it have just been drawn.
     Effect::new(move || {
         if host.get().is_some() {
             set_timeout(

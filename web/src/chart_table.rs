@@ -8,7 +8,7 @@ use leptos::prelude::*;
 /// Rows that are shown.
 const ROWS: usize = 40;
 
-/// A row of the table: of which strategy, where there are several.
+/// A row of the table, with its strategy if there are several.
 #[derive(Clone, PartialEq)]
 pub struct TableRow {
     strategy: Option<String>,

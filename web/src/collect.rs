@@ -87,8 +87,8 @@ impl Lab {
         });
     }
 
-    /// Keeps the pair that is shown, with the answer of this place as the better one; neither where it is none.
-    /// Then draws two more answers.
+    /// Keeps the pair that is shown, with the answer at this index as the better one; keeps nothing for `None`. Then
+    /// draws two more answers.
     pub(crate) fn pick(&self, better: Option<usize>) {
         let Some(now) = self.store.vote.get_untracked() else {
             return;

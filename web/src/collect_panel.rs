@@ -1,4 +1,4 @@
-//! Preferences that the user gives: two answers of a model side by side, of which the better one is picked.
+//! Preferences that the user gives: two answers of a model side by side, and the choice of the better one.
 
 use crate::collect::{learners, speakers};
 use crate::lab::use_lab;
@@ -42,7 +42,7 @@ fn Question() -> impl IntoView {
         let chosen = chosen.get().filter(|key| keys.contains(key));
         chosen.or(keys.last().copied())
     });
-    // What the model was asked while it was trained.
+    // Prompts that the model was asked during its training.
     let prompts = Memo::new(move |_| {
         let form = speaker.get().and_then(|key| lab.form.strategy(key));
         let mut prompts: Vec<String> = form.map_or(Vec::new(), |form| {
@@ -100,7 +100,7 @@ fn Question() -> impl IntoView {
     }
 }
 
-/// The two answers, and what the user says of them.
+/// The two answers, and the user's choice between them.
 #[component]
 fn Choice() -> impl IntoView {
     let lab = use_lab();

@@ -1,4 +1,4 @@
-//! The strategies beside each other: by what their runs ended with, and by their settings.
+//! The comparison of strategies: by the final metrics of their runs, and by their settings.
 
 use crate::chart::Stroke;
 use crate::export;
@@ -28,7 +28,7 @@ pub fn CompareSection() -> impl IntoView {
     }
 }
 
-/// Whether a metric is shown before all are asked for: what was measured on held-out data, and the cost.
+/// Whether a metric is shown before the user asks for all: metrics on held-out data, and the cost.
 fn is_main(name: &str) -> bool {
     name.starts_with("held_out/")
         || (name.starts_with("validation_") && name != "validation_tokens")

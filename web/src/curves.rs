@@ -1,15 +1,15 @@
-//! What a chart draws: the rows of one topic of several runs, brought onto one x axis.
+//! The data of a chart: the rows of one topic of several runs, on one x axis.
 
 use crate::run_log::{Axis, Row, thin_out};
 use serde::Serialize;
 
-/// What a line shows, which decides how it is drawn.
+/// The role of a line, which decides its style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Every value, in a thin line.
     Raw,
-    /// The mean of the last values, or the values themselves where there are few.
+    /// The mean of the last values, or the values themselves if there are few.
     Main,
     /// Measured on held-out data.
     Validation,
@@ -37,7 +37,7 @@ pub struct Part {
     pub dense: bool,
 }
 
-/// The lines, and their columns: x first, then the values of each line, NaN where there is none.
+/// The lines, and their columns: x first, then the values of each line, NaN if one is missing.
 pub fn curves(parts: &[Part], axis: Axis, limit: usize) -> (Vec<Line>, Vec<Vec<f64>>) {
     let alone = parts.len() == 1;
     let each = limit / parts.len().max(1);

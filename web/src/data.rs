@@ -140,7 +140,7 @@ impl DataState {
         form.user_name.set(name);
     }
 
-    /// Forgets the user's file; what is pasted counts again.
+    /// Forgets the user's file; the pasted text counts again.
     pub fn drop_file(&self, form: ExperimentForm) {
         self.file.set(None);
         form.user_name.set(String::new());
@@ -159,7 +159,7 @@ impl DataState {
     }
 }
 
-/// What a text is like, at a glance.
+/// A summary of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     pub characters: usize,

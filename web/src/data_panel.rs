@@ -1,4 +1,4 @@
-//! The text: chosen from the built-in ones, pasted, or a file; and what it is like.
+//! The text: chosen from the built-in ones, pasted, or a file; and its summary.
 
 use crate::data::Preview;
 use crate::field::FormError;
@@ -97,7 +97,7 @@ fn BuiltIn() -> impl IntoView {
     }
 }
 
-/// The presets of the village, smallest first, and what each is like.
+/// The presets of the village, smallest first, with their descriptions.
 const PRESETS: [(&str, &str, &str); 3] = [
     (
         "hamlet",
@@ -175,7 +175,7 @@ fn Own(take: impl Fn(web_sys::File) + Copy + Send + Sync + 'static) -> impl Into
     }
 }
 
-/// What is wrong with the text.
+/// The error of the text.
 #[component]
 fn DataError() -> impl IntoView {
     let error = expect_context::<FormError>().at("data".to_owned());

@@ -1,4 +1,4 @@
-//! Which device computes, why, and the choice of another.
+//! The device that computes, the reason for it, and the choice of another.
 
 use crate::lab::use_lab;
 use lab_client::backend_name;
@@ -58,7 +58,7 @@ pub fn DeviceControls() -> impl IntoView {
             lab.client().use_backend(*choice);
         }
     };
-    // The focus has left when what takes it is not inside.
+    // The focus has left if the element that takes it is not inside.
     let leave = move |event: web_sys::FocusEvent| {
         let next = event
             .related_target()

@@ -1,4 +1,4 @@
-//! An error, told so that it can be mended: code, message, hint, field, and what the page offers.
+//! An error, with all that the user needs to fix it: code, message, hint, field, and the page's offers.
 
 use crate::lab::field_id;
 use crate::lab::use_lab;

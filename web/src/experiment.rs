@@ -11,8 +11,8 @@ use lab_protocol::{
 use leptos::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Every field of the experiment. Numbers are kept as they were typed, so that what is wrong with one
-/// is told by the protocol's own check.
+/// Every field of the experiment. Numbers are kept as they were typed, so the protocol's own check reports their
+/// errors.
 #[derive(Clone, Copy)]
 pub struct ExperimentForm {
     pub name: RwSignal<String>,
@@ -28,7 +28,7 @@ pub struct ExperimentForm {
     /// Name of the user's file, if it is one.
     pub user_name: RwSignal<String>,
     pub strategies: RwSignal<Vec<StrategyForm>>,
-    /// Whether strategies that the page does not know may be there, as a module was loaded with it.
+    /// Whether strategies that the page does not know are allowed, because a module was loaded with the experiment.
     pub outside: RwSignal<bool>,
 }
 
@@ -49,7 +49,7 @@ impl ExperimentForm {
         }
     }
 
-    /// Fills the form. Nothing of it changes when the experiment cannot be shown.
+    /// Fills the form. Nothing in it changes if the experiment cannot be shown.
     pub fn load(&self, experiment: ExperimentConfig) -> Result<(), LabError> {
         if experiment.strategies.is_empty() {
             return Err(LabError::config(
@@ -118,7 +118,7 @@ impl ExperimentForm {
         for (index, (strategy, form)) in experiment.strategies.iter().zip(&forms).enumerate() {
             let field = format!("strategies[{index}].config");
             (form.kind.check)(strategy.config.clone()).map_err(|error| error.at(&field))?;
-            // What an endpoint writes needs no model of the lab.
+            // An endpoint's answers need no model of the lab.
             let elsewhere = strategy.config["endpoint"].is_object();
             if form.kind.base == Base::Needed && strategy.from.is_none() && !elsewhere {
                 return Err(LabError::config(
@@ -203,7 +203,7 @@ impl ExperimentForm {
     pub fn bases_for(&self, key: usize) -> Vec<StrategyForm> {
         let starts_from_it = |form: &StrategyForm| {
             let mut at = Some(form.key);
-            // As many steps as there are strategies reach the end of every line.
+            // With as many steps as strategies, every line reaches its end.
             for _ in 0..=self.strategies.with(Vec::len) {
                 if at == Some(key) {
                     return true;
@@ -239,7 +239,7 @@ impl ExperimentForm {
         Ok(form)
     }
 
-    /// Takes a strategy away; what started from it starts from what that started from.
+    /// Removes a strategy; strategies that started from it start from its base instead.
     pub fn remove(&self, key: usize) {
         let base = self.base_of(key);
         for form in self.strategies.get_untracked() {

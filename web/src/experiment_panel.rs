@@ -1,4 +1,4 @@
-//! The experiment's card: which example, the text, and what all strategies share.
+//! The experiment's card: the choice of an example, the text, and the settings that all strategies share.
 
 use crate::data_panel::{self, DataPanel};
 use crate::experiment::shown;

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 pub struct FormError(pub Memo<Option<LabError>>);
 
 impl FormError {
-    /// What is wrong at `path`: the form's own error, or one that the worker has reported.
+    /// The error at `path`: the form's own, or one that the worker has reported.
     pub fn at(self, path: String) -> impl Fn() -> Option<LabError> + Clone + Send + Sync + 'static {
         let problem = use_lab().store.problem;
         move || {
@@ -60,7 +60,7 @@ pub fn Field(
     }
 }
 
-/// On or off, and nothing else.
+/// Whether a setting is only on or off.
 fn is_switch(setting: &Setting) -> bool {
     match setting.kind {
         Kind::Switch => !setting.optional,
@@ -160,8 +160,8 @@ fn sentence(message: &str) -> String {
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }
 
-/// Whether a card is unfolded: folded when a run begins, so that its results come into sight; otherwise
-/// as the user has it.
+/// Whether a card is unfolded: folded when a run begins, to bring its results into sight; otherwise as the user left
+/// it.
 pub fn unfolded() -> (
     RwSignal<bool>,
     impl Fn(web_sys::Event) + Copy + Send + Sync + 'static,

@@ -79,7 +79,7 @@ pub fn escape(text: &str) -> String {
         .replace('\t', "\\t")
 }
 
-/// The inverse of [`escape`]; other escapes stay as they are.
+/// The inverse of [`escape`]; other escapes stay unchanged.
 pub fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();

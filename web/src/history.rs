@@ -16,10 +16,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What is kept of a run beside its metrics and files.
+/// The stored data of a run beside its metrics and files.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
-    /// The experiment as it was opened; runs of it are kept together.
+    /// The experiment as it was opened; its runs are kept together.
     #[serde(alias = "book")]
     pub opened: String,
     /// Milliseconds since 1970-01-01 UTC.
@@ -107,11 +107,11 @@ pub async fn keep(lab: Lab, form: StrategyForm) {
     lab.store.kept.update(|changes| *changes += 1);
 }
 
-/// All experiments that are kept, latest first; none where the browser allows no storage.
+/// All stored experiments, latest first; empty if the browser allows no storage.
 pub async fn experiments() -> Vec<KeptExperiment> {
     let mut experiments: Vec<KeptExperiment> = Vec::new();
     for stored in database::list().await {
-        // An entry of another version of the page cannot be read: it is left where it is.
+        // An entry of another version of the page cannot be read: it stays in place.
         let Ok(kept) = from_json::<Kept>(&stored.about) else {
             continue;
         };
@@ -137,7 +137,7 @@ pub async fn delete(experiment: &KeptExperiment) {
     database::remove(experiment.entries.iter().map(|entry| entry.id.as_str())).await;
 }
 
-/// Opens an experiment with the runs that are kept of it.
+/// Opens an experiment with its stored runs.
 pub async fn open(lab: Lab, experiment: KeptExperiment) -> Result<(), LabError> {
     let newest = experiment
         .entries

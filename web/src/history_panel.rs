@@ -1,4 +1,4 @@
-//! The list of what is kept: opened again, or deleted.
+//! The list of stored experiments, to open or delete them.
 
 use crate::format::bytes;
 use crate::history::{self, KeptExperiment};

@@ -11,18 +11,18 @@ pub const ENDPOINT: &str = "endpoint";
 /// Path of the preferences that were collected.
 pub const PREFERENCES: &str = "preferences";
 
-/// What the page says about a kind of strategy.
+/// The page's words for a kind of strategy.
 #[derive(Clone, Copy)]
 pub struct Words {
-    /// As in `StrategyConfig::strategy`.
+    /// The value of `StrategyConfig::strategy`.
     pub id: &'static str,
     pub title: &'static str,
-    /// What a new strategy of this kind is called.
+    /// The name of a new strategy of this kind.
     pub name: &'static str,
     pub description: &'static str,
     /// Whether it starts from another strategy's model.
     pub base: Base,
-    /// Final metrics by which its outcome is told in a word; the first that is there counts.
+    /// Final metrics that may stand for its outcome; the first one present counts.
     pub figures: &'static [&'static str],
     /// Metrics that are watched while it runs; the first is charted.
     pub tiles: &'static [&'static str],
@@ -33,7 +33,7 @@ pub struct StrategyKind {
     pub words: Words,
     /// Whether the worker runs it.
     pub runs: bool,
-    /// In the order in which they are shown within their group.
+    /// In their order within each group.
     pub settings: Vec<Place>,
     /// The configuration with every default filled in; unknown keys and wrong types are errors.
     pub resolve: fn(Value) -> Result<Value, LabError>,
@@ -60,7 +60,7 @@ impl StrategyKind {
         }
     }
 
-    /// The default of a setting; none where it is not there by default.
+    /// The default of a setting; `None` if it is absent by default.
     pub fn default_of(&self, place: &Place) -> Option<Value> {
         (self.resolve)(Value::Object(Default::default()))
             .ok()
@@ -251,7 +251,7 @@ mod tests {
         form
     }
 
-    /// What is typed into a field stands in the configuration, which the protocol reads.
+    /// Text typed into a field appears in the configuration, which the protocol reads.
     #[test]
     fn every_setting_comes_from_its_field_into_the_configuration() {
         for kind in KINDS.iter() {

@@ -1,6 +1,6 @@
-//! The page's controller: its state, and the wishes of the user that go straight to the client. Files above
-//! it add methods, none of which it calls: `start` runs strategies, `opening` replaces the experiment, `ask` and `collect`
-//! question models, `recipe` tells what is outdated. `changes` turns the client's reports into signals.
+//! The page's controller: its state, and the wishes of the user that go straight to the client. Files above it add
+//! methods, none of which it calls: `start` runs strategies, `opening` replaces the experiment, `ask` and `collect`
+//! question models, `recipe` decides which results are outdated. `changes` turns the client's reports into signals.
 
 use crate::data::DataState;
 use crate::experiment::{ExperimentForm, StrategyForm};
@@ -23,12 +23,12 @@ pub struct Lab {
     pub(crate) inner: StoredValue<Inner, LocalStorage>,
 }
 
-/// What no view reads.
+/// State that no view reads.
 #[derive(Default)]
 pub(crate) struct Inner {
-    /// Names the experiment as it was opened, in what is kept.
+    /// The stored name of the experiment as it was opened.
     pub experiment: String,
-    /// Questions to models that are done, so that each has an id of its own.
+    /// Number of questions to finished models, which gives each an id of its own.
     pub questions: usize,
 }
 
@@ -76,7 +76,7 @@ impl Lab {
         self.client().accept(offer);
     }
 
-    /// Pauses the runs under way, or resumes them.
+    /// Pauses the current runs, or resumes them.
     pub fn pause_or_resume(&self) {
         match self.store.phase.get_untracked() {
             Phase::Running => self.client().pause(),
@@ -85,14 +85,14 @@ impl Lab {
         }
     }
 
-    /// One step of what is paused.
+    /// Makes one step of a paused run.
     pub fn step(&self) {
         if self.store.phase.get_untracked() == Phase::Paused {
             self.client().step();
         }
     }
 
-    /// Ends the runs under way, and lets those that wait go.
+    /// Ends the current runs, and cancels waiting ones.
     pub fn stop(&self) {
         self.client().stop();
     }

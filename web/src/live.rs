@@ -1,4 +1,4 @@
-//! What is seen of a run while it goes on: metrics, curves, samples.
+//! A run in progress: metrics, curves, samples.
 
 use crate::chart::{ChartCard, SMOOTHING, Stroke, topic};
 use crate::experiment::StrategyForm;
@@ -57,7 +57,7 @@ fn InTurn(children: ChildrenFn) -> impl IntoView {
     view! { <Show when=move || due.get()>{children()}</Show> }
 }
 
-/// Before the first run: what will happen.
+/// Before the first run: a description of what will happen.
 #[component]
 fn Welcome() -> impl IntoView {
     view! {
@@ -71,7 +71,7 @@ fn Welcome() -> impl IntoView {
     }
 }
 
-/// Which strategy is looked at, where there are several.
+/// The choice of the displayed strategy, if there are several.
 #[component]
 fn Tabs() -> impl IntoView {
     let lab = use_lab();
@@ -98,7 +98,7 @@ fn Tabs() -> impl IntoView {
     }
 }
 
-/// The latest values of the strategy that is looked at; each chooses what the chart shows.
+/// The latest values of the displayed strategy; each chooses the topic of the chart.
 #[component]
 fn Tiles() -> impl IntoView {
     let lab = use_lab();
@@ -131,10 +131,10 @@ fn Tiles() -> impl IntoView {
     }
 }
 
-/// Seconds between two readings of the chart's summary, for those who hear the page.
+/// Seconds between two announcements of the chart's summary, for users of screen readers.
 const EVERY: f64 = 20.0;
 
-/// Tells a screen reader where the run stands: when that changes, and now and then in between.
+/// Tells a screen reader the status of the run: when it changes, and now and then in between.
 #[component]
 fn Announcer() -> impl IntoView {
     let lab = use_lab();

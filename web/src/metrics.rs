@@ -1,10 +1,10 @@
-//! What the page says about metrics, whose words and directions are the protocol's.
+//! The page's words for metrics; their descriptions and directions are the protocol's.
 
 use lab_protocol::{Direction, METRICS, MetricInfo, VALIDATION, metric_info};
 use std::cell::RefCell;
 
 thread_local! {
-    /// What runs declared of metrics that the lab does not know.
+    /// Declarations, by runs, of metrics that the lab does not know.
     static DECLARED: RefCell<Vec<MetricInfo>> = RefCell::default();
 }
 
@@ -22,7 +22,7 @@ fn known(name: &str) -> Option<MetricInfo> {
     DECLARED.with_borrow(|declared| metric_info(name, declared))
 }
 
-/// What a metric is about: its name, without saying on which data it was measured. A chart shows a topic.
+/// The topic of a metric: its name, without the data on which it was measured. A chart shows a topic.
 pub fn topic(name: &str) -> &str {
     name.strip_prefix(VALIDATION).unwrap_or(name)
 }
@@ -48,7 +48,7 @@ pub fn title(name: &str) -> String {
     })
 }
 
-/// The title as it stands inside a sentence: small letters, but for abbreviations.
+/// The title within a sentence: small letters, except for abbreviations.
 pub fn title_in_sentence(name: &str) -> String {
     let title = title(name);
     let mut characters = title.chars();
@@ -60,7 +60,7 @@ pub fn title_in_sentence(name: &str) -> String {
     }
 }
 
-/// What a metric is, in a few words; empty where there is nothing to add to its name.
+/// A short description of a metric; empty if it would add nothing to its name.
 pub fn help(name: &str) -> String {
     known(name).unwrap_or_default().help.into_owned()
 }
@@ -69,7 +69,7 @@ pub fn better(name: &str) -> Direction {
     known(name).unwrap_or_default().direction
 }
 
-/// Where a metric stands among others: declared ones first, in their order.
+/// The rank of a metric among others: declared ones first, in their order.
 pub fn rank(name: &str) -> usize {
     METRICS
         .iter()

@@ -6,7 +6,7 @@ use lab_protocol::{BackendChoice, ExperimentConfig, from_json, text_from_bytes};
 use leptos::prelude::*;
 
 impl Lab {
-    /// Lets go of what was run: the form holds another experiment now.
+    /// Forgets the runs: the form holds another experiment now.
     pub fn forget(&self) {
         let store = self.store;
         store.current.set(None);

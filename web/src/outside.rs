@@ -1,5 +1,5 @@
-//! Strategies that the page does not know, since a module of the user's brings them: their settings are those
-//! that the experiment gives.
+//! Strategies that the page does not know, because a module of the user's brings them: their settings are the ones in
+//! the experiment.
 
 use crate::kinds::{Base, StrategyKind, Words};
 use lab_protocol::{Group, Kind, LabError, Place, Setting, text};

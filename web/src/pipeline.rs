@@ -1,4 +1,4 @@
-//! The experiment's card, one card for each strategy in a row, and what can be added.
+//! The experiment's card, one card for each strategy in a row, and buttons to add more.
 
 use crate::experiment_panel::ExperimentCard;
 use crate::kinds::KINDS;

@@ -28,7 +28,7 @@ pub fn modules() -> Vec<String> {
     addresses.collect()
 }
 
-/// An id that no other page has given.
+/// An id that no other page uses.
 pub fn new_id() -> String {
     let random = (js_sys::Math::random() * 1e9) as u64;
     format!("{}-{random}", now())
@@ -90,7 +90,7 @@ fn not_loaded(message: Text) -> LabError {
     )
 }
 
-/// The file that was chosen in an input, which is emptied so that the same file can be chosen again.
+/// The chosen file of an input. The input is emptied, so the same file can be chosen again.
 pub fn take_chosen_file(event: &web_sys::Event) -> Option<File> {
     let input: HtmlInputElement = event_target(event);
     let file = input.files()?.get(0);
@@ -106,7 +106,7 @@ pub async fn read_file(file: &File) -> Result<Vec<u8>, LabError> {
         .map_err(|_| unreadable(file))
 }
 
-/// The same, left in JavaScript's memory.
+/// The bytes of a file, left in JavaScript's memory.
 pub async fn file_bytes(file: &File) -> Result<Uint8Array, LabError> {
     JsFuture::from(file.array_buffer())
         .await
@@ -146,8 +146,8 @@ fn save(name: &str, kind: &str, bytes: &[u8]) -> Result<(), JsValue> {
     Url::revoke_object_url(&address)
 }
 
-/// SHA-256 of a text, in hexadecimal; none where the browser keeps its cryptography from pages that
-/// come over plain HTTP.
+/// SHA-256 of a text, in hexadecimal; `None` if the browser denies its cryptography to pages that come over plain
+/// HTTP.
 pub async fn sha256(text: &str) -> Option<String> {
     let crypto = js_sys::Reflect::get(&window().crypto().ok()?.into(), &"subtle".into()).ok()?;
     let crypto: web_sys::SubtleCrypto = crypto.dyn_into().ok()?;
@@ -168,7 +168,7 @@ pub async fn sha256(text: &str) -> Option<String> {
     )
 }
 
-/// Moves the focus to the element with this id, unfolding what hides it.
+/// Moves the focus to the element with this id, unfolding the cards that hide it.
 pub fn focus(id: &str) {
     let Some(element) = document().get_element_by_id(id) else {
         return;
@@ -185,7 +185,7 @@ pub fn focus(id: &str) {
     }
 }
 
-/// A setting of the page that outlives it. Where storage is forbidden, it does not.
+/// A setting of the page that outlives it, unless storage is forbidden.
 pub fn remembered(key: &str) -> Option<String> {
     window()
         .local_storage()

@@ -3,11 +3,11 @@
 
 use lab_protocol::LabError;
 
-/// One prompt to all models, and what was answered so far.
+/// One prompt to all models, and the answers so far.
 #[derive(Clone, PartialEq)]
 pub struct Asked {
     pub prompt: String,
-    /// Of the question that the worker is at, one model after the other.
+    /// Of the current question; models are asked one after the other.
     pub id: String,
     /// By the strategies' keys, in the experiment's order.
     pub replies: Vec<(usize, Reply)>,
@@ -23,7 +23,7 @@ pub enum Reply {
 }
 
 impl Asked {
-    /// Key of the strategy whose answer is waited for.
+    /// Key of the strategy whose answer is pending.
     pub fn next(&self) -> Option<usize> {
         let mut replies = self.replies.iter();
         let waiting = replies.find(|(_, reply)| *reply == Reply::Waiting);
@@ -31,14 +31,14 @@ impl Asked {
     }
 }
 
-/// A question between two answers of a model, and where it stands.
+/// A question between two answers of a model, and its state.
 #[derive(Clone, PartialEq)]
 pub struct Vote {
     /// Of the command to the worker.
     pub id: String,
     /// Key of the strategy whose model answers.
     pub key: usize,
-    /// As it was typed.
+    /// The text that the user typed.
     pub prompt: String,
     pub state: VoteState,
 }

@@ -1,4 +1,4 @@
-//! What the form would run: the recipe of each strategy, and which results are not of it any more.
+//! The recipes of the form: of each strategy, and the results that do not match their recipe any more.
 
 use crate::experiment::StrategyForm;
 use crate::lab::Lab;
@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Lab {
-    /// What decides the outcome of a strategy's run, as the form stands; every field is read reactively.
+    /// The inputs that decide the outcome of a strategy's run, from the form; every field is read reactively.
     pub fn recipe(&self, form: &StrategyForm) -> Recipe {
         let base = form.from.get().and_then(|key| self.form.strategy(key));
         let base = base.map(|base| {
@@ -29,7 +29,7 @@ impl Lab {
         }
     }
 
-    /// Why a strategy's own result does not count; none where it does.
+    /// The reason why a strategy's own result does not count; `None` if it does.
     fn outdated_by(&self, form: &StrategyForm) -> Option<Outdated> {
         if form.run.phase.get() != Phase::Finished {
             return Some(Outdated::NotRun);
@@ -44,7 +44,7 @@ impl Lab {
         plan::outdated(&self.candidates())
     }
 
-    /// What to run for a new result of this strategy.
+    /// The strategies to run for a new result of this one.
     pub fn rerun(&self, key: Key) -> BTreeSet<Key> {
         plan::rerun(&self.candidates(), key)
     }

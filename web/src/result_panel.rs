@@ -1,4 +1,4 @@
-//! The end of a run: what came out, and what can be taken home.
+//! The end of a run: its results, and the files to download.
 
 use crate::experiment::StrategyForm;
 use crate::format::{bytes, count, duration, metric};
@@ -42,7 +42,7 @@ fn Outcome(form: StrategyForm) -> impl IntoView {
     view! {
         <section class="card result" aria-labelledby="result-title">
             <h2 id="result-title">{title}</h2>
-            <p>{move || run.result.with(|result| result.as_ref().map_or_else(|| unfinished(run), told))}</p>
+            <p>{move || run.result.with(|result| result.as_ref().map_or_else(|| unfinished(run), summary))}</p>
             <ul class="downloads" aria-label="Downloads">
                 <Download name="metrics.jsonl" help="Every step's metrics"
                     make=move || Ok(run.log.with_value(|log| log.jsonl()).into_bytes())/>
@@ -54,7 +54,7 @@ fn Outcome(form: StrategyForm) -> impl IntoView {
 }
 
 /// A result in words.
-fn told(result: &RunResult) -> String {
+fn summary(result: &RunResult) -> String {
     let reason = match result.stop_reason {
         StopReason::Completed => "All steps are done",
         StopReason::EarlyStopping => "Stopped early, as the validation loss no longer fell",
@@ -84,7 +84,7 @@ fn unfinished(run: RunState) -> String {
         .progress
         .with(|progress| progress.as_ref().map_or(0, |progress| progress.step));
     format!(
-        "The run ended by an error after {} steps. What was recorded is here.",
+        "The run ended with an error after {} steps. Its records are here.",
         count(steps)
     )
 }

@@ -1,4 +1,4 @@
-//! The one big button, the run's progress, and what can be done with a run under way.
+//! The one big button, the run's progress, and the controls of the current run.
 
 use crate::experiment::StrategyForm;
 use crate::format::{count, duration, rate};
@@ -25,7 +25,7 @@ pub fn RunBar() -> impl IntoView {
     }
 }
 
-/// Run, Pause and Resume are one button, so that the focus stays where it is.
+/// Run, Pause and Resume are one button, so the focus stays in place.
 #[component]
 fn PrimaryButton() -> impl IntoView {
     let lab = use_lab();
@@ -70,7 +70,7 @@ fn PrimaryButton() -> impl IntoView {
     }
 }
 
-/// What the big button does now.
+/// Performs the current action of the big button.
 pub fn press_primary(lab: Lab) {
     match lab.store.phase.get_untracked() {
         Phase::Running | Phase::Paused => lab.pause_or_resume(),
@@ -109,7 +109,7 @@ fn ran(lab: Lab) -> Vec<StrategyForm> {
     forms
 }
 
-/// The strategy under way, or the last.
+/// The running strategy, or the last.
 fn current(lab: Lab) -> Option<StrategyForm> {
     let key = lab.store.current.get()?;
     lab.form
@@ -119,7 +119,7 @@ fn current(lab: Lab) -> Option<StrategyForm> {
         .find(|form| form.key == key)
 }
 
-/// Where the run stands, in a few words.
+/// The status of the run, in a few words.
 fn status(lab: Lab) -> String {
     let store = lab.store;
     let current = current(lab);
@@ -146,7 +146,7 @@ fn status(lab: Lab) -> String {
         Phase::Running | Phase::Pausing => sentence(at("")),
         Phase::Paused => at("Paused at "),
         Phase::Stopping => "Finishing the step and the last evaluation…".to_owned(),
-        Phase::Finished | Phase::Failed if forms.len() > 1 => return told(&forms),
+        Phase::Finished | Phase::Failed if forms.len() > 1 => return summary(&forms),
         Phase::Finished => {
             let result = current.and_then(|form| form.run.result.get());
             return result.map_or("Done.".to_owned(), |result| {
@@ -166,14 +166,14 @@ fn status(lab: Lab) -> String {
     }
 }
 
-/// Those that workers are at.
+/// The strategies that workers are running.
 fn under_way(forms: &[StrategyForm]) -> Vec<&StrategyForm> {
     let active = |form: &&StrategyForm| form.run.phase.get().is_active();
     forms.iter().filter(active).collect()
 }
 
-/// How an experiment of several strategies has ended.
-fn told(forms: &[StrategyForm]) -> String {
+/// The outcome of an experiment with several strategies, in words.
+fn summary(forms: &[StrategyForm]) -> String {
     let of = |phase: Phase| {
         forms
             .iter()
@@ -232,7 +232,7 @@ fn facts(lab: Lab) -> String {
 fn ProgressBar() -> impl IntoView {
     let lab = use_lab();
     let shown = move || lab.store.phase.get() != Phase::Idle;
-    // Of all that is under way, or of what was last.
+    // Of all current runs, or of the last ones.
     let steps = Memo::new(move |_| {
         let forms = ran(lab);
         let active = under_way(&forms);

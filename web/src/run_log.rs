@@ -4,7 +4,7 @@ use crate::metrics;
 use lab_protocol::MetricRecord;
 use std::collections::BTreeMap;
 
-/// What the x axis of a chart counts.
+/// The quantity on the x axis of a chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Axis {
     #[default]
@@ -27,10 +27,10 @@ pub struct Row {
     pub step: usize,
     pub tokens: f64,
     pub seconds: f64,
-    /// What was measured in training.
+    /// The value in training.
     pub value: f64,
     pub smoothed: f64,
-    /// The same, measured on held-out data.
+    /// The value on held-out data.
     pub validation: f64,
 }
 
@@ -61,7 +61,7 @@ impl RunLog {
         *self = Self::default();
     }
 
-    /// The run starts, or starts again after `first_step`: what was recorded later will be recorded
+    /// The run starts, or starts again after `first_step`; later records are dropped, because they will be recorded
     /// anew. `now` is in milliseconds.
     pub fn begin(&mut self, tokens_per_step: usize, first_step: usize, now: u64) {
         self.tokens_per_step = tokens_per_step;
@@ -72,7 +72,7 @@ impl RunLog {
         let kept = self.series.values().filter_map(|points| points.last());
         let elapsed = kept.map(|point| point.seconds).reduce(f64::max);
         if let (Some(start), Some(elapsed)) = (self.first_timestamp, elapsed) {
-            // The time between the last kept record and now was spent on what is lost.
+            // The time between the last kept record and now was spent on lost steps.
             self.paused_ms = now.saturating_sub(start + (elapsed * 1000.0) as u64);
         } else {
             self.first_timestamp = Some(now);
@@ -124,7 +124,7 @@ impl RunLog {
         self.lines.is_empty()
     }
 
-    /// The names of what has been recorded.
+    /// The names of all recorded metrics.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.series.keys().map(String::as_str)
     }
@@ -149,7 +149,7 @@ impl RunLog {
         self.series.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a metric is recorded at (nearly) every step, so that a smoothed line says more.
+    /// Whether a metric is recorded at (nearly) every step, so a smoothed line is useful.
     pub fn is_dense(&self, name: &str) -> bool {
         let points = self.points(name);
         match (points.first(), points.last()) {
@@ -193,7 +193,7 @@ impl RunLog {
         rows
     }
 
-    /// What the chart of a topic shows, in words.
+    /// Describes the chart of a topic in words.
     pub fn summary(&self, topic: &str, smoothing: f64) -> String {
         let rows = self.rows(topic, smoothing);
         let title = metrics::title_in_sentence(topic);
@@ -258,8 +258,8 @@ fn short(value: f64) -> String {
     }
 }
 
-/// At most about `limit` of the rows: of every stretch the one with the lowest and the one with the
-/// highest value, so that no spike disappears, and every evaluation.
+/// At most about `limit` of the rows: of every stretch the row with the minimum and the row with the maximum, so no
+/// spike disappears, and every evaluation.
 pub fn thin_out(rows: &[Row], limit: usize) -> Vec<Row> {
     if rows.len() <= limit || limit < 2 {
         return rows.to_vec();

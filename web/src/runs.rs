@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What the page knows of a run before the worker says anything.
+/// The page's data of a run before the worker reports anything.
 #[derive(Clone, PartialEq)]
 pub struct Run {
     pub id: String,
@@ -20,9 +20,9 @@ pub struct Run {
     pub text: Arc<str>,
     /// SHA-256 of the text in hexadecimal, once it is known.
     pub data_hash: Option<String>,
-    /// What it runs on, or ran on.
+    /// The device of the run.
     pub device: Option<DeviceInfo>,
-    /// What decides its outcome.
+    /// The inputs that decide its outcome.
     pub recipe: Recipe,
 }
 
@@ -34,7 +34,7 @@ pub struct Sample {
     pub step: usize,
     pub prompt: String,
     pub text: String,
-    /// What an answer from documents rests on.
+    /// The passages of an answer from documents.
     pub grounds: Option<Grounds>,
 }
 
@@ -80,7 +80,7 @@ impl RunState {
         }
     }
 
-    /// Forgets what was, for a new run.
+    /// Clears the previous run, for a new one.
     pub fn clear(&self) {
         self.run.set(None);
         self.info.set(None);
@@ -104,7 +104,7 @@ impl RunState {
         });
     }
 
-    /// Whether its model is under way and can be asked to write.
+    /// Whether its run is in progress and its model can be asked to write.
     pub fn writes(&self) -> bool {
         let phase = self.phase.get();
         phase.is_active() && phase != Phase::Starting

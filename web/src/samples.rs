@@ -1,4 +1,4 @@
-//! What the model writes as it learns, and what it answers from documents.
+//! Texts that the model writes as it learns, and its answers from documents.
 
 use crate::format::count;
 use crate::lab::use_lab;
@@ -6,7 +6,7 @@ use crate::runs::Sample;
 use lab_protocol::{AnswerOutcome, Grounds, UsedPassage};
 use leptos::prelude::*;
 
-/// Examples token by token, with what the loss counts of them.
+/// Examples token by token, with a mark on the tokens that the loss counts.
 #[component]
 fn ExamplesLearned() -> impl IntoView {
     let lab = use_lab();
@@ -17,7 +17,7 @@ fn ExamplesLearned() -> impl IntoView {
         {move || skipped().map(|rows| view! { <p class="muted">{format!("Left out: {rows}.")}</p> })}
         <Show when=move || examples.with(|examples| !examples.is_empty())>
             <details class="examples">
-                <summary>"What is learned"</summary>
+                <summary>"Learned tokens"</summary>
                 <p class="muted">"The first examples as tokens; only the marked ones count in the loss."</p>
                 {move || {
                     examples
@@ -57,7 +57,7 @@ pub fn SamplesCard() -> impl IntoView {
             <h2 id="samples-title">"Samples"</h2>
             <ExamplesLearned/>
             <Show when=move || samples.with(|samples| samples.is_empty()) && writing().is_none()>
-                <p class="muted">"What the model writes as it learns appears here."</p>
+                <p class="muted">"The texts that the model writes as it learns appear here."</p>
             </Show>
             {move || writing().map(|sample| view! {
                 <div class="unfinished"><p class="sample-step">"Writing…"</p><SampleText sample/></div>
@@ -74,14 +74,14 @@ pub fn SamplesCard() -> impl IntoView {
     }
 }
 
-/// The prompt, told apart, and its continuation; of an answer from documents also the passages.
+/// The prompt, set apart, and its continuation; of an answer from documents also the passages.
 #[component]
 pub fn SampleText(sample: Sample) -> impl IntoView {
     if let Some(grounds) = sample.grounds {
         return view! { <Answer question=sample.prompt text=sample.text grounds/> }.into_any();
     }
     let prompt = sample.prompt.trim_start_matches('\n').to_owned();
-    // A prompt of new lines says nothing: the text begins where it has letters.
+    // A prompt of new lines says nothing, so the text begins at its first letters.
     let text = if prompt.is_empty() {
         sample.text.trim_start_matches('\n').to_owned()
     } else {
@@ -93,13 +93,13 @@ pub fn SampleText(sample: Sample) -> impl IntoView {
     .into_any()
 }
 
-/// A question, its answer, and what the answer was written from.
+/// A question, its answer, and the passages that the answer was written from.
 #[component]
 fn Answer(question: String, text: String, grounds: Grounds) -> impl IntoView {
     let answer = match grounds.outcome {
         AnswerOutcome::Answered => view! { <p class="grounded-answer">{text}</p> }.into_any(),
         AnswerOutcome::NoPassage => {
-            view! { <p class="grounded-answer muted">"No passage is close enough: nobody was asked."</p> }
+            view! { <p class="grounded-answer muted">"No passage is close enough: the model was not asked."</p> }
                 .into_any()
         }
     };

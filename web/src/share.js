@@ -17,7 +17,7 @@ export async function unpack(packed) {
   return new TextDecoder("utf-8", { fatal: true }).decode(await through(new DecompressionStream("deflate-raw"), bytes));
 }
 
-/** Puts the text on the clipboard; false where the browser does not allow it. */
+/** Copies the text to the clipboard; returns false if the browser does not allow it. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -18,13 +18,13 @@ extern "C" {
     async fn copy(text: &str) -> JsValue;
 }
 
-/// What the fragment of an address with an experiment begins with.
-const MARK: &str = "#experiment=";
+/// The beginning of the fragment of an address with an experiment.
+const PREFIX: &str = "#experiment=";
 
 /// Fills the form with the experiment of the address. False if there is none, or it cannot be read.
 pub async fn open_address(lab: Lab) -> bool {
     let hash = window().location().hash().unwrap_or_default();
-    let Some(packed) = hash.strip_prefix(MARK) else {
+    let Some(packed) = hash.strip_prefix(PREFIX) else {
         return false;
     };
     match unpack(packed).await.ok().and_then(|text| text.as_string()) {
@@ -40,7 +40,7 @@ pub async fn open_address(lab: Lab) -> bool {
     }
 }
 
-/// Opens an experiment whose address is entered while the page is there.
+/// Opens an experiment whose address is entered while the page is open.
 pub fn follow_address(lab: Lab) {
     let handle = window_event_listener(leptos::ev::hashchange, move |_| {
         if !lab.store.phase.get_untracked().is_active() {
@@ -74,8 +74,8 @@ pub fn ShareButton() -> impl IntoView {
             let location = window().location();
             let page = location.href().unwrap_or_default();
             let page = page.split('#').next().unwrap_or_default();
-            let address = format!("{page}{MARK}{packed}");
-            // Replaced, so that Back leads away from the page and not through its experiments.
+            let address = format!("{page}{PREFIX}{packed}");
+            // Replaced, so Back leads away from the page and not through its experiments.
             let placed = window().history().and_then(|history| {
                 history.replace_state_with_url(&JsValue::NULL, "", Some(&address))
             });

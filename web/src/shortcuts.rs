@@ -1,4 +1,5 @@
-//! Single keys for what is done with a run, and for which of two answers is better. They can be turned off, and never fire while one types.
+//! Single keys for the controls of a run, and for the choice between two answers. They can be turned off, and do
+//! nothing while the user types.
 
 use crate::lab::Lab;
 use crate::platform;
@@ -8,7 +9,7 @@ use wasm_bindgen::JsCast;
 
 const KEY: &str = "llm-labs-shortcuts";
 
-/// Whether the keys are on.
+/// Whether the keys are enabled.
 #[derive(Clone, Copy)]
 struct Enabled(RwSignal<bool>);
 
@@ -37,7 +38,7 @@ pub fn listen(lab: Lab) {
     on_cleanup(move || handle.remove());
 }
 
-/// Whether the key goes into something that takes text or uses letters to choose.
+/// Whether the key goes into an element that takes text or uses letters to choose.
 fn is_typing(event: &web_sys::KeyboardEvent) -> bool {
     let element = event
         .target()

@@ -1,4 +1,4 @@
-//! Starting runs: of what is not done yet, or of one strategy again.
+//! Starting runs: of strategies that are not done yet, or of one strategy again.
 
 use crate::experiment::StrategyForm;
 use crate::kinds::ENDPOINT;
@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Lab {
-    /// Runs what is not done yet; when everything is, all of it again.
+    /// Runs the strategies that are not done yet; if all are done, runs all of them again.
     pub fn run(&self) {
         let outdated = untrack(|| self.outdated());
         let all = outdated.is_empty();
         self.run_these(|key| all || outdated.contains_key(&key));
     }
 
-    /// Runs this strategy again, and what starts from it.
+    /// Runs this strategy again, and the strategies that start from it.
     pub fn run_from(&self, key: Key) {
         let wanted: BTreeSet<Key> = untrack(|| self.rerun(key));
         self.run_these(|key| wanted.contains(&key));
@@ -60,12 +60,12 @@ impl Lab {
             text,
             strategies,
         };
-        // In a task of its own: the page has enough to do with folding its cards.
+        // In a task of its own, because the page is busy folding its cards.
         let lab = *self;
         set_timeout(move || lab.client().run(experiment), Duration::ZERO);
     }
 
-    /// The typed key of the endpoint, where the strategy asks one.
+    /// The typed key of the endpoint, if the strategy uses one.
     fn endpoint_key(&self, form: &StrategyForm) -> Option<Secret> {
         let asks = form.value_at(ENDPOINT)?.get_untracked() == "true";
         let key = self.store.endpoint_key.get_untracked();

@@ -6,7 +6,7 @@ use lab_orchestrator::scheduler::Offer;
 use lab_protocol::{BackendChoice, DeviceInfo, LabError};
 use leptos::prelude::*;
 
-/// An error, and what the page can do about it.
+/// An error, and the page's offers to fix it.
 #[derive(Clone, PartialEq)]
 pub struct Problem {
     pub error: LabError,
@@ -16,30 +16,30 @@ pub struct Problem {
 /// Copy: the signals live as long as the page.
 #[derive(Clone, Copy)]
 pub struct Store {
-    /// What the user chose.
+    /// The user's choice.
     pub backend: RwSignal<BackendChoice>,
-    /// Whether there is a first worker, ready or about to be.
+    /// Whether there is a main worker, ready or about to be.
     pub alive: RwSignal<bool>,
-    /// What the worker got; none while it starts.
+    /// The worker's device; `None` while it starts.
     pub device: RwSignal<Option<DeviceInfo>>,
-    /// Where the experiment stands: the phase of what is being run, or how it ended.
+    /// The phase of the experiment: of the current runs, or the way in which it ended.
     pub phase: RwSignal<Phase>,
-    /// Key of the strategy whose progress is told: of those under way the last that was started, or the last of all.
+    /// Key of the strategy whose progress is shown: the last started of the running ones, or the last of all.
     pub current: RwSignal<Option<usize>>,
     /// Key of the strategy that the user looks at; none follows the one that is being run.
     pub chosen: RwSignal<Option<usize>>,
-    /// What the chart shows; none is what matters most to the strategy that is looked at.
+    /// The topic of the chart; `None` is the most important one of the displayed strategy.
     pub topic: RwSignal<Option<String>>,
     pub problem: RwSignal<Option<Problem>>,
     /// A warning of the worker.
     pub notice: RwSignal<Option<String>>,
-    /// Counts changes of what is kept for later.
+    /// Counts changes of the stored runs.
     pub kept: RwSignal<u32>,
     /// The answer to the last prompt of the user.
     pub answer: RwSignal<Option<Sample>>,
     /// A prompt of the user that waits for its answer, and the key of the strategy that is to give it.
     pub asked: RwSignal<Option<(usize, String)>>,
-    /// For endpoints, as it was typed: it lives as long as the page, and is written nowhere.
+    /// For endpoints, as it was typed: it lives as long as the page, and is stored nowhere.
     pub endpoint_key: RwSignal<String>,
     /// The last prompt to all models, and their answers.
     pub asked_all: RwSignal<Option<Asked>>,
@@ -68,8 +68,7 @@ impl Store {
         }
     }
 
-    /// Takes away an error of the input, now that there is other input. What is wrong with the worker
-    /// stays in sight.
+    /// Removes an error of the input, because there is other input now. Errors of the worker stay in sight.
     pub fn input_changed(&self) {
         let of_input = |problem: &Problem| problem.offers.is_empty();
         if self

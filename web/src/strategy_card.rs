@@ -1,4 +1,4 @@
-//! A strategy of the experiment: its state, what it starts from, its main settings, the rest folded away.
+//! A strategy of the experiment: its state, its base, its main settings, the rest folded away.
 
 use crate::base_card::BaseFiles;
 use crate::chart::Stroke;
@@ -102,7 +102,7 @@ fn Name(index: usize, name: RwSignal<String>) -> impl IntoView {
     }
 }
 
-/// The key for the endpoint, where one answers. It is no part of the form: it is kept nowhere.
+/// The key for the endpoint, if one answers. It is not part of the form: it is stored nowhere.
 #[component]
 fn EndpointKey(form: StrategyForm) -> impl IntoView {
     let key = use_lab().store.endpoint_key;
@@ -260,7 +260,8 @@ fn Outcome(form: StrategyForm) -> impl IntoView {
             view! { <span class="outcome bad">{text}</span> }.into_any()
         }
         Phase::Skipped => {
-            view! { <span class="outcome">"What it starts from has no model."</span> }.into_any()
+            view! { <span class="outcome">"The strategy that it starts from has no model."</span> }
+                .into_any()
         }
         _ => ().into_any(),
     }

@@ -70,7 +70,7 @@ impl StrategyForm {
         })
     }
 
-    /// The configuration as it stands in the fields.
+    /// The configuration in the fields.
     pub fn config(&self) -> Value {
         let mut config = Value::Object(Map::new());
         for (place, value) in self.fields() {
@@ -82,7 +82,7 @@ impl StrategyForm {
         config
     }
 
-    /// What the folded card says.
+    /// The text of the folded card.
     pub fn headline(&self) -> String {
         let main = |place: &Place| {
             let number = matches!(place.setting.kind, Kind::Whole | Kind::Number);
@@ -97,7 +97,7 @@ impl StrategyForm {
     }
 }
 
-/// A field's text for a value of a configuration; none where the configuration lacks it.
+/// A field's text for a value of a configuration; empty if the configuration lacks it.
 pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
     match (&setting.kind, value) {
         (Kind::Part(_), value) => value.is_some_and(Value::is_object).to_string(),
@@ -124,7 +124,7 @@ pub fn shown(setting: &Setting, value: Option<&Value>) -> String {
     }
 }
 
-/// The value that a field's text means; none where the field is empty, which means the default.
+/// The value of a field's text; `None` if the field is empty, which means the default.
 fn typed(setting: &Setting, text: &str) -> Option<Value> {
     match setting.kind {
         Kind::Text if setting.optional && text.is_empty() => None,
@@ -147,7 +147,7 @@ fn parts(text: &str, separator: char) -> Value {
     texts.filter(|text| !text.is_empty()).collect()
 }
 
-/// The rows as JSON; what is none stays text, for the check to refuse. None where there is no row.
+/// The rows as JSON; a row that is not JSON stays text, for the check to refuse. `None` if there is no row.
 fn rows(text: &str) -> Option<Value> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let row = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| line.into());
@@ -155,7 +155,7 @@ fn rows(text: &str) -> Option<Value> {
     (!rows.is_empty()).then_some(Value::Array(rows))
 }
 
-/// A number as JSON; what is none stays text, for the check to refuse.
+/// A number as JSON; text that is not a number stays text, for the check to refuse.
 pub fn number(text: &str) -> Option<Value> {
     let text = text.trim();
     if text.is_empty() {

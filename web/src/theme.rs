@@ -45,7 +45,7 @@ pub fn ThemeButton() -> impl IntoView {
         theme.set(next);
         platform::remember(KEY, next.name());
         if let Some(root) = document().document_element() {
-            // `set_attribute` fails for names that are no attribute names only.
+            // `set_attribute` fails only for invalid attribute names.
             let _ = root.set_attribute("data-theme", next.name());
         }
     };

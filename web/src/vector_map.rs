@@ -28,7 +28,7 @@ pub fn VectorMapCard() -> impl IntoView {
             view! {
                 <section class="card vector-map" aria-labelledby="map-title">
                     <h2 id="map-title">"Vectors"</h2>
-                    <p class="muted">{told(&map, last.get().as_ref())}</p>
+                    <p class="muted">{description(&map, last.get().as_ref())}</p>
                     <Picture map last=last.get().map(|(_, grounds)| grounds)/>
                 </section>
             }
@@ -36,8 +36,8 @@ pub fn VectorMapCard() -> impl IntoView {
     }
 }
 
-/// What the picture shows, in words.
-fn told(map: &VectorMap, last: Option<&(String, Grounds)>) -> String {
+/// Describes the picture in words.
+fn description(map: &VectorMap, last: Option<&(String, Grounds)>) -> String {
     let points = format!(
         "{} chunks along the two directions in which their vectors differ most.",
         count(map.points.len())
@@ -146,7 +146,7 @@ mod tests {
         let at = scale(places.into_iter());
         assert_eq!(at(places[0])[0], EDGE);
         assert_eq!(at(places[1])[0], SIZE[0] - EDGE);
-        // Where all lie on a line there is no other direction.
+        // If all lie on a line there is no second direction.
         assert!(places.iter().all(|place| at(*place)[1] == EDGE));
     }
 }

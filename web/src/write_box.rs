@@ -1,4 +1,4 @@
-//! A prompt of the user's, continued by the model as it is now.
+//! A prompt of the user's, continued by the current model.
 
 use crate::lab::use_lab;
 use crate::samples::SampleText;

@@ -1,6 +1,6 @@
 //! `cargo xtask bench lora`: runs of fine-tuning with all weights, with a LoRA adapter, and with an adapter on a
 //! base in 4 bits, on this machine's CPU: time of a step, memory, bytes, and how far the losses over a base in 4
-//! bits are from those over the same numbers as floats. Prints a table, or one JSON document with `--json`;
+//! bits are from the losses over the same numbers as floats. Prints a table, or one JSON document with `--json`;
 //! `--steps N` sets how many steps are timed after the first two.
 
 use async_trait::async_trait;
@@ -17,10 +17,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// `dequantized` is LoRA on the floats that QLoRA's base stands for.
+/// `dequantized` is LoRA on the floats that QLoRA's base represents.
 const METHODS: [&str; 4] = ["full", "lora", "qlora", "dequantized"];
 const WARM_UP: usize = 2;
-/// Set in the child processes, so that each method's peak of memory is its own: the base's folder, a space and
+/// Set in the child processes, which measure each method's peak of memory separately: the base's folder, a space and
 /// the method.
 const CHILD: &str = "LAB_BENCH_CHILD";
 
@@ -126,7 +126,7 @@ fn ratios(found: &Map<String, Value>) -> Value {
     })
 }
 
-/// Writes a base with weights at random, and one with what is left of them in 4 bits.
+/// Writes a base with random weights, and one with the same weights rounded to 4 bits.
 async fn write_bases(shape: &ModelConfig, folder: &Path) -> Result<(), Box<dyn Error>> {
     let device = device::open(BackendChoice::Cpu).await?.inner();
     let tokenizer = Tokenizer::Byte;

@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|text| serde_json::from_str(&text))
         .transpose()?;
     let mut rows: Vec<(&str, u64, Worth, f64)> = Vec::new();
-    // Without a penalty the score must be higher: that is what the penalty costs.
+    // Without a penalty the score must be higher: the difference is the penalty's cost.
     for method in ["ppo", "dpo", "grpo", "ppo_without_kl"] {
         if chosen.as_deref().is_some_and(|chosen| chosen != method) {
             continue;

@@ -1,7 +1,7 @@
-//! A task whose best policy is known exactly, to measure what comes of learning from rewards: so many
-//! tokens of a small vocabulary, a reference that finds all of them equally likely, and as reward the
-//! number of times that one token occurs. With the penalty β·KL the best policy is
-//! `reference · exp(reward / β) / Z`, the same distribution at every place.
+//! A task whose best policy is known exactly, to measure learning from rewards: texts of a fixed number of tokens of
+//! a small vocabulary, a reference that gives all of them the same probability, and as reward the number of times
+//! that one token occurs. With the penalty β·KL the best policy is `reference · exp(reward / β) / Z`, the same
+//! distribution at every position.
 
 use lab_model::burn::module::Module;
 use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
@@ -180,7 +180,7 @@ impl KnownOptimum {
             for (row, logits) in logits.chunks(length * vocabulary).enumerate() {
                 let mut beginning = 0.0;
                 for (place, logits) in logits.chunks(vocabulary).enumerate() {
-                    // A beginning shorter than the row stands in many rows, and counts in the first.
+                    // A beginning shorter than the row is in many rows, and counts in the first.
                     if (place..length - 1).all(|later| digit(row, later) == 0) {
                         next[place] = log_softmax(logits);
                         let probability = f64::exp(beginning);

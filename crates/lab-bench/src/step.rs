@@ -1,5 +1,4 @@
-//! Training steps on weights and batches from outside, so that other libraries can be timed on the
-//! very same ones.
+//! Training steps on weights and batches from outside, to time other libraries on the same ones.
 
 use lab_model::burn::tensor::Device;
 use lab_model::corpus::{Batch, IGNORED};

@@ -43,8 +43,8 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     Ok(())
 }
 
-/// A line for each metric, a column for each strategy. `*` is the best of a line, `~` what is no
-/// further from it than two standard errors.
+/// A line for each metric, a column for each strategy. `*` is the best of a line, `~` is at most two standard errors
+/// away from it.
 pub fn table(comparison: &Comparison) -> String {
     let names = comparison.metric_names();
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
@@ -62,7 +62,7 @@ pub fn table(comparison: &Comparison) -> String {
         let _ = write!(text, "{name:width$}");
         let standings = comparison.standings(name);
         for ((row, column), standing) in comparison.rows.iter().zip(&columns).zip(standings) {
-            let mark = match standing {
+            let symbol = match standing {
                 Standing::Best if comparison.rows.len() > 1 => "*",
                 Standing::WithinNoise => "~",
                 _ => " ",
@@ -74,7 +74,7 @@ pub fn table(comparison: &Comparison) -> String {
                     None => short(value.mean),
                 },
             };
-            let _ = write!(text, "{:>1$}{mark}", cell, column - 1);
+            let _ = write!(text, "{:>1$}{symbol}", cell, column - 1);
         }
         text.push('\n');
     }
@@ -84,7 +84,7 @@ pub fn table(comparison: &Comparison) -> String {
     text
 }
 
-/// Four digits that count; whole numbers as they are.
+/// Four significant digits; whole numbers are not rounded.
 fn short(value: f64) -> String {
     if value == value.trunc() && value.abs() < 1e15 {
         return format!("{value}");

@@ -10,7 +10,7 @@ pub struct Arguments {
     /// A Hugging Face folder or a GGUF file.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Folder for the model: config.json, model.safetensors, tokenizer.json and what belongs to them.
+    /// Folder for the model: config.json, model.safetensors, tokenizer.json and the files that belong to them.
     out: PathBuf,
     /// Type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32", value_parser = parse_type)]

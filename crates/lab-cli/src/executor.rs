@@ -11,8 +11,8 @@ use lab_strategies::{Platform, Registry, RunRecord, check, device, prepare};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// Makes each run on a thread of its own, in a folder: `out` itself where the experiment has one
-/// strategy, else the folder of the strategy's name in it.
+/// Makes each run on a thread of its own, in a folder: `out` itself if the experiment has one strategy, else the
+/// folder of the strategy's name in it.
 pub struct ThreadExecutor {
     pub out: PathBuf,
     pub text: String,

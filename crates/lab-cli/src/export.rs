@@ -23,7 +23,7 @@ pub struct Arguments {
 enum Format {
     /// A table with a line for each record.
     Csv,
-    /// The records as they are.
+    /// The records unchanged.
     Jsonl,
     /// Event files, which TensorBoard opens.
     Tensorboard,

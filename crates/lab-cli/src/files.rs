@@ -22,8 +22,8 @@ pub fn read(path: &Path, field: &str) -> Result<Vec<u8>, LabError> {
     })
 }
 
-/// Writes a file beside its place and renames it into it, so that whoever reads finds the old one or
-/// the new one, whole.
+/// Writes a temporary file and renames it into its place: readers always find a complete file, the old one or the new
+/// one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");

@@ -45,7 +45,7 @@ impl RunFolder {
         }
     }
 
-    /// The folders of all runs in a folder: itself, or those in it, by name.
+    /// The folders of all runs in a folder: itself, or its subfolders, by name.
     pub fn find_all(path: &Path) -> Vec<Self> {
         let itself = Self::new(path);
         if itself.path.join(RECORD).exists() {
@@ -134,7 +134,7 @@ impl RunFolder {
         write(&self.path.join(CHECKPOINT), state)
     }
 
-    /// The files that the run made, then the result: where that is, all is there.
+    /// The files that the run made, then the result: a folder with a result is complete.
     pub fn write_result(&self, result: &RunResult) -> Result<(), LabError> {
         for file in &result.files {
             write(&self.path.join(&file.path), &file.bytes)?;
@@ -178,8 +178,8 @@ impl RunFolder {
         Ok(files)
     }
 
-    /// `metrics.jsonl`, open at its end. What an interrupted run wrote after the checkpoint it is
-    /// continued from is taken out: it will be computed again.
+    /// `metrics.jsonl`, open at its end. Records that an interrupted run wrote after the checkpoint that it continues
+    /// from are removed: they will be computed again.
     pub fn open_metrics(&self, first_step: usize) -> Result<fs::File, LabError> {
         let path = self.path.join(METRICS);
         let text = fs::read_to_string(&path).unwrap_or_default();

@@ -13,19 +13,19 @@ use std::time::Instant;
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// What the model continues.
+    /// The text that the model continues.
     #[arg(long)]
     prompt: String,
     /// The prompt is a message, put to the model by its chat template.
     #[arg(long)]
     chat: bool,
-    /// At most so many tokens.
+    /// Maximum number of tokens.
     #[arg(long, default_value_t = 128)]
     max_tokens: usize,
     /// 0 takes the likeliest token every time; 1 is the model's own distribution.
     #[arg(long, default_value_t = 0.8)]
     temperature: f64,
-    /// Only so many of the likeliest tokens may be drawn; 0: all.
+    /// Only this many of the likeliest tokens may be drawn; 0: all.
     #[arg(long, default_value_t = 0)]
     top_k: usize,
     /// Only the likeliest tokens that together have this probability may be drawn; 1: all.
@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Only tokens with at least this share of the likeliest one's probability may be drawn; 0: all.
     #[arg(long, default_value_t = 0.0)]
     min_p: f64,
-    /// Above 1, tokens that stand in the text already become less likely.
+    /// Above 1, tokens that are already in the text become less likely.
     #[arg(long, default_value_t = 1.0)]
     repetition_penalty: f64,
     /// The text ends before this; may be given several times.
@@ -43,7 +43,7 @@ pub struct Arguments {
     /// The same seed draws the same text.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// With --json: for each token, so many of the likeliest.
+    /// With --json: number of the likeliest tokens to list for each token.
     #[arg(long, default_value_t = 0)]
     alternatives: usize,
     /// Afterwards tokens a second and memory, on standard error.
@@ -54,7 +54,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What was written, and how long it took.
+/// The written text, and the time that it took.
 struct Written {
     text: String,
     tokens: GeneratedText,
@@ -62,7 +62,7 @@ struct Written {
     load_seconds: f64,
     /// Until the first token was there: the pass over the prompt.
     prompt_seconds: f64,
-    /// For the tokens after the first.
+    /// Seconds for the tokens after the first.
     seconds: f64,
 }
 

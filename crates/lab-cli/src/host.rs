@@ -32,7 +32,7 @@ impl Interrupt {
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
         ctrlc::set_handler(move || {
-            // The second time, the user does not want to wait for the step under way.
+            // The second time, the user does not want to wait for the current step.
             if flag.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
@@ -50,7 +50,7 @@ impl Interrupt {
 
 pub struct TerminalHost {
     folder: RunFolder,
-    /// Before each line, where several runs write.
+    /// Printed before each line if several runs write.
     label: String,
     write_record: WriteRecord,
     metrics: RefCell<Option<File>>,
@@ -196,7 +196,7 @@ impl TerminalHost {
         let value = |name: &str, old: f64| record.values.get(name).copied().unwrap_or(old);
         self.last
             .set((value("loss", loss), value("validation_loss", validation)));
-        // Where there is no bar, each evaluation is a line.
+        // Without a bar, each evaluation is a line.
         if !std::io::stderr().is_terminal() && record.values.contains_key("validation_loss") {
             let validation = value("validation_loss", validation);
             let known = [("loss", loss), ("validation loss", validation)]
@@ -213,7 +213,7 @@ impl TerminalHost {
     }
 }
 
-/// An answer and the passages under it, with scores; a star before those that it cites.
+/// An answer and the passages under it, with scores; a star before the passages that it cites.
 fn answer(text: &str, grounds: &Grounds) -> String {
     let mut said = match grounds.outcome {
         AnswerOutcome::Answered => format!("{text}\n"),
@@ -266,7 +266,7 @@ impl Host for TerminalHost {
     }
 }
 
-/// What the program has, and what the system, or the container around it, could give it.
+/// The program's memory plus the memory that the system, or the container around it, could still give it.
 fn memory() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();

@@ -47,11 +47,11 @@ enum Subcommands {
     Index(retrieval::index::Arguments),
     /// Put an adapter into its model's weights.
     Merge(merge::Arguments),
-    /// How likely a model finds a text: nll, perplexity, bits a byte.
+    /// The likelihood of a text under a model: nll, perplexity, bits a byte.
     Eval(eval::Arguments),
     /// Continue a prompt.
     Generate(generate::Arguments),
-    /// What a model computes for token ids, number by number.
+    /// The logits of a model for token ids, number by number.
     Logits(logits::Arguments),
     /// Run an experiment.
     Run(run::Arguments),

@@ -63,7 +63,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     Ok(())
 }
 
-/// The files of a folder, without those in folders of it.
+/// The files of a folder, without files in subfolders.
 fn folder(path: &Path, field: &str) -> Result<Vec<ModelFile>, LabError> {
     let entries = std::fs::read_dir(path).map_err(|error| {
         LabError::config(

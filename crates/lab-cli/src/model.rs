@@ -115,7 +115,7 @@ impl Files {
         })
     }
 
-    /// All of them, for what is small.
+    /// All files, for small folders.
     fn all(&self) -> Result<Vec<ModelFile>, LabError> {
         let file = |name: &String| {
             Ok(ModelFile {

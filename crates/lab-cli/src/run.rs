@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Instead of the experiment's own.
     #[arg(long)]
     seed: Option<u64>,
-    /// Continue what is in --out: runs that are done are kept, others go on from their last checkpoint.
+    /// Continue the runs in --out: finished runs are kept, others continue from their last checkpoint.
     #[arg(long)]
     resume: bool,
     /// Strategies that do not depend on each other and are run at a time.
@@ -90,7 +90,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     Ok(())
 }
 
-/// The experiment's file, with what the command line says before it.
+/// The experiment's file; arguments of the command line take precedence.
 fn experiment(arguments: &Arguments) -> Result<ExperimentConfig, LabError> {
     let text = text_from_bytes(read(&arguments.experiment, "experiment")?)?;
     let mut experiment: ExperimentConfig =

@@ -1,6 +1,6 @@
-//! What the program has used of the machine.
+//! The program's use of the machine.
 
-/// The most memory this program has held at a time, in bytes; none where the system does not say.
+/// The peak memory of this program, in bytes; `None` if the system does not report it.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

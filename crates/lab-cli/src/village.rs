@@ -6,8 +6,8 @@ use lab_village::{Preset, Village, VillageSettings};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What an exported village always has: a folder with it is not written to again.
-const MARK: &str = "village.json";
+/// A file that every exported village has: a folder with it is not written to again.
+const MARKER: &str = "village.json";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -20,7 +20,7 @@ pub struct Arguments {
     /// A JSON file with settings that differ from the preset's, e.g. {"people": 30}.
     #[arg(long)]
     settings: Option<PathBuf>,
-    /// Folder for the files; README.md in it says what they are about.
+    /// Folder for the files; its README.md describes them.
     #[arg(long)]
     out: PathBuf,
 }
@@ -33,7 +33,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     let began = Instant::now();
     let village = Village::new(settings(&arguments)?)?;
     let generated = began.elapsed().as_secs_f64();
-    if arguments.out.join(MARK).exists() {
+    if arguments.out.join(MARKER).exists() {
         return Err(LabError::config(
             "out",
             text!(
@@ -43,12 +43,12 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
             "Name another folder.",
         ));
     }
-    // The mark last: a folder that has it is whole.
-    let (mark, others): (Vec<_>, Vec<_>) = village
+    // The marker comes last: a folder that has it is complete.
+    let (marker, others): (Vec<_>, Vec<_>) = village
         .files()
         .into_iter()
-        .partition(|file| file.path == MARK);
-    for file in others.iter().chain(&mark) {
+        .partition(|file| file.path == MARKER);
+    for file in others.iter().chain(&marker) {
         write(&arguments.out.join(&file.path), file.text.as_bytes())?;
     }
     let floor = village.floor();
@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     Ok(())
 }
 
-/// The settings file's, with what the command line says before it.
+/// The settings of the file; arguments of the command line take precedence.
 fn settings(arguments: &Arguments) -> Result<VillageSettings, LabError> {
     let mut given = match &arguments.settings {
         Some(path) => from_json(&text_from_bytes(read(path, "settings")?)?).map_err(

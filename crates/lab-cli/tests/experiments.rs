@@ -34,7 +34,7 @@ fn experiment(steps: usize) -> String {
     .to_string()
 }
 
-/// Metrics by step without what depends on time.
+/// Metrics by step, without the ones that depend on time.
 fn metrics(folder: &Path) -> Vec<String> {
     std::fs::read_to_string(folder.join("metrics.jsonl"))
         .unwrap()
@@ -93,7 +93,7 @@ fn strategies_are_run_side_by_side_compared_and_exported() {
         assert!(std::fs::read(file).unwrap().len() > 100);
     }
 
-    // What is done is not done again; another experiment is not mixed with it.
+    // Finished runs are not repeated; another experiment is not mixed in.
     succeeds(&["run", &path("experiment.json"), "--out", &out, "--resume"]);
     std::fs::write(path("other.json"), experiment(12)).unwrap();
     let other = lab(&["run", &path("other.json"), "--out", &out, "--resume"]);
@@ -204,7 +204,7 @@ fn runs_of_several_seeds_are_told_with_their_noise() {
     assert!(table.contains("~ within two standard errors of the best"));
 }
 
-/// What was exported and read again is what was recorded.
+/// Exported records, read again, equal the recorded ones.
 #[test]
 fn exports_come_back_equal() {
     let folder = tempfile::tempdir().unwrap();
@@ -237,7 +237,7 @@ fn exports_come_back_equal() {
     assert_eq!(compare(&copy), compare(&out));
 }
 
-/// The committed files that follow from the settings' fields are what the program prints.
+/// The committed files that follow from the settings' fields equal the program's output.
 #[test]
 fn the_schema_and_the_reference_are_the_programs_own() {
     let schema = succeeds(&["schema"]);

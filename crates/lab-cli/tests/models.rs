@@ -42,7 +42,7 @@ fn a_gguf_file_and_a_sharded_folder_become_ordinary_folders() {
         // A folder with a model is not written over.
         let again = lab(&["convert", &golden(name), out]);
         assert_eq!(again.status.code(), Some(2));
-        // What was written is read again.
+        // Written files can be read again.
         let next = format!("{out}-again");
         let output = lab(&["convert", out, &next]);
         assert!(output.status.success(), "{}", error(&output));

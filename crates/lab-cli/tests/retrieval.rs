@@ -145,7 +145,7 @@ fn a_collection_in_beirs_layout_is_measured() {
         &["eval-retrieval", ".", "--json", "--k", "2"],
         folder.path(),
     ));
-    // The first query finds b alone, of gain 2 where 2 + 1/log2(3) is the best; the second finds all.
+    // The first query finds only b, of gain 2; the maximum is 2 + 1/log2(3). The second finds all.
     let ndcg = (2.0 / (2.0 + 1.0 / 3f64.log2()) + 1.0) / 2.0;
     for (name, expected) in [
         ("ndcg@10", ndcg),

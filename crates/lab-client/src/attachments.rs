@@ -21,7 +21,7 @@ impl Files {
             .collect()
     }
 
-    /// As [`lab_protocol::ModelFile`]s are written, from an array; none for anything else.
+    /// Reads an array of [`lab_protocol::ModelFile`]s in their written form; `None` for any other value.
     pub fn from_js(value: &JsValue) -> Option<Self> {
         let files = value.dyn_ref::<Array>()?;
         let file = |file: JsValue| {

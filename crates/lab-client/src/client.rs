@@ -1,4 +1,4 @@
-//! What a user of the crate calls.
+//! The interface of the crate.
 
 use crate::attachments::{Attachments, Files};
 use crate::change::Change;
@@ -28,7 +28,7 @@ impl Client {
         self.0.input(Input::UseBackend(backend));
     }
 
-    /// Runs an experiment's strategies. Ignored while one is under way.
+    /// Runs an experiment's strategies. Ignored while one is running.
     pub fn run(&self, experiment: Experiment) {
         if self.0.scheduler.borrow().phase().is_active() {
             return;
@@ -66,7 +66,7 @@ impl Client {
         self.0.input(Input::Step);
     }
 
-    /// Ends everything; what ran keeps its results so far.
+    /// Ends everything; running strategies keep their results so far.
     pub fn stop(&self) {
         self.0.input(Input::Stop);
     }
@@ -76,7 +76,7 @@ impl Client {
         self.0.input(Input::Cancel(strategy));
     }
 
-    /// Takes the files of an earlier run, or those of a base model where there is no run.
+    /// Takes the files of an earlier run, or the files of a base model if `run` is `None`.
     pub fn load(&self, strategy: Key, run: Option<&str>, files: Files) {
         let has_model = !files.is_empty();
         self.0.files.borrow_mut().insert(strategy, files);
@@ -93,7 +93,7 @@ impl Client {
         self.0.input(Input::Unloaded(strategy));
     }
 
-    /// Lets go of everything: another experiment is opened. Ignored while one is under way.
+    /// Forgets everything, because another experiment is opened. Ignored while one is running.
     pub fn forget(&self) {
         if self.0.scheduler.borrow().phase().is_active() {
             return;
@@ -115,7 +115,7 @@ impl Client {
         files.get(&strategy).cloned().unwrap_or_default()
     }
 
-    /// Has the model of a run under way continue a prompt; a sample event follows.
+    /// Asks the model of a current run to continue a prompt; a sample event follows.
     pub fn generate(&self, strategy: Key, request: GenerateRequest) {
         let active = self.0.scheduler.borrow().active_run(strategy);
         if let Some((executor, run)) = active {
@@ -125,7 +125,7 @@ impl Client {
         }
     }
 
-    /// Sends a command to the main worker: what asks a run that is done, and its stop.
+    /// Sends a command to the main worker: a question to a finished run, or its stop.
     pub fn send(&self, command: &Command, attachments: &Attachments) {
         let main = self.0.scheduler.borrow().main_executor();
         if let Some(executor) = main {

@@ -1,4 +1,4 @@
-//! The connection to a worker: commands out, messages in, and what happens when it breaks.
+//! The connection to a worker: commands out, messages in, and the handling of its failures.
 
 use crate::attachments::Attachments;
 use crate::message::Message;
@@ -90,7 +90,7 @@ pub fn backend_name(backend: BackendChoice) -> &'static str {
     }
 }
 
-/// An error that ended the worker from outside its own care, by what the browser says of it.
+/// The error of a worker that ended without reporting one itself, from the browser's message.
 fn explain(message: &str) -> LabError {
     let lower = message.to_lowercase();
     let memory = ["out of memory", "allocation fail", "memory access"];

@@ -1,4 +1,4 @@
-// Finished runs in the browser's own database. Two stores: what is listed, and what is large.
+// Finished runs in the browser's own database. Two stores: the list of runs, and their large parts.
 
 const NAME = "llm-labs";
 
@@ -52,7 +52,7 @@ export function saveRun(id, about, metrics, files) {
   });
 }
 
-/** What is listed: an array of { id, about, size }. */
+/** The list of runs: an array of { id, about, size }. */
 export function listRuns() {
   return read("runs", (runs) => runs.getAll());
 }
@@ -71,7 +71,7 @@ export function removeRuns(ids) {
   });
 }
 
-/** Whether one of these failed because there is no room left. */
+/** Whether one of these errors means that no storage space is left. */
 export function isFull(error) {
   return error?.name === "QuotaExceededError";
 }

@@ -1,4 +1,4 @@
-//! Finished runs in the browser's own database, so that they outlive the page.
+//! Finished runs in the browser's own database, where they outlive the page.
 
 use crate::attachments::Files;
 use js_sys::{Array, Reflect};
@@ -24,7 +24,7 @@ extern "C" {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredRun {
     pub id: String,
-    /// What was saved about the run.
+    /// The saved description of the run.
     pub about: String,
     /// Bytes, about.
     pub size: f64,
@@ -48,7 +48,7 @@ pub async fn save(id: &str, about: &str, metrics: &str, files: &Files) -> Result
     })
 }
 
-/// All runs that are kept; none where the browser allows no storage.
+/// All stored runs; empty if the browser allows no storage.
 pub async fn list() -> Vec<StoredRun> {
     let Ok(listed) = list_runs().await else {
         return Vec::new();
@@ -64,7 +64,7 @@ pub async fn list() -> Vec<StoredRun> {
     Array::from(&listed).iter().filter_map(entry).collect()
 }
 
-/// The metrics of a run, a record in each line, and its files; none where they are gone.
+/// The metrics of a run, a record in each line, and its files; `None` if they are gone.
 pub async fn load(id: &str) -> Option<(String, Files)> {
     let parts = load_run(id).await.ok()?;
     let get = |key: &str| Reflect::get(&parts, &key.into()).ok();

@@ -1,4 +1,4 @@
-//! Does what the scheduler decides, with workers.
+//! Performs the scheduler's decisions, with workers.
 
 use crate::attachments::{Attachments, Files};
 use crate::change::{Change, MainWorker};
@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 
-/// Workers at most: each has a memory of its own.
+/// Maximum number of workers: each has a memory of its own.
 const MAX_WORKERS: usize = 4;
 
-/// The state of a client, and what the scheduler has it do.
+/// The state of a client, and the actions that the scheduler requested.
 pub(crate) struct Driver {
     pub options: Options,
     pub on_change: RefCell<Rc<dyn Fn(Change)>>,
@@ -30,7 +30,7 @@ pub(crate) struct Driver {
     pub checkpoints: RefCell<BTreeMap<Key, Uint8Array>>,
     /// Still to be done.
     pub actions: RefCell<VecDeque<Action>>,
-    /// Whether a task of its own will do them.
+    /// Whether a task is scheduled to perform them.
     pub is_scheduled: Cell<bool>,
 }
 
@@ -62,8 +62,8 @@ impl Driver {
         }
     }
 
-    /// Performs what is to be done, in its order. Each start is a task of its own, so that none of the thread's tasks
-    /// is long.
+    /// Performs the requested actions in their order. Each start is a task of its own, to keep the thread's tasks
+    /// short.
     fn perform_all(self: &Rc<Self>, mut is_new_task: bool) {
         loop {
             let is_start = matches!(self.actions.borrow().front(), Some(Action::Start { .. }));
@@ -152,7 +152,7 @@ impl Driver {
     }
 
     fn close(&self, executor: ExecutorId) {
-        // Dropped when the list is no longer borrowed.
+        // Dropped after the borrow of the list has ended.
         let _closed = self.connections.borrow_mut().remove(&executor);
     }
 
@@ -317,7 +317,7 @@ pub(crate) fn number(run: &str) -> Option<RunNumber> {
 fn later(work: impl FnOnce() + 'static) {
     if let Some(window) = web_sys::window() {
         let callback = Closure::once_into_js(work);
-        // It fails only where the window is gone, and with it whoever waits.
+        // It fails only if the window is gone, and then nobody waits.
         let _ = window.set_timeout_with_callback(callback.unchecked_ref());
     }
 }

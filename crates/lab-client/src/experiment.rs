@@ -29,6 +29,6 @@ pub struct StrategyRun {
     pub name: String,
     /// The strategy whose files it starts from.
     pub base: Option<Key>,
-    /// For the endpoint that it asks.
+    /// The key of the endpoint that it uses.
     pub endpoint_key: Option<Secret>,
 }

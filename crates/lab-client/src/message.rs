@@ -1,4 +1,4 @@
-//! What comes from a worker.
+//! Messages from a worker.
 
 use crate::attachments::Files;
 use js_sys::{Object, Reflect, Uint8Array};

@@ -1,5 +1,5 @@
-//! What natively the kernels' and the golden tests do, in a browser, on the backend it is built for:
-//! `tests/cases/` runs it.
+//! The cases of the native tests of kernels and golden models, in a browser, on the backend of the build;
+//! `tests/cases/` runs them.
 
 #[cfg(target_arch = "wasm32")]
 #[path = "../../../tests/golden_cases.rs"]
@@ -27,8 +27,8 @@ mod web {
         lab_model::device::open(backend).await.expect("a device")
     }
 
-    /// Compares a golden model, given by its files' contents, with what transformers computed; panics, and
-    /// so throws, where they differ.
+    /// Compares a golden model, given by its files' contents, with transformers' results; panics, and so throws, if
+    /// they differ.
     #[wasm_bindgen]
     pub async fn golden_case(name: String, config: Vec<u8>, weights: Vec<u8>, reference: Vec<u8>) {
         let device = device().await;
@@ -40,8 +40,8 @@ mod web {
         golden::check(&name, &Golden::read(file, &device)).await;
     }
 
-    /// Runs the kernels' case of this name over its random shapes; panics, and so throws, where a kernel
-    /// and its plain form differ.
+    /// Runs the kernels' case of this name over its random shapes; panics, and so throws, if a kernel and its plain
+    /// form differ.
     #[wasm_bindgen]
     pub async fn kernel_case(name: String) {
         let bench = &mut Bench::new(&device().await, 7);

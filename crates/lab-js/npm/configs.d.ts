@@ -1,4 +1,4 @@
-// Types of configs.js. Those of the configurations themselves are written from the schema: schema.d.ts.
+// Types of configs.js. The types of the configurations themselves are generated from the schema: schema.d.ts.
 
 import type {
   DataConfig,

@@ -1,18 +1,18 @@
 // Builders of configurations. Every default, type, range and key comes from the schema that `lab schema` writes from
-// the settings' fields (schema.js); nothing of it is said twice here. What is wrong is thrown as the lab's own errors
-// are: { code, message, hint, field }.
+// the settings' fields (schema.js); nothing is repeated here. Errors are thrown in the form of the lab's own: { code,
+// message, hint, field }.
 
 import { refuse, unknownKey } from "./errors.js";
 import schema from "./schema.js";
 import { checked } from "./validate.js";
 
-/** The shape of a model; `modelId` names its architecture where it is to be trained here. */
+/** The shape of a model; `modelId` names its architecture if it will be trained here. */
 const ARCHITECTURES = {
   gpt2: {},
   llama: { norm: "rms_norm", position: "rope", activation: "swiglu" },
 };
 
-/** Where models come from, and the variables of the environment that hold their keys. */
+/** The providers of models, and the environment variables with their keys. */
 const PROVIDERS = { scratch: [], site: [], huggingface: ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] };
 
 /**
@@ -43,18 +43,18 @@ export const createRLHFConfig = (options) => build("RlhfConfig", options);
 export const createGRPOConfig = (options) => build("GrpoConfig", options);
 export const createDPOConfig = (options) => build("DpoConfig", options);
 
-/** `memory` is the store there is: passages and vectors in the run's own memory, kept as `index/`. */
+/** `memory` is the only store: passages and vectors in the run's own memory, kept as `index/`. */
 export function createRAGConfig(vectorStoreType = "memory", options = {}) {
   if (vectorStoreType !== "memory") refuse("vectorStoreType", `there is no vector store "${vectorStoreType}"`, 'Use "memory".');
   return build("RagConfig", options);
 }
 
-/** One strategy of an experiment; `from` names the one whose model it starts from. */
+/** One strategy of an experiment; it starts from the model of the strategy that `from` names. */
 export function createStrategyConfig(name, strategy, config = {}, from) {
   return { name, strategy, ...(from === undefined ? {} : { from }), config };
 }
 
-/** An experiment: its data and strategies, and what else differs from the defaults. */
+/** An experiment: its data and strategies, and other settings that differ from the defaults. */
 export function createExperiment(name, options) {
   const experiment = checked(schema, { name, ...options });
   const names = experiment.strategies.map((strategy) => strategy.name);
@@ -72,7 +72,7 @@ function build(definition, options = {}) {
   return checked({ $ref: `#/$defs/${definition}` }, options);
 }
 
-/** The first of these variables that the environment has, where there is one. */
+/** The first of these variables that the environment has, if any. */
 function environment(names) {
   const variables = globalThis.process?.env ?? {};
   return names.map((name) => variables[name]).find(Boolean);

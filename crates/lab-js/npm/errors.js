@@ -1,4 +1,4 @@
-// What is wrong with a configuration, as the lab's own errors say it.
+// Errors of a configuration, in the words of the lab's own errors.
 
 export function refuse(field, message, hint, code = "invalid_config") {
   throw Object.assign(new Error(message), { code, hint, field });

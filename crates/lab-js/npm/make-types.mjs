@@ -34,7 +34,7 @@ function named(name, rule, indent) {
   return `{\n${members.join("")}${indent}}`;
 }
 
-/** What the setting's field says, its range, and the default. */
+/** The doc comment of the setting's field, its range, and the default. */
 function comment(rule, indent) {
   const plain = rule.default !== undefined && (rule.default === null || typeof rule.default !== "object");
   const low = rule.exclusiveMinimum === undefined ? rule.minimum : `Above ${rule.exclusiveMinimum}`;

@@ -26,7 +26,7 @@ export default {
       ]
     },
     "BackendChoice": {
-      "description": "Where the computation runs.",
+      "description": "The device of the computation.",
       "oneOf": [
         {
           "const": "auto",
@@ -39,19 +39,19 @@ export default {
         },
         {
           "const": "wgpu",
-          "description": "WebGPU in a browser; Vulkan, Metal or DX12 natively, where the program was built with it.",
+          "description": "WebGPU in a browser; Vulkan, Metal or DX12 natively, if the program was built with it.",
           "title": "WebGPU"
         }
       ]
     },
     "ChunkConfig": {
       "additionalProperties": false,
-      "description": "How documents become chunks.",
+      "description": "The cutting of documents into chunks.",
       "properties": {
         "method": {
           "$ref": "#/$defs/ChunkMethod",
           "default": "structure",
-          "description": "Where documents are cut.",
+          "description": "The boundaries at which documents are cut.",
           "title": "Cut"
         },
         "overlap": {
@@ -64,7 +64,7 @@ export default {
         },
         "size": {
           "default": 200,
-          "description": "Tokens in a chunk, at most, by the tokenizer in use.",
+          "description": "Maximum number of tokens in a chunk, by the tokenizer in use.",
           "maximum": 1000000,
           "minimum": 1,
           "title": "Chunk size",
@@ -75,7 +75,7 @@ export default {
       "type": "object"
     },
     "ChunkMethod": {
-      "description": "What a document is cut along.",
+      "description": "The boundaries at which a document is cut.",
       "oneOf": [
         {
           "const": "tokens",
@@ -84,7 +84,7 @@ export default {
         },
         {
           "const": "sentences",
-          "description": "Between sentences, where a sentence is not too long.",
+          "description": "Between sentences, if a sentence is not too long.",
           "title": "Between sentences"
         },
         {
@@ -106,7 +106,7 @@ export default {
         },
         "source": {
           "$ref": "#/$defs/DataSource",
-          "description": "Where the data come from.",
+          "description": "The source of the data.",
           "title": "Source"
         },
         "validation_fraction": {
@@ -170,7 +170,7 @@ export default {
         },
         "label_smoothing": {
           "default": 0.0,
-          "description": "Share of the preferences that are held to be wrong.",
+          "description": "Assumed share of wrong preferences.",
           "maximum": 0.5,
           "minimum": 0,
           "title": "Wrong labels",
@@ -199,7 +199,7 @@ export default {
         "on_error": {
           "$ref": "#/$defs/OnError",
           "default": "stop",
-          "description": "What becomes of a row of the data that cannot be used.",
+          "description": "Treatment of a row of the data that cannot be used.",
           "title": "Bad rows"
         },
         "optimizer": {
@@ -214,7 +214,7 @@ export default {
             "warmup_steps": 0,
             "weight_decay": 0.0
           },
-          "description": "How the policy's weights are updated.",
+          "description": "The optimiser of the policy.",
           "title": "Optimizer"
         },
         "preferences": {
@@ -235,7 +235,7 @@ export default {
             "sample_interval": 10,
             "samples": 2
           },
-          "description": "What is measured and kept meanwhile.",
+          "description": "Evaluations, samples and checkpoints during the training.",
           "title": "Report"
         },
         "rollout": {
@@ -246,7 +246,7 @@ export default {
             "stop": "",
             "temperature": 1.0
           },
-          "description": "How answers for samples and evaluations are written.",
+          "description": "Sampling of the answers for samples and evaluations.",
           "title": "Rollout"
         },
         "steps": {
@@ -261,7 +261,7 @@ export default {
       "type": "object"
     },
     "EmbedderKind": {
-      "description": "What turns texts into vectors.",
+      "description": "The embedder, which turns texts into vectors.",
       "oneOf": [
         {
           "const": "hashed",
@@ -282,7 +282,7 @@ export default {
     },
     "EndpointConfig": {
       "additionalProperties": false,
-      "description": "A model behind the network, asked as OpenAI's chat completions are.\n\nIts key is not a setting: natively it stands in an environment variable, in the page it is typed.",
+      "description": "A model behind the network, asked through OpenAI's chat completions.\n\nIts key is not a setting: natively it stands in an environment variable, in the page it is typed.",
       "properties": {
         "base_url": {
           "default": "http://127.0.0.1:8000/v1",
@@ -304,7 +304,7 @@ export default {
         },
         "retries": {
           "default": 3,
-          "description": "Attempts after the first, where another may succeed.",
+          "description": "Attempts after the first, if another may succeed.",
           "maximum": 10,
           "minimum": 0,
           "title": "Further tries",
@@ -324,7 +324,7 @@ export default {
     },
     "FineTuningConfig": {
       "additionalProperties": false,
-      "description": "Settings of `FineTuningStrategy`. The model and its tokenizer are those of the run it starts from.",
+      "description": "Settings of `FineTuningStrategy`. The model and its tokenizer come from the run that it starts from.",
       "properties": {
         "lora": {
           "$ref": "#/$defs/LoraConfig",
@@ -342,24 +342,24 @@ export default {
         "method": {
           "$ref": "#/$defs/FineTuningMethod",
           "default": "lora",
-          "description": "Which weights are trained, and how the base is kept.",
+          "description": "The weights that are trained, and the form of the base.",
           "title": "Method"
         },
         "on_error": {
           "$ref": "#/$defs/OnError",
           "default": "stop",
-          "description": "What becomes of a row of the data that cannot be used.",
+          "description": "Treatment of a row of the data that cannot be used.",
           "title": "Bad rows"
         },
         "packing": {
           "default": false,
-          "description": "Puts examples of a batch one behind the other, so that nothing is computed for padding.\n\nNo example sees another.",
+          "description": "Concatenates the examples of a batch, to compute nothing for padding.\n\nNo example sees another.",
           "title": "Packing",
           "type": "boolean"
         },
         "replay": {
           "default": 0.0,
-          "description": "Weight in the loss of text the base was pretrained on, so that it is not forgotten.\n\nRehearsal, where the data have such text: in the village. The loss of a step is `1 - replay` times the mean loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. Of the `batch_size` examples `batch_size · replay`, rounded and at least one, are such text.",
+          "description": "Weight in the loss of text the base was pretrained on, so that it is not forgotten.\n\nRehearsal, where the data have such text: in the village. The loss of a step is `1 - replay` times the mean loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. The `batch_size` examples are divided so that every token weighs nearly the same, with at least one of each.",
           "maximum": 0.9,
           "minimum": 0,
           "title": "Replay",
@@ -368,7 +368,7 @@ export default {
         "too_long": {
           "$ref": "#/$defs/TooLong",
           "default": "drop",
-          "description": "What becomes of an example that does not fit the context.",
+          "description": "Treatment of an example that does not fit the context.",
           "title": "Too long"
         },
         "training": {
@@ -398,14 +398,14 @@ export default {
             "warmup_steps": 40,
             "weight_decay": 0.0
           },
-          "description": "How the weights are trained.\n\nBy default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones.",
+          "description": "Settings of the training.\n\nBy default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones.",
           "title": "Training"
         }
       },
       "type": "object"
     },
     "FineTuningMethod": {
-      "description": "Which weights are trained, and how the base is kept.",
+      "description": "The weights that are trained, and the form of the base.",
       "oneOf": [
         {
           "const": "full",
@@ -425,11 +425,11 @@ export default {
     },
     "GenerateRequest": {
       "additionalProperties": false,
-      "description": "What to write, and how freely.",
+      "description": "Settings of a text to write.",
       "properties": {
         "max_tokens": {
           "default": 200,
-          "description": "Tokens to write, at most.\n\nThe limit is more than any window: a typing error would otherwise be written for hours.",
+          "description": "Maximum number of tokens to write.\n\nThe limit is higher than any context; a typing error would otherwise be written for hours.",
           "maximum": 1000000,
           "minimum": 0,
           "title": "Max tokens",
@@ -452,7 +452,7 @@ export default {
         },
         "repetition_penalty": {
           "default": 1.0,
-          "description": "Above 1, tokens that stand in the text already become less likely.",
+          "description": "Above 1, tokens that are already in the text become less likely.",
           "exclusiveMinimum": 0,
           "maximum": 100,
           "title": "Repetition penalty",
@@ -484,7 +484,7 @@ export default {
         },
         "top_k": {
           "default": 0,
-          "description": "Only so many of the likeliest tokens may be drawn; 0 is all.",
+          "description": "Only this many of the likeliest tokens may be drawn; 0 is all.",
           "minimum": 0,
           "title": "Top k",
           "type": "integer"
@@ -502,11 +502,11 @@ export default {
     },
     "GrpoConfig": {
       "additionalProperties": false,
-      "description": "Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are compared with each other, so that no value has to be learned.",
+      "description": "Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are compared with each other, so no value has to be learned.",
       "properties": {
         "clip": {
           "default": 0.2,
-          "description": "How far an update may move a token's probability.",
+          "description": "Limit of the change of a token's probability in an update.",
           "maximum": 10,
           "minimum": 1e-6,
           "title": "Clip",
@@ -531,7 +531,7 @@ export default {
         "kl": {
           "$ref": "#/$defs/KlPlacement",
           "default": "loss_k3",
-          "description": "Where the divergence from the reference is held against the policy.",
+          "description": "The place of the penalty for the divergence from the reference.",
           "title": "KL stands in"
         },
         "kl_coefficient": {
@@ -557,12 +557,12 @@ export default {
         "loss_type": {
           "$ref": "#/$defs/GrpoLossType",
           "default": "dapo",
-          "description": "How the losses of tokens become the loss of a minibatch.",
+          "description": "The way from the losses of tokens to the loss of a minibatch.",
           "title": "Loss"
         },
         "maximum_kl": {
           "default": 0.1,
-          "description": "An update ends this far from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
+          "description": "The update ends at this divergence from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
           "maximum": 1000,
           "minimum": 0,
           "title": "Largest KL",
@@ -587,7 +587,7 @@ export default {
         "on_error": {
           "$ref": "#/$defs/OnError",
           "default": "stop",
-          "description": "What becomes of a row of the data that cannot be used.",
+          "description": "Treatment of a row of the data that cannot be used.",
           "title": "Bad rows"
         },
         "optimizer": {
@@ -602,7 +602,7 @@ export default {
             "warmup_steps": 0,
             "weight_decay": 0.0
           },
-          "description": "How the policy's weights are updated.",
+          "description": "The optimiser of the policy.",
           "title": "Optimizer"
         },
         "preferences": {
@@ -631,7 +631,7 @@ export default {
             "sample_interval": 10,
             "samples": 2
           },
-          "description": "What is measured and kept meanwhile.",
+          "description": "Evaluations, samples and checkpoints during the training.",
           "title": "Report"
         },
         "reward": {
@@ -639,7 +639,7 @@ export default {
           "default": {
             "kind": "model"
           },
-          "description": "Where the reward of an answer comes from.",
+          "description": "The source of an answer's reward.",
           "title": "Reward"
         },
         "reward_model": {
@@ -674,7 +674,7 @@ export default {
             "stop": "",
             "temperature": 1.0
           },
-          "description": "How answers are sampled.",
+          "description": "Sampling of the answers.",
           "title": "Rollout"
         },
         "scale_rewards": {
@@ -695,7 +695,7 @@ export default {
       "type": "object"
     },
     "GrpoLossType": {
-      "description": "How the losses of tokens become the loss of a minibatch; names and definitions are those of TRL's `GRPOConfig`.",
+      "description": "The way from the losses of tokens to the loss of a minibatch; names and definitions as in TRL's `GRPOConfig`.",
       "oneOf": [
         {
           "const": "grpo",
@@ -709,7 +709,7 @@ export default {
         },
         {
           "const": "dr_grpo",
-          "description": "Sum over the tokens, divided by the answers times the most tokens that an answer may have (Liu et al. 2025).",
+          "description": "Sum over the tokens, divided by the number of answers times the maximum tokens of an answer (Liu et al. 2025).",
           "title": "Dr. GRPO"
         },
         {
@@ -720,7 +720,7 @@ export default {
       ]
     },
     "KlPlacement": {
-      "description": "Where the divergence from the reference is held against a policy.",
+      "description": "The place of the penalty for the divergence from the reference.",
       "oneOf": [
         {
           "const": "loss_k3",
@@ -729,7 +729,7 @@ export default {
         },
         {
           "const": "loss_k2",
-          "description": "In the loss, by half the squared log ratio, whose gradient is the divergence's own.",
+          "description": "In the loss, by half the squared log ratio; its gradient is the divergence's own.",
           "title": "The loss (k2)"
         },
         {
@@ -802,7 +802,7 @@ export default {
           "title": "Activation"
         },
         "attention_bias": {
-          "description": "Biases in the attention's linear layers, where that differs.",
+          "description": "Biases in the attention's linear layers, if they differ.",
           "title": "Attention biases",
           "type": [
             "boolean",
@@ -817,7 +817,7 @@ export default {
         },
         "context": {
           "default": 64,
-          "description": "Tokens that the model sees at once, at most.",
+          "description": "Maximum number of tokens that the model reads at once.",
           "maximum": 32768,
           "minimum": 1,
           "title": "Context",
@@ -842,7 +842,7 @@ export default {
         },
         "heads": {
           "default": 4,
-          "description": "Attention heads in a block; they divide the width where the head width is 0.",
+          "description": "Attention heads in a block; they divide the width if the head width is 0.",
           "maximum": 1024,
           "minimum": 1,
           "title": "Heads",
@@ -873,7 +873,7 @@ export default {
           "type": "integer"
         },
         "mlp_bias": {
-          "description": "Biases in the MLP's linear layers, where that differs.",
+          "description": "Biases in the MLP's linear layers, if they differ.",
           "title": "MLP biases",
           "type": [
             "boolean",
@@ -897,7 +897,7 @@ export default {
         "position": {
           "$ref": "#/$defs/Position",
           "default": "learned",
-          "description": "How the model knows the order of tokens.",
+          "description": "The encoding of the order of tokens.",
           "title": "Positions"
         },
         "rope_theta": {
@@ -938,23 +938,23 @@ export default {
       ]
     },
     "OnError": {
-      "description": "What becomes of a row of the data that cannot be used.",
+      "description": "Treatment of a row of the data that cannot be used.",
       "oneOf": [
         {
           "const": "stop",
-          "description": "The run is refused and the rows are named, as by `datasets` and TRL: a row that is left out unseen changes what is learned.",
+          "description": "The run is refused and the rows are named, as by `datasets` and TRL: a row that is left out unnoticed changes the result of the training.",
           "title": "Refuse"
         },
         {
           "const": "skip",
-          "description": "It is left out, and counted.",
+          "description": "The row is left out, and counted.",
           "title": "Leave out"
         }
       ]
     },
     "OptimizerConfig": {
       "additionalProperties": false,
-      "description": "AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate.",
+      "description": "AdamW and the schedule of the rate: a linear warm-up, then a straight line down to the minimum rate.",
       "properties": {
         "beta1": {
           "default": 0.9,
@@ -990,7 +990,7 @@ export default {
         },
         "learning_rate": {
           "default": 1e-6,
-          "description": "How far a step moves the weights, at most.\n\nThe default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as much.",
+          "description": "The maximum learning rate, reached after the warm-up.\n\nThe default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as much.",
           "maximum": 10,
           "minimum": 0,
           "title": "Learning rate",
@@ -1050,7 +1050,7 @@ export default {
         },
         "clip": {
           "default": 0.2,
-          "description": "How far an update may move a token's probability.",
+          "description": "Limit of the change of a token's probability in an update.",
           "maximum": 10,
           "minimum": 1e-6,
           "title": "Clip",
@@ -1117,7 +1117,7 @@ export default {
         },
         "maximum_kl": {
           "default": 0.1,
-          "description": "An update ends this far from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
+          "description": "The update ends at this divergence from the policy that sampled; 0 is never.\n\nIn nats a token: half the mean squared log ratio.",
           "maximum": 1000,
           "minimum": 0,
           "title": "Largest KL",
@@ -1151,7 +1151,7 @@ export default {
             "warmup_steps": 0,
             "weight_decay": 0.0
           },
-          "description": "How the policy's weights are updated.",
+          "description": "The optimiser of the policy.",
           "title": "Optimizer"
         },
         "steps": {
@@ -1164,7 +1164,7 @@ export default {
         },
         "value_clip": {
           "default": 0.2,
-          "description": "How far an update may move a value.",
+          "description": "Limit of the change of a value in an update.",
           "maximum": 1000000,
           "minimum": 1e-6,
           "title": "Value clip",
@@ -1197,7 +1197,7 @@ export default {
           "type": "string"
         },
         "margin": {
-          "description": "By how much the chosen one is better.",
+          "description": "How much better the chosen one is.",
           "title": "Margin",
           "type": [
             "number",
@@ -1300,7 +1300,7 @@ export default {
             "warmup_steps": 40,
             "weight_decay": 0.1
           },
-          "description": "How the model is trained.",
+          "description": "Settings of the training.",
           "title": "Training"
         },
         "vocabulary": {
@@ -1316,11 +1316,11 @@ export default {
     },
     "RagConfig": {
       "additionalProperties": false,
-      "description": "Settings of `RagStrategy`: how documents are indexed, and how questions are answered from them.",
+      "description": "Settings of `RagStrategy`: the index of the documents, and the answers from them.",
       "properties": {
         "answer_tokens": {
           "default": 40,
-          "description": "Tokens of an answer, at most; passages are left out until question and answer fit the context.",
+          "description": "Maximum number of tokens of an answer; passages are left out until question and answer fit the context.",
           "maximum": 10000,
           "minimum": 1,
           "title": "Answer",
@@ -1334,7 +1334,7 @@ export default {
             "overlap": 20,
             "size": 200
           },
-          "description": "How documents become chunks.",
+          "description": "The cutting of documents into chunks.",
           "title": "Chunking"
         },
         "diversity_balance": {
@@ -1348,7 +1348,7 @@ export default {
         "embedder": {
           "$ref": "#/$defs/EmbedderKind",
           "default": "hashed",
-          "description": "What turns passages and questions into vectors.",
+          "description": "The embedder, which turns passages and questions into vectors.",
           "title": "Embedder"
         },
         "encoder": {
@@ -1371,7 +1371,7 @@ export default {
         },
         "evaluation_depth": {
           "default": 10,
-          "description": "Passages that are looked at to measure retrieval, e.g. in `ndcg@10`.",
+          "description": "Number of passages by which retrieval is measured, e.g. in `ndcg@10`.",
           "maximum": 1000,
           "minimum": 1,
           "title": "Depth",
@@ -1379,7 +1379,7 @@ export default {
         },
         "exact_below": {
           "default": 4096,
-          "description": "With fewer chunks every vector is looked at; with more, a graph is searched.",
+          "description": "With fewer chunks than this, the search compares every vector; with more, it uses a graph.",
           "maximum": 1000000,
           "minimum": 2,
           "title": "Exact below",
@@ -1394,7 +1394,7 @@ export default {
         "method": {
           "$ref": "#/$defs/RetrievalMethod",
           "default": "hybrid",
-          "description": "How passages are ranked.",
+          "description": "The ranking of passages.",
           "title": "Method"
         },
         "passage_prefix": {
@@ -1413,7 +1413,7 @@ export default {
         },
         "prompt_template": {
           "default": "",
-          "description": "Text that is asked, with {passages} and {question} in it; empty is a line for each of them.",
+          "description": "Text of the request, with {passages} and {question} in it; empty is a line for each of them.",
           "title": "Prompt",
           "type": "string"
         },
@@ -1434,7 +1434,7 @@ export default {
         },
         "threshold": {
           "default": 0.0,
-          "description": "Passages that score lower are not used, and nothing is answered without any; 0 is no limit.\n\nBy the scale of the method.",
+          "description": "Minimum score of a passage; without any passage there is no answer. 0 is no limit.\n\nBy the scale of the method.",
           "maximum": 1000000,
           "minimum": 0,
           "title": "Threshold",
@@ -1445,7 +1445,7 @@ export default {
     },
     "ReportConfig": {
       "additionalProperties": false,
-      "description": "What is measured and kept while the policy is trained.",
+      "description": "Evaluations, samples and checkpoints during the training of the policy.",
       "properties": {
         "checkpoint_interval": {
           "default": 20,
@@ -1489,7 +1489,7 @@ export default {
       "type": "object"
     },
     "RetrievalMethod": {
-      "description": "How passages are ranked.",
+      "description": "The ranking of passages.",
       "oneOf": [
         {
           "const": "dense",
@@ -1509,7 +1509,7 @@ export default {
       ]
     },
     "RewardConfig": {
-      "description": "Where the reward of an answer comes from.",
+      "description": "The source of an answer's reward.",
       "oneOf": [
         {
           "additionalProperties": false,
@@ -1527,7 +1527,7 @@ export default {
         },
         {
           "additionalProperties": false,
-          "description": "`weight` for each place of the answer where the regular expression matches.",
+          "description": "`weight` for each match of the regular expression in the answer.",
           "properties": {
             "kind": {
               "const": "pattern"
@@ -1539,7 +1539,7 @@ export default {
             },
             "weight": {
               "default": 1.0,
-              "description": "Reward for each place where the pattern matches.",
+              "description": "Reward for each match of the pattern.",
               "maximum": 1000000,
               "minimum": -1000000,
               "title": "Weight",
@@ -1555,7 +1555,7 @@ export default {
         },
         {
           "additionalProperties": false,
-          "description": "0 for an answer of so many tokens, and down to -1 the further it is from that.",
+          "description": "0 for an answer of this many tokens, and down to -1 the further its length differs.",
           "properties": {
             "kind": {
               "const": "length"
@@ -1594,7 +1594,7 @@ export default {
     },
     "RewardModelConfig": {
       "additionalProperties": false,
-      "description": "How a reward model is trained on preferences (Stiennon et al. 2020) before the policy is.",
+      "description": "Settings of the reward model, which learns from preferences before the policy does (Stiennon et al. 2020).",
       "properties": {
         "batch_size": {
           "default": 16,
@@ -1642,7 +1642,7 @@ export default {
         },
         "normalisation_samples": {
           "default": 128,
-          "description": "Answers of the reference policy by which that is measured.",
+          "description": "Number of the reference policy's answers by which mean and deviation are measured.",
           "maximum": 100000,
           "minimum": 2,
           "title": "Answers to normalise by",
@@ -1666,7 +1666,7 @@ export default {
             "warmup_steps": 0,
             "weight_decay": 0.0
           },
-          "description": "How the reward model's weights are updated.",
+          "description": "The optimiser of the reward model.",
           "title": "Optimizer"
         },
         "steps": {
@@ -1682,7 +1682,7 @@ export default {
     },
     "RlhfConfig": {
       "additionalProperties": false,
-      "description": "Settings of `RlhfStrategy`. Model and tokenizer are those of the run it starts from, which is the reference too.",
+      "description": "Settings of `RlhfStrategy`. Model and tokenizer come from the run that it starts from, which is also the reference.",
       "properties": {
         "lora": {
           "anyOf": [
@@ -1699,7 +1699,7 @@ export default {
         "on_error": {
           "$ref": "#/$defs/OnError",
           "default": "stop",
-          "description": "What becomes of a row of the data that cannot be used.",
+          "description": "Treatment of a row of the data that cannot be used.",
           "title": "Bad rows"
         },
         "ppo": {
@@ -1731,7 +1731,7 @@ export default {
             "value_coefficient": 0.1,
             "whiten_rewards": false
           },
-          "description": "How the policy is improved.",
+          "description": "The improvement of the policy.",
           "title": "PPO"
         },
         "preferences": {
@@ -1752,7 +1752,7 @@ export default {
             "sample_interval": 10,
             "samples": 2
           },
-          "description": "What is measured and kept meanwhile.",
+          "description": "Evaluations, samples and checkpoints during the training.",
           "title": "Report"
         },
         "reward": {
@@ -1760,7 +1760,7 @@ export default {
           "default": {
             "kind": "model"
           },
-          "description": "Where the reward of an answer comes from.",
+          "description": "The source of an answer's reward.",
           "title": "Reward"
         },
         "reward_model": {
@@ -1795,7 +1795,7 @@ export default {
             "stop": "",
             "temperature": 1.0
           },
-          "description": "How answers are sampled.",
+          "description": "Sampling of the answers.",
           "title": "Rollout"
         }
       },
@@ -1803,7 +1803,7 @@ export default {
     },
     "RolloutConfig": {
       "additionalProperties": false,
-      "description": "How answers are sampled. There are no filters: the policy that is improved is the one that samples.",
+      "description": "Settings of sampling. There are no filters: the policy that is improved is the one that samples.",
       "properties": {
         "missing_eos_penalty": {
           "default": 1.0,
@@ -1830,7 +1830,7 @@ export default {
         },
         "temperature": {
           "default": 1.0,
-          "description": "How freely answers are sampled: divides the logits of policy and reference alike.\n\nA temperature of 0 has no log-probabilities.",
+          "description": "Divides the logits of policy and reference alike; a higher temperature samples more freely.\n\nA temperature of 0 has no log-probabilities.",
           "maximum": 100,
           "minimum": 0.001,
           "title": "Temperature",
@@ -1840,7 +1840,7 @@ export default {
       "type": "object"
     },
     "ScaleRewards": {
-      "description": "The divisor of advantages; names and definitions are those of TRL's `GRPOConfig`.",
+      "description": "The divisor of advantages; names and definitions as in TRL's `GRPOConfig`.",
       "oneOf": [
         {
           "const": "group",
@@ -2036,7 +2036,7 @@ export default {
           }
         }
       ],
-      "description": "One strategy of an experiment.\n\n`config` is read by the strategy itself, so that a new strategy changes nothing here.",
+      "description": "One strategy of an experiment.\n\nThe strategy itself reads `config`, so a new strategy changes nothing here.",
       "properties": {
         "config": {
           "description": "Settings of the strategy.",
@@ -2081,22 +2081,22 @@ export default {
         },
         {
           "const": "bpe",
-          "description": "Pieces of words: bytes, merged by how often they stand together (byte-pair encoding, as GPT-2).",
+          "description": "Pieces of words: bytes, merged by how often they occur together (byte-pair encoding, as GPT-2).",
           "title": "Pieces of words"
         }
       ]
     },
     "TooLong": {
-      "description": "What becomes of an example that does not fit the model's context.",
+      "description": "Treatment of an example that does not fit the model's context.",
       "oneOf": [
         {
           "const": "drop",
-          "description": "It is left out, and counted.",
+          "description": "The example is left out, and counted.",
           "title": "Leave out"
         },
         {
           "const": "truncate",
-          "description": "The prompt loses its beginning, and the response its end where that is not enough.",
+          "description": "The prompt loses its beginning, and the response its end if that is not enough.",
           "title": "Cut"
         },
         {
@@ -2108,7 +2108,7 @@ export default {
     },
     "TrainingConfig": {
       "additionalProperties": false,
-      "description": "How a model is trained. The defaults are those of the quick start.",
+      "description": "Settings of the training of a model. The defaults are the ones of the quick start.",
       "properties": {
         "batch_size": {
           "default": 8,
@@ -2181,7 +2181,7 @@ export default {
         },
         "final_evaluation_stride": {
           "default": 0,
-          "description": "Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap.\n\nWith less, each token is judged with more text before it.",
+          "description": "Tokens from one of those windows to the next, at most the context; 0 is the context: no windows overlap.\n\nWith a smaller stride, each token is predicted from more text before it.",
           "minimum": 0,
           "title": "Stride at the end",
           "type": "integer",
@@ -2189,7 +2189,7 @@ export default {
         },
         "final_evaluation_windows": {
           "default": 0,
-          "description": "The same for the evaluation at the end, whose loss is the result; 0 is all.",
+          "description": "Windows of the evaluation at the end, whose loss is the result; 0 is all.",
           "minimum": 0,
           "title": "Windows at the end",
           "type": "integer"
@@ -2212,7 +2212,7 @@ export default {
         },
         "learning_rate": {
           "default": 0.002,
-          "description": "How far a step moves the weights, at most.",
+          "description": "The maximum learning rate, reached after the warm-up.",
           "maximum": 10,
           "minimum": 0,
           "title": "Learning rate",
@@ -2236,13 +2236,13 @@ export default {
         },
         "sample_prompt": {
           "default": "",
-          "description": "Text that samples begin with; \\n is a new line, as is nothing.\n\nWhere the text has no new line, nothing is the text's first character.",
+          "description": "Text at the beginning of samples; \\n is a new line. Empty is a new line too.\n\nIf the text has no new line, empty is the text's first character.",
           "title": "Prompt",
           "type": "string"
         },
         "sample_temperature": {
           "default": 0.8,
-          "description": "How freely samples are drawn; 0 takes the likeliest token every time.",
+          "description": "A higher temperature draws samples more freely; 0 takes the likeliest token every time.",
           "maximum": 100,
           "minimum": 0,
           "title": "Temperature",
@@ -2260,7 +2260,7 @@ export default {
         "schedule": {
           "$ref": "#/$defs/Schedule",
           "default": "cosine",
-          "description": "How the learning rate falls.",
+          "description": "The decrease of the learning rate after the warm-up.",
           "title": "Schedule"
         },
         "steps": {
@@ -2291,7 +2291,7 @@ export default {
     },
     "VillageSettings": {
       "additionalProperties": false,
-      "description": "Everything that decides what a village is. The same settings give the same bytes everywhere.",
+      "description": "The settings that define a village. The same settings give the same bytes everywhere.",
       "properties": {
         "answers_per_question": {
           "default": 4,
@@ -2453,7 +2453,7 @@ export default {
         },
         "travellers": {
           "default": 0.1,
-          "description": "Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read.\n\nMore of them are harder to learn.",
+          "description": "Share of these texts about travellers, whom the model must not remember: they teach it to read.\n\nMore of them are harder to learn.",
           "maximum": 1,
           "minimum": 0,
           "title": "Travellers",
@@ -2487,7 +2487,7 @@ export default {
     "backend": {
       "$ref": "#/$defs/BackendChoice",
       "default": "auto",
-      "description": "Where it is computed.",
+      "description": "The device of the computation.",
       "title": "Backend"
     },
     "data": {

@@ -6,9 +6,9 @@ import schema from "./schema.js";
 
 const DRAFT = "2020-12";
 
-/** `value` with every default that it leaves out; what `rule` of the schema does not allow is thrown. */
+/** `value` with every missing default filled in. Throws an error for a value that `rule` of the schema does not allow. */
 export function checked(rule, value) {
-  // What is not JSON is not there for the lab either.
+  // Values that JSON cannot express do not exist for the lab either.
   const given = JSON.parse(JSON.stringify(value));
   const { errors } = new Validator({ ...rule, $defs: schema.$defs }, DRAFT, false).validate(given);
   if (errors.length > 0) explain(rule, given, errors);
@@ -33,7 +33,7 @@ function filled(rule, value) {
 const accepts = (rule, value) => new Validator({ ...rule, $defs: schema.$defs }, DRAFT).validate(value).valid;
 const definition = (rule) => (rule?.$ref ? schema.$defs[rule.$ref.split("/").at(-1)] : rule);
 
-/** Throws what is wrong deepest inside: the other errors are of what it is a part of. */
+/** Throws the error of the innermost value: the other errors belong to the values that contain it. */
 function explain(root, value, errors) {
   const all = errors.map(({ keyword, keywordLocation, instanceLocation }, index) => {
     // An unknown key is said twice: by the object, then by the value that nothing allows.
@@ -41,7 +41,7 @@ function explain(root, value, errors) {
     return { keyword, place: steps(instanceLocation), at: said, rule: walk(root, steps(said).slice(0, -1)) };
   });
   const leaves = all.filter(({ keyword, rule, place }) => (keyword === "false" ? !rule.properties[place.at(-1)] : !PARENTS.has(keyword)));
-  // A layout whose tag is another one says nothing about this value.
+  // A layout with another tag says nothing about this value.
   const layout = ({ at }) => at.slice(0, at.lastIndexOf("/properties/"));
   const others = leaves.filter(({ keyword, at }) => keyword === "const" && at.includes("/oneOf/") && at.includes("/properties/", at.lastIndexOf("/oneOf/")));
   const relevant = leaves.filter((leaf) => leaf.keyword !== "const" && !others.some((other) => leaf.at.startsWith(`${layout(other)}/`)));
@@ -62,14 +62,14 @@ function explain(root, value, errors) {
     case "type":
       return mismatch(field, found, [rule.type].flat().join(" or "));
     default: {
-      // A number that its type cannot hold is no valid JSON for the lab; another one is no valid setting.
+      // A number outside its type is not valid JSON for the lab; a number outside its range is not a valid setting.
       const code = rule.type === "integer" && found < 0 ? "invalid_json" : "invalid_config";
       return refuse(field, `${place.at(-1)} is ${JSON.stringify(found)}`, `Use ${range(rule)}.`, code);
     }
   }
 }
 
-/** Keywords that only say that something inside them is wrong. */
+/** Keywords whose errors only mean that a value inside them is wrong. */
 const PARENTS = new Set(["$ref", "properties", "items", "anyOf", "oneOf", "allOf", "if", "additionalProperties"]);
 
 function range({ type, minimum, exclusiveMinimum, maximum }) {
@@ -84,5 +84,5 @@ const steps = (pointer) => pointer.split("/").slice(1).map((key) => decodeURICom
 /** The part of a rule to which the keywords lead; `$ref` leads to a definition. */
 const walk = (rule, keywords) => keywords.reduce((inner, key) => (key === "$ref" ? definition(inner) : inner[key]), rule);
 
-/** As the lab names fields: `strategies[0].config.model`. */
+/** The lab's name of a field: `strategies[0].config.model`. */
 const path = (keys) => keys.reduce((whole, key) => (/^\d+$/.test(key) ? `${whole}[${key}]` : whole ? `${whole}.${key}` : key), "");

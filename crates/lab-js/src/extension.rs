@@ -19,7 +19,7 @@ extern "C" {
     /// A strategy, see `worker/extension.js`.
     #[derive(Clone)]
     pub type Module;
-    /// Checks the data; throws what is wrong with them.
+    /// Checks the data; throws their errors.
     #[wasm_bindgen(method, catch)]
     fn validate(this: &Module, data: JsValue) -> Result<(), JsValue>;
     /// Gives the learner of a run.
@@ -60,7 +60,7 @@ pub struct ModuleStrategy {
     module: Module,
 }
 
-/// What a strategy is told about its run.
+/// A description of the run, for its strategy.
 #[derive(Serialize)]
 struct About<'a> {
     run: &'a str,
@@ -71,7 +71,7 @@ struct About<'a> {
     base: &'a [ModelFile],
 }
 
-/// The data, without what is held out of a village.
+/// The data, without the held-out part of a village.
 #[derive(Serialize)]
 struct Data<'a> {
     text: &'a str,
@@ -88,7 +88,7 @@ struct VillageData {
     documents: Vec<(String, String)>,
 }
 
-/// What a step, or the whole run, made.
+/// The outcome of a step, or of the whole run.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Made {
@@ -97,7 +97,7 @@ struct Made {
     files: Vec<ModelFile>,
 }
 
-/// What follows a step.
+/// The report after a step.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Reported {
@@ -183,7 +183,7 @@ impl Strategy for ModuleStrategy {
         let learning: Learning = begun.unchecked_into();
         Ok(Box::new(ModuleLearner {
             info: from_js(learning.info(), |error| {
-                text!("what is known of the run cannot be read: {error}", error)
+                text!("the description of the run cannot be read: {error}", error)
             })?,
             checkpoint_interval: learning.checkpoint_interval() as usize,
             learning,
@@ -191,7 +191,7 @@ impl Strategy for ModuleStrategy {
         }))
     }
 
-    /// The model is asked where there is one.
+    /// The model answers if there is one.
     async fn open(&self, files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
         if files.model().await?.is_some() {
             return Ok(None);
@@ -203,7 +203,7 @@ impl Strategy for ModuleStrategy {
     }
 }
 
-/// Gives a promise of whether the run was told to stop.
+/// Returns a promise of whether the run was told to stop.
 type StopRequested = Closure<dyn FnMut() -> js_sys::Promise>;
 
 /// The name of the state in a snapshot.
@@ -228,7 +228,7 @@ impl Learner for ModuleLearner {
     async fn step(&mut self, step: usize, _run: &RunContext) -> Result<Step, LabError> {
         let made = self.learning.step(step as f64).await.map_err(thrown)?;
         let made: Option<Made> = from_js(made, |error| {
-            text!("what step() returned cannot be read: {error}", error)
+            text!("the result of step() cannot be read: {error}", error)
         })?;
         let made = made.unwrap_or_default();
         Ok(Step::new(made.tokens, made.metrics))
@@ -237,7 +237,7 @@ impl Learner for ModuleLearner {
     async fn report(&mut self, step: usize, run: &RunContext) -> Result<ControlFlow<()>, LabError> {
         let reported = self.learning.report(step as f64).await.map_err(thrown)?;
         let reported: Option<Reported> = from_js(reported, |error| {
-            text!("what report() returned cannot be read: {error}", error)
+            text!("the result of report() cannot be read: {error}", error)
         })?;
         let reported = reported.unwrap_or_default();
         run.record(step, reported.metrics);
@@ -289,7 +289,7 @@ impl Learner for ModuleLearner {
     async fn finish(&mut self, reason: StopReason, _run: &RunContext) -> Result<Learned, LabError> {
         let made = self.learning.finish(to_js(&reason)?).await;
         let made: Option<Made> = from_js(made.map_err(thrown)?, |error| {
-            text!("what finish() returned cannot be read: {error}", error)
+            text!("the result of finish() cannot be read: {error}", error)
         })?;
         let Made { metrics, files, .. } = made.unwrap_or_default();
         Ok(Learned {
@@ -300,7 +300,7 @@ impl Learner for ModuleLearner {
     }
 }
 
-/// What a strategy of JavaScript answers from the files of a run.
+/// The answers of a strategy in JavaScript, from the files of a run.
 struct ModuleAnswers {
     module: Module,
     files: JsValue,

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Metrics, progress and unfinished answers are sent at most this often; what comes between is joined.
+/// Metrics, progress and unfinished answers are sent at most this often; later values are merged.
 const COALESCE_MS: f64 = 100.0;
 
 pub struct WorkerHost {
@@ -105,7 +105,7 @@ impl Host for WorkerHost {
         }
     }
 
-    /// The memory of WebAssembly never shrinks. What a GPU has of its own is not known.
+    /// The memory of WebAssembly never shrinks. The memory of a GPU is not known.
     fn peak_bytes(&self) -> Option<u64> {
         let pages = core::arch::wasm32::memory_size::<0>() as u64;
         (BACKEND == BackendChoice::Cpu).then_some(pages << 16)
@@ -130,6 +130,6 @@ pub fn send(post: &js_sys::Function, event: &Event) {
     let sent = event
         .serialize(&serializer)
         .map(|value| post.call1(&JsValue::NULL, &value));
-    // The page is gone, or the event is no plain data: nobody is left to be told but the console.
+    // The page is gone, or the event is not plain data: only the console can be told.
     debug_assert!(matches!(sent, Ok(Ok(_))), "an event could not be sent");
 }

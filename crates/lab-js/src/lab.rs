@@ -25,7 +25,7 @@ pub struct Lab {
     runs: Runs,
 }
 
-/// Where commands for the runs under way go.
+/// The receivers of commands to the current runs.
 type Runs = Rc<RefCell<HashMap<String, UnboundedSender<Command>>>>;
 
 #[wasm_bindgen]
@@ -59,8 +59,8 @@ impl Lab {
         })
     }
 
-    /// Adds a strategy: `create(config)` gives an object with `validate`, `begin` and `answer`, as
-    /// `worker/extension.js` makes it of what a module registers.
+    /// Adds a strategy: `create(config)` returns an object with `validate`, `begin` and `answer`, as
+    /// `worker/extension.js` makes it for a module's strategy.
     #[wasm_bindgen(js_name = addStrategy)]
     pub fn add_strategy(&mut self, name: &str, create: js_sys::Function) -> Result<(), JsValue> {
         let strategy = move |config: &_| {
@@ -72,8 +72,8 @@ impl Lab {
             .map_err(error_to_js)
     }
 
-    /// Adds a metric: `measure(run)` gives a number, or nothing where it has no meaning. `info` has what is
-    /// known of it, see `MetricInfo`; it may be undefined.
+    /// Adds a metric: `measure(run)` returns a number, or nothing if it has no meaning. `info` describes it, see
+    /// `MetricInfo`; it may be undefined.
     #[wasm_bindgen(js_name = addMetric)]
     pub fn add_metric(
         &mut self,
@@ -87,13 +87,13 @@ impl Lab {
             .map_err(error_to_js)
     }
 
-    /// Supplies the reward of experiments whose reward is a function: `reward(answer)` gives a number.
+    /// Supplies the reward of experiments that use a function: `reward(answer)` returns a number.
     #[wasm_bindgen(js_name = setReward)]
     pub fn set_reward(&mut self, reward: js_sys::Function) {
         self.registry.set_reward(Rc::new(ModuleReward(reward)));
     }
 
-    /// Takes a command, a JavaScript object. What is wrong with it comes back as a `failed` event.
+    /// Takes a command, a JavaScript object. Its errors come back as a `failed` event.
     pub fn command(&self, message: JsValue) {
         let run = js_sys::Reflect::get(&message, &"run".into())
             .ok()
@@ -194,8 +194,8 @@ impl Lab {
         ))
     }
 
-    /// Does `work` in a task of its own, which hears the commands to `run` meanwhile and ends with the
-    /// event that `work` gives.
+    /// Does `work` in a task of its own, which hears the commands to `run` meanwhile and ends with the event that
+    /// `work` returns.
     fn spawn(
         &self,
         run: String,

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 /// A metric of JavaScript.
 pub struct ModuleMetric {
     info: MetricInfo,
-    /// Gives a number, or nothing where the metric has no meaning.
+    /// Returns a number, or nothing if the metric has no meaning.
     measure: js_sys::Function,
 }
 
@@ -66,7 +66,7 @@ impl Metric for ModuleMetric {
         number.map(Some).ok_or_else(|| {
             LabError::new(
                 ErrorCode::InvalidData,
-                text!("{value} is no number", value = format!("{value:?}")),
+                text!("{value} is not a number", value = format!("{value:?}")),
                 "Let the metric return a number, or nothing.",
             )
         })
@@ -89,7 +89,7 @@ impl RewardFunction for ModuleReward {
             response: &answer.response,
             tokens: answer.tokens,
         });
-        // What is no number ends the run with an error that names the answer.
+        // A value that is not a number ends the run with an error that names the answer.
         let reward = judged.map(|judged| self.0.call1(&JsValue::NULL, &judged));
         match reward {
             Ok(Ok(value)) => value.as_f64().unwrap_or(f64::NAN),

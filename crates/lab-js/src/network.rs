@@ -12,7 +12,7 @@ extern "C" {
     #[derive(Clone)]
     pub type Requests;
 
-    /// Posts `body` as JSON; a promise of the exchange. What is thrown is "timeout", or why there is none.
+    /// Posts `body` as JSON; a promise of the exchange. It throws "timeout", or the reason for the failure.
     #[wasm_bindgen(method)]
     fn request(
         this: &Requests,
@@ -22,15 +22,15 @@ extern "C" {
         timeout: f64,
     ) -> js_sys::Promise;
 
-    /// A promise that is kept after so many milliseconds.
+    /// A promise that resolves after this many milliseconds.
     #[wasm_bindgen(method)]
     fn sleep(this: &Requests, milliseconds: f64) -> js_sys::Promise;
 
-    /// A promise of a file's bytes, of nothing if there is no such file; throws the browser's words.
+    /// A promise of a file's bytes, or of nothing if there is no such file; throws the browser's words.
     #[wasm_bindgen(method)]
     fn read(this: &Requests, url: &str) -> js_sys::Promise;
 
-    /// A request whose answer has begun to come.
+    /// A request whose answer has begun to arrive.
     pub type Exchange;
 
     #[wasm_bindgen(method, getter)]

@@ -30,7 +30,7 @@ pub fn error_to_js(error: LabError) -> JsValue {
     serde_wasm_bindgen::to_value(&error).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
 }
 
-/// What JavaScript threw: an error of the lab's shape as it is, anything else with its words.
+/// An error that JavaScript threw: unchanged if it has the lab's shape, else an error with its words.
 pub fn thrown(error: JsValue) -> LabError {
     if let Ok(error) = serde_wasm_bindgen::from_value::<LabError>(error.clone()) {
         return error;

@@ -6,23 +6,23 @@
 //     lab.setReward(({ prompt, response, tokens }) => number);
 //   }
 //
-// `begin` gives a learner, around which the lab's loop hears commands, measures time and keeps checkpoints:
+// `begin` returns a learner. The lab's loop around it hears commands, measures time and keeps checkpoints:
 //
-//   { steps, parameters, vocabulary, …,        // what is known of the run, `steps` at least
-//     metrics,                                 // metrics of its own that are to be ranked: [{ name, direction, label, unit, help }]
-//     checkpointInterval,                      // steps between checkpoints; 0 or none for those that are asked for
+//   { steps, parameters, vocabulary, …,        // the run's description, `steps` at least
+//     metrics,                                 // declarations of metrics of its own: [{ name, direction, label, unit, help }]
+//     checkpointInterval,                      // steps between checkpoints; 0 or none: only when the user asks for one
 //     step(number) {…},                        // makes a step (from 1): { tokens, metrics: { name: value } }
-//     report(number) {…},                      // follows a step, and comes with 0 before the first: { metrics, samples:
+//     report(number) {…},                      // is called after a step, and with 0 before the first: { metrics, samples:
 //                                              //   [{ prompt, text }], warnings: [text], stop: whether further training is useless }
 //     save() {…},                              // the state as a Uint8Array, from which the run can be continued
 //     restore(state) {…},                      // continues from it
-//     generate({ prompt, max_tokens, … }) {…}, // a text of the model as it is
+//     generate({ prompt, max_tokens, … }) {…}, // a text of the current model
 //     finish(reason) {…} }                     // { metrics: { name: value }, files: [{ path, bytes }] }
 //
 // The declaration of a metric may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not ranked.
 // `validate`, `answer`, `metrics`, `checkpointInterval` and `report` may be left out; each function may be async. Long work asks
-// `await run.stopRequested()` whether to end early. What is wrong is thrown: an Error, or { code, message, hint, field } as the
-// lab's own errors have it.
+// `await run.stopRequested()` whether to end early. Errors are thrown: an Error, or { code, message, hint, field } like the
+// lab's own errors.
 
 /** Loads the modules at these addresses, which must be of this site. */
 export async function load(addresses) {
@@ -41,7 +41,7 @@ export async function load(addresses) {
   return modules;
 }
 
-/** Lets the modules register what they have. */
+/** Lets the modules register their strategies, metrics and reward. */
 export async function register(modules, lab) {
   const registrar = {
     addStrategy: (name, create) => lab.addStrategy(name, (config) => adapt(create(config), name, config)),

@@ -16,13 +16,13 @@ self.onmessage = ({ data }) => (lab ? lab.command(data) : early.push(data));
 
 let failed = false;
 function fail(code, message, hint) {
-  // The first failure is the cause; what follows it in a dying worker is noise.
+  // The first failure is the cause; later ones in a dying worker are noise.
   if (failed) return;
   failed = true;
   post({ event: "failed", error: { code, message, hint } });
 }
 
-// Whatever ends the core ends the worker; the page starts another one.
+// Any end of the core ends the worker; the page starts another one.
 function crashed(error) {
   const text = String(error?.message ?? error);
   // A failed allocation is a bare trap: then the memory, of at most 4 GiB, is nearly used up.
@@ -51,7 +51,7 @@ console.error = (...parts) => {
   consoleError.apply(console, parts);
 };
 
-// A promise that is kept after messages had their turn: at once, or when the next message is there.
+// A promise that resolves after messages had their turn: at once, or when the next message arrives.
 const channel = new MessageChannel();
 const waiting = [];
 channel.port1.onmessage = () => waiting.shift()?.();
@@ -115,7 +115,7 @@ const network = {
   },
 };
 
-/** The adapter that training can run on, or why there is none. */
+/** The adapter for training, or the reason why there is none. */
 async function findAdapter() {
   if (!navigator.gpu) return { reason: "this browser has no WebGPU" };
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
@@ -127,7 +127,7 @@ async function findAdapter() {
   return { adapter };
 }
 
-// The core asks the browser for its device itself: from here it is watched, so that its loss is told.
+// The core requests its device from the browser itself. The request is observed here to report the device's loss.
 function watchDevices() {
   const request = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = async function (...parameters) {

@@ -1,5 +1,5 @@
-//! Chat templates: how a model was taught to see a conversation, as the Jinja template in a Hugging Face
-//! `tokenizer_config.json` (or `chat_template.jinja`) says it.
+//! Chat templates: the form in which a model learned to read a conversation, as the Jinja template in a Hugging Face
+//! `tokenizer_config.json` (or `chat_template.jinja`) defines it.
 
 use lab_protocol::{ErrorCode, LabError, text};
 use minijinja::syntax::SyntaxConfig;
@@ -7,9 +7,9 @@ use minijinja::{Environment, Error, ErrorKind, Value as Jinja, context};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The name under which the template is known to the engine, and appears in its errors.
+/// The template's name in the engine and in its errors.
 const NAME: &str = "chat_template";
-/// Instructions after which a template is taken for one that never ends.
+/// Maximum number of instructions; a template that needs more is treated as one that never ends.
 const FUEL: u64 = 4_000_000;
 
 /// One turn of a conversation; roles are the template's, mostly `system`, `user`, `assistant`.
@@ -32,7 +32,7 @@ impl ChatMessage {
         Self::new("user", content)
     }
 
-    /// Whether the model writes such messages.
+    /// Whether the model writes messages of this role.
     pub fn is_assistant(&self) -> bool {
         self.role == "assistant"
     }
@@ -48,8 +48,8 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// The template of a `tokenizer_config.json`, with its special tokens; none if it has none. `jinja` is
-    /// the text of a `chat_template.jinja` beside it, which comes first.
+    /// The template of a `tokenizer_config.json`, with its special tokens; `None` if it has no template. `jinja` is
+    /// the text of a `chat_template.jinja` beside it, which takes precedence.
     pub fn read(config: &Value, jinja: Option<&str>) -> Result<Option<Self>, LabError> {
         let source = match (jinja, &config["chat_template"]) {
             (Some(source), _) => source,
@@ -64,7 +64,7 @@ impl ChatTemplate {
             }
             _ => return Ok(None),
         };
-        // A token is written as its text, or as an object that has it.
+        // A token is written as its text, or as an object with the text.
         let token = |key: &str| {
             let value = &config[key];
             let text = value.as_str().or_else(|| value["content"].as_str());
@@ -74,7 +74,7 @@ impl ChatTemplate {
         Ok(Some(template))
     }
 
-    /// Parses a template. The tokens are what it may call `bos_token` and `eos_token`.
+    /// Parses a template. It reads the tokens as `bos_token` and `eos_token`.
     pub fn new(source: &str, bos_token: &str, eos_token: &str) -> Result<Self, LabError> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder()
@@ -143,8 +143,8 @@ impl ChatTemplate {
     }
 }
 
-/// The template with transformers' `{% generation %}` blocks, which mark the assistant's words and write nothing
-/// themselves, as blocks that the engine knows. Their signs for white space stay.
+/// Replaces transformers' `{% generation %}` blocks, which mark the assistant's words and write nothing themselves,
+/// by blocks that the engine knows. Their white-space control stays.
 fn without_generation_tags(source: &str) -> String {
     let mut found = String::with_capacity(source.len());
     let mut rest = source;
@@ -167,7 +167,7 @@ fn without_generation_tags(source: &str) -> String {
     found + rest
 }
 
-/// An error with what it goes back to.
+/// An error with its chain of causes.
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -178,12 +178,12 @@ fn chain(error: &Error) -> String {
     text
 }
 
-/// Templates call this about conversations that they do not know.
+/// Templates call this for conversations that they do not support.
 fn raise_exception(message: String) -> Result<Jinja, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// Refused, as the core has no clock: a prompt is the same every day.
+/// An error, because the core has no clock: a prompt is the same every day.
 fn strftime_now(_format: String) -> Result<Jinja, Error> {
     Err(Error::new(
         ErrorKind::InvalidOperation,
@@ -191,11 +191,11 @@ fn strftime_now(_format: String) -> Result<Jinja, Error> {
     ))
 }
 
-/// JSON as Python writes it, which is what models were trained on: a space after commas and colons.
+/// JSON as Python writes it and models read it in training: with a space after commas and colons.
 fn tojson(value: &Jinja, options: minijinja::value::Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let failed = |error: serde_json::Error| {
-        Error::new(ErrorKind::BadSerialization, "this value is no JSON").with_source(error)
+        Error::new(ErrorKind::BadSerialization, "this value is not JSON").with_source(error)
     };
     let mut bytes = Vec::new();
     match indent {
@@ -252,7 +252,7 @@ mod tests {
         turns.iter().map(message).collect()
     }
 
-    /// ChatML as SmolLM2-Instruct has it.
+    /// ChatML, as in SmolLM2-Instruct.
     const CHATML: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
         );
     }
 
-    /// What Llama-2's template uses: exceptions, methods of Python's strings, namespaces, tokens as objects.
+    /// Features that Llama-2's template uses: exceptions, methods of Python's strings, namespaces, tokens as objects.
     #[test]
     fn a_template_can_use_python_and_refuse() {
         let source = "{%- set ns = namespace(n=0) -%}\n\

@@ -14,14 +14,14 @@ pub struct Corpus {
     pub validation: Vec<u32>,
 }
 
-/// `rows` windows of `columns` tokens, row after row, with the token that follows each.
+/// `rows` windows of `columns` tokens, row after row, with the next token of each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     pub rows: usize,
     pub columns: usize,
     pub inputs: Vec<i32>,
     pub targets: Vec<i32>,
-    /// Targets that count.
+    /// Number of targets that count.
     pub tokens: usize,
 }
 
@@ -41,8 +41,8 @@ impl Corpus {
         })
     }
 
-    /// An error unless both parts (the held-out one where `validated`) fill at least one window of
-    /// `context` tokens and the one that follows.
+    /// An error unless both parts (the held-out one if `validated`) fill at least one window of `context` tokens and
+    /// the next token.
     pub fn must_fill(&self, context: usize, validated: bool) -> Result<(), LabError> {
         let needed = context + 1;
         let short = |message: Text| {
@@ -68,7 +68,7 @@ impl Corpus {
         Ok(())
     }
 
-    /// The training batch of a step: windows at random places, which `seed`, `step` and `micro` decide.
+    /// The training batch of a step: windows at random positions, which `seed`, `step` and `micro` decide.
     pub fn batch(
         &self,
         rows: usize,
@@ -100,8 +100,8 @@ impl Batch {
         }
     }
 
-    /// Adds the window of a piece: all tokens but the last, and all but the first as their targets.
-    /// A piece that does not fill the window is padded with what does not count.
+    /// Adds the window of a piece: all tokens but the last, and all but the first as their targets. A piece that does
+    /// not fill the window is padded with positions that do not count.
     fn push(&mut self, piece: &[u32]) {
         let end = self.inputs.len() + self.columns;
         self.inputs
@@ -118,25 +118,25 @@ impl Batch {
     }
 }
 
-/// Batches that cover tokens from front to back, each token but the first a target exactly once. All
-/// have the same shape. Windows start `stride` tokens apart: at `columns` they do not overlap; with less
-/// each token but the first ones has at least `columns - stride` tokens before it. With `most` > 0 only
-/// that many windows, spread evenly.
+/// Batches that cover tokens from beginning to end, each token but the first a target exactly once. All have the same
+/// shape. Windows start `stride` tokens apart: at `columns` they do not overlap; with a smaller stride each token but
+/// the first ones has at least `columns - stride` tokens before it. With `limit` > 0 only that many windows, spread
+/// evenly.
 pub fn covering_batches(
     tokens: &[u32],
     rows: usize,
     columns: usize,
     stride: usize,
-    most: usize,
+    limit: usize,
 ) -> Vec<Batch> {
     let Some(targets) = tokens.len().checked_sub(1).filter(|&targets| targets > 0) else {
         return Vec::new();
     };
     let windows = 1 + targets.saturating_sub(columns).div_ceil(stride);
-    let chosen = if most == 0 {
+    let chosen = if limit == 0 {
         windows
     } else {
-        most.min(windows)
+        limit.min(windows)
     };
     let starts: Vec<usize> = (0..chosen).map(|i| i * windows / chosen * stride).collect();
     starts
@@ -146,7 +146,7 @@ pub fn covering_batches(
             for &start in starts {
                 let begin = batch.targets.len();
                 batch.push(&tokens[start..tokens.len().min(start + columns + 1)]);
-                // What an earlier window has judged is here only to be seen.
+                // Targets of an earlier window are only context here.
                 if start > 0 {
                     batch.targets[begin..begin + columns - stride].fill(IGNORED);
                     batch.tokens -= columns - stride;

@@ -1,6 +1,6 @@
-//! Dropout (Srivastava et al. 2014) whose masks follow from the experiment's seed: the same numbers are dropped on
-//! every backend and after a resume. Masks of activations are drawn on the host; of the attention's probabilities,
-//! which are never in memory together, the host draws a key for each layer.
+//! Dropout (Srivastava et al. 2014) with masks that follow from the experiment's seed: the same numbers are dropped
+//! on every backend and after a resume. The host draws masks of activations. For the attention's probabilities, which
+//! are never in memory together, the host draws a key for each layer.
 
 use crate::kernels::AttentionDropout;
 use crate::random::{Purpose, Random};
@@ -36,13 +36,13 @@ impl Dropout {
         Some(AttentionDropout::new(active.probability, key))
     }
 
-    /// Each element becomes 0 with the probability, else grows by 1 / (1 - probability).
+    /// Sets each element to 0 with the probability, else multiplies it by 1 / (1 - probability).
     pub fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         let probability = self.0.as_ref().map_or(0.0, |active| active.probability);
         self.apply_with(probability, x)
     }
 
-    /// The same with a probability of its own, as adapters have.
+    /// The same with another probability, as adapters have.
     pub fn apply_with<const D: usize>(&mut self, probability: f64, x: Tensor<D>) -> Tensor<D> {
         let Some(Active { random, .. }) = self.0.as_mut().filter(|_| probability > 0.0) else {
             return x;

@@ -1,5 +1,5 @@
-//! Examples to learn from: tokens, of which some are only read and others are learned.
-// Learned tokens are ranges: one range is no list of its numbers.
+//! Examples to learn from: tokens; some are only read and others are learned.
+// Learned tokens are ranges; a range is not a list of its numbers.
 #![allow(clippy::single_range_in_vec_init)]
 
 use crate::decoder::{Decoder, Packing};
@@ -10,16 +10,16 @@ use crate::random::{Purpose, Random};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
 
-/// A prompt and its completion, or a whole conversation, as tokens one after the other.
+/// A prompt and its completion, or a whole conversation, as one sequence of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     pub tokens: Vec<u32>,
-    /// Places of the tokens that are learned: in order, apart from each other, none empty, none at 0.
+    /// Ranges of the learned tokens: in order, apart from each other, none empty, none at 0.
     pub learned: Vec<Range<usize>>,
 }
 
 impl Example {
-    /// A prompt and a completion that ends with `end`, which is added where it is missing.
+    /// A prompt and a completion that ends with `end`, which is added if it is missing.
     pub fn new(prompt: Vec<u32>, completion: Vec<u32>, end: u32) -> Self {
         let length = prompt.len();
         let mut tokens = prompt;
@@ -33,12 +33,12 @@ impl Example {
         }
     }
 
-    /// Tokens that the model reads: all but the last, which it only has to predict.
+    /// Number of tokens that the model reads: all but the last, which it only has to predict.
     pub fn length(&self) -> usize {
         self.tokens.len() - 1
     }
 
-    /// How many tokens are learned.
+    /// Number of learned tokens.
     pub fn learned_tokens(&self) -> usize {
         self.learned.iter().map(Range::len).sum()
     }
@@ -52,8 +52,8 @@ impl Example {
             .collect()
     }
 
-    /// The example cut to at most `limit` tokens read: it loses its beginning as far as that is not learned, all
-    /// but one token, and then its end.
+    /// The example cut to at most `limit` tokens read: first the tokens before the learned ones are cut, all but one,
+    /// then its end.
     pub fn truncated(&self, limit: usize) -> Self {
         let surplus = self.length().saturating_sub(limit.max(1));
         let first = self.learned.first().map_or(0, |span| span.start);
@@ -70,12 +70,12 @@ impl Example {
     }
 }
 
-/// Examples that are run through the model at once: in rows of one length, or packed.
+/// Examples that go through the model at once: in rows of one length, or packed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExampleBatch {
     inputs: Vec<i32>,
     layout: Layout,
-    /// Where in `inputs` a token stands whose next one is learned, and that next one.
+    /// Indices into `inputs` of the tokens before learned ones, and the learned tokens.
     places: Vec<i32>,
     targets: Vec<i32>,
 }
@@ -86,12 +86,12 @@ enum Layout {
     Packed { lengths: Vec<usize> },
 }
 
-/// Rows are as long as a multiple of this, so that a GPU sees few shapes.
+/// Row lengths are a multiple of this, so a GPU sees few shapes.
 const COLUMNS: usize = 8;
 
 impl ExampleBatch {
-    /// In rows as long as the longest, padded at the end. Padding is never learned: what counts is said
-    /// by place, not by token, so that an end of text that looks like padding counts all the same.
+    /// Builds rows as long as the longest, padded at the end. Padding is never learned: positions decide what counts,
+    /// not tokens, so an end of text counts although it looks like padding.
     pub fn rows(examples: &[&Example], context: usize) -> Self {
         let longest = examples.iter().map(|example| example.length()).max();
         let columns = longest.unwrap_or(0).next_multiple_of(COLUMNS).min(context);
@@ -102,7 +102,7 @@ impl ExampleBatch {
         Self::filled(examples, layout, |row, _| row * columns)
     }
 
-    /// One behind the other.
+    /// Concatenates the examples.
     pub fn packed(examples: &[&Example]) -> Self {
         let lengths = examples.iter().map(|example| example.length()).collect();
         Self::filled(examples, Layout::Packed { lengths }, |_, end| end)
@@ -135,7 +135,7 @@ impl ExampleBatch {
         batch
     }
 
-    /// Tokens run through the model, padding included.
+    /// Number of tokens that go through the model, padding included.
     pub fn computed(&self) -> usize {
         self.inputs.len()
     }
@@ -160,7 +160,7 @@ impl MicroBatch for ExampleBatch {
         self.targets.len()
     }
 
-    /// The head is computed only where a token is learned.
+    /// The head is computed only at positions before learned tokens.
     fn sums(&self, model: &Decoder, device: &Device, dropout: &mut Dropout) -> Sums {
         let hidden = self.hidden(model, device, dropout);
         let [rows, columns, width] = hidden.dims();
@@ -187,12 +187,12 @@ impl MicroBatch for ExampleBatch {
     }
 }
 
-/// Which examples each micro-batch has. An epoch goes through all examples in an order of its own, those of like
-/// length together, so that little is padded. The order follows from seed and epoch, and is made once for each.
+/// The examples of each micro-batch. An epoch goes through all examples in its own order, examples of similar length
+/// together to save padding. The order follows from seed and epoch, and is computed once for each epoch.
 pub struct BatchOrder {
     size: usize,
     seed: u64,
-    /// The epoch of the last micro-batch, and the places of its examples, batch by batch.
+    /// The epoch of the last micro-batch, and the indices of its examples, batch by batch.
     epoch: Option<(usize, Vec<Vec<usize>>)>,
 }
 
@@ -206,7 +206,7 @@ impl BatchOrder {
         }
     }
 
-    /// The examples of a micro-batch, counted from 0 through all of training. `examples` are the same at every
+    /// The examples of a micro-batch, counted from 0 through all of training. `examples` must be the same at every
     /// call.
     pub fn batch<'e>(&mut self, examples: &'e [Example], index: usize) -> Vec<&'e Example> {
         let batches = examples.len().div_ceil(self.size);
@@ -230,7 +230,7 @@ impl BatchOrder {
         let mut random = Random::new(self.seed, Purpose::Batches, epoch as u64);
         let mut order: Vec<usize> = (0..examples.len()).collect();
         shuffle(&mut order, &mut random);
-        // Only within stretches: batches of the same few lengths over and over would not be random.
+        // Sorted only within stretches: batches of the same few lengths over and over would not be random.
         for stretch in order.chunks_mut(self.size * STRETCH) {
             stretch.sort_by_key(|&place| examples[place].length());
         }
@@ -241,7 +241,7 @@ impl BatchOrder {
     }
 }
 
-/// Batches among which examples are sorted by length.
+/// Number of batches among which examples are sorted by length.
 const STRETCH: usize = 16;
 
 /// Puts items into random order (Fisher and Yates).
@@ -266,11 +266,11 @@ mod tests {
     fn the_end_is_added_once_and_always_learned() {
         assert_eq!(Example::new(vec![1], vec![2], 7).tokens, [1, 2, 7]);
         assert_eq!(Example::new(vec![1], vec![2, 7], 7).tokens, [1, 2, 7]);
-        // A prompt that ends with the end is not an answer.
+        // A prompt that ends with the end token is not an answer.
         assert_eq!(Example::new(vec![7], vec![], 7).tokens, [7, 7]);
         let example = Example::new(vec![0, 0], vec![0], 0);
         let batch = ExampleBatch::rows(&[&example], 64);
-        // Token 0 pads and ends here; it counts where it ends, and nowhere else.
+        // Here token 0 is both padding and the end; it counts only as the end.
         assert_eq!((batch.places, batch.targets), (vec![1], vec![0]));
         assert_eq!(batch.inputs.len(), 8);
         assert_eq!(example.mask(), [(0, false), (0, false), (0, true)]);
@@ -288,7 +288,7 @@ mod tests {
             (&[6, 100, 101][..], &[1..3][..])
         );
         assert_eq!(whole.truncated(50), whole);
-        // Of a conversation the later turns go where the beginning is not enough.
+        // A conversation loses later turns if its beginning is not enough.
         let turns = Example {
             tokens: (0..10).collect(),
             learned: vec![2..4, 6..8, 9..10],
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(read, [1, 100, 11, 12, 15]);
     }
 
-    /// The order of before it was kept for an epoch, micro-batch by micro-batch.
+    /// The order computed anew for each micro-batch, without a cache.
     fn reference(examples: &[Example], size: usize, seed: u64, index: usize) -> Vec<&Example> {
         let batches = examples.len().div_ceil(size);
         let mut random = Random::new(seed, Purpose::Batches, (index / batches) as u64);
@@ -392,7 +392,7 @@ mod tests {
             prop_assert_eq!(&rows.targets, &packed.targets);
             for batch in [&rows, &packed] {
                 prop_assert!(batch.places.iter().all(|&place| (place as usize) < batch.inputs.len()));
-                // What stands before a target is the token before it.
+                // The token before a target is the one before it in its example.
                 let before: Vec<i32> = examples
                     .iter()
                     .flat_map(|e| e.tokens[e.learned[0].start - 1..e.tokens.len() - 1].iter().map(|&id| id as i32))

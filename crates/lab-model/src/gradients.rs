@@ -4,12 +4,12 @@ use crate::parameters;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// The gradients of the parts of a loss, added up. Only one part's activations are in memory at a time.
+/// The gradients of the parts of a loss, summed. Only one part's activations are in memory at a time.
 #[derive(Default)]
 pub struct Gradients(Vec<Tensor<1>>);
 
 impl Gradients {
-    /// Adds the gradients of `loss` (`[1]`) for the weights of `module` that are trained.
+    /// Adds the gradients of `loss` (`[1]`) for the trained weights of `module`.
     pub fn add<M: Module>(&mut self, module: &M, loss: &Tensor<1>) {
         let mut gradients = loss.backward();
         let gradients = parameters::gradients(module, &mut gradients);
@@ -21,7 +21,7 @@ impl Gradients {
         };
     }
 
-    /// Flattened, in the order of the module's fields, as the optimiser takes them.
+    /// Flattened, in the order of the module's fields, as the optimiser needs them.
     pub fn into_tensors(self) -> Vec<Tensor<1>> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! How much memory a run needs, before it is taken.
+//! An estimate of the memory that a run needs, made before it is allocated.
 
 use crate::decoder::Decoder;
 use crate::device::largest_tensor;
@@ -9,21 +9,21 @@ use burn::module::Module;
 use burn::tensor::Device;
 use lab_protocol::{Activation, ErrorCode, LabError, ModelConfig, text};
 
-/// Bytes of a number: whatever a file has, a model computes in f32.
+/// Bytes of a number: a model computes in f32 whatever the format of its file.
 const F32: u64 = 4;
 
-/// Bytes by part. Parts that are needed at the same time are added ([`MemoryNeeded::and`]); of those that follow
-/// each other the larger counts ([`MemoryNeeded::or`]).
+/// Bytes by part. Parts that are needed at the same time are added ([`MemoryNeeded::and`]); of parts that follow each
+/// other the larger counts ([`MemoryNeeded::or`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeeded {
     pub weights: u64,
     pub gradients: u64,
     /// Two moments of each weight (AdamW).
     pub moments: u64,
-    /// What the forward pass keeps for the backward pass, and the logits with their gradient.
+    /// Values that the forward pass keeps for the backward pass, and the logits with their gradient.
     pub activations: u64,
     pub key_value_cache: u64,
-    /// Weights and moments as they are written, once as numbers and once as a file.
+    /// Weights and moments while a checkpoint is written, once as numbers and once as a file.
     pub checkpoint: u64,
     /// Files that a run starts from.
     pub files: u64,
@@ -37,12 +37,12 @@ pub struct PassSize {
     pub rows: usize,
     /// Tokens of a row, padding included.
     pub columns: usize,
-    /// Positions of which there are logits, of all rows together.
+    /// Number of positions with logits, of all rows together.
     pub predicted: usize,
 }
 
 impl MemoryNeeded {
-    /// The weights of a model that is not there yet.
+    /// The weights of a model that is not loaded yet.
     pub fn weights(shape: &ModelConfig, vocabulary: usize, form: WeightForm) -> Self {
         let size = |shape: &[usize]| shape.iter().map(|&n| n as u64).product::<u64>();
         let shapes = weight_shapes(shape, vocabulary);
@@ -50,7 +50,7 @@ impl MemoryNeeded {
         let largest = shapes.iter().map(|(_, shape)| size(shape)).max();
         let weights = match form {
             WeightForm::Floats => F32 * numbers,
-            // Half a byte for each, and what scales a block. (A matrix has a table of a kilobyte too.)
+            // Half a byte for each weight, and the scales of the blocks. (A matrix also has a table of a kilobyte.)
             WeightForm::Nf4 => {
                 let matrices = targets(shape).into_iter();
                 let coded: u64 = matrices.map(|t| t.input as u64 * t.width as u64).sum();
@@ -64,7 +64,7 @@ impl MemoryNeeded {
         }
     }
 
-    /// A model that is there and stays as it is.
+    /// A loaded model that is not trained.
     pub fn frozen(model: &Decoder) -> Self {
         Self {
             weights: model.weight_bytes() as u64,
@@ -72,8 +72,8 @@ impl MemoryNeeded {
         }
     }
 
-    /// What is there as long as a model is trained: its trained weights, apart from those that it began with, and
-    /// their moments.
+    /// The memory during the whole training of a model: its trained weights, separate from the ones that it started
+    /// from, and their moments.
     pub fn trained<M: Module>(model: &M) -> Self {
         let trained = trained_bytes(model);
         Self {
@@ -83,7 +83,7 @@ impl MemoryNeeded {
         }
     }
 
-    /// What a step takes for a while: the gradients of the trained weights, and the activations of a pass.
+    /// The temporary memory of a step: the gradients of the trained weights, and the activations of a pass.
     pub fn step<M: Module>(
         model: &M,
         shape: &ModelConfig,
@@ -102,8 +102,8 @@ impl MemoryNeeded {
         }
     }
 
-    /// What writing takes for a while: keys and values of every block, the activations of one block, and the logits
-    /// of the last token of each row.
+    /// The temporary memory of generation: keys and values of every block, the activations of one block, and the
+    /// logits of the last token of each row.
     pub fn writing(shape: &ModelConfig, vocabulary: usize, rows: usize, columns: usize) -> Self {
         let tokens = rows as u64 * columns as u64;
         let width = shape.key_value_width() as u64;
@@ -116,7 +116,7 @@ impl MemoryNeeded {
         }
     }
 
-    /// What a checkpoint of a trained model takes for a while; `copies` of its weights are in it beside the moments.
+    /// The temporary memory of a checkpoint of a trained model, with `copies` of its weights beside the moments.
     pub fn checkpoint<M: Module>(model: &M, copies: u64) -> Self {
         Self {
             checkpoint: 2 * (copies + 2) * trained_bytes(model),
@@ -145,7 +145,7 @@ impl MemoryNeeded {
         }
     }
 
-    /// One after the other: what needs more.
+    /// One after the other: the larger of both.
     pub fn or(self, other: Self) -> Self {
         let largest_tensor = self.largest_tensor.max(other.largest_tensor);
         let more = if self.total() < other.total() {
@@ -175,17 +175,17 @@ impl MemoryNeeded {
         self.parts().iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Refuses what does not fit: into `available` bytes, where it is known how many there are, with the largest
-    /// parts; or as one tensor on `device`.
+    /// Refuses memory that does not fit: into `available` bytes, if their number is known, with the largest parts
+    /// named; or as one tensor on `device`.
     pub fn must_fit(&self, available: Option<u64>, device: &Device) -> Result<(), LabError> {
         let largest = largest_tensor(device);
-        if let Some(most) = largest.filter(|most| self.largest_tensor > *most) {
+        if let Some(limit) = largest.filter(|limit| self.largest_tensor > *limit) {
             return Err(LabError::new(
                 ErrorCode::OutOfMemory,
                 text!(
-                    "a tensor of the run has {needed}, and the GPU takes tensors of up to {most}",
+                    "a tensor of the run has {needed}, and the GPU takes tensors of up to {limit}",
                     needed = megabytes(self.largest_tensor),
-                    most = megabytes(most)
+                    limit = megabytes(limit)
                 ),
                 "Use a smaller batch, a shorter context or a smaller vocabulary, or the CPU.",
             ));
@@ -223,8 +223,8 @@ fn trained_bytes<M: Module>(model: &M) -> u64 {
 }
 
 /// Numbers that a block keeps of a token for the backward pass: the inputs of its linear layers, norms and
-/// activation, queries, keys and values, and for each head two sums of the softmax. The attention's scores are
-/// not kept.
+/// activation, queries, keys and values, and for each head two sums of the softmax. The attention's scores are not
+/// kept.
 fn block_numbers(shape: &ModelConfig) -> u64 {
     let (width, hidden) = (shape.width as u64, shape.hidden_width() as u64);
     let (queries, keys) = (shape.query_width() as u64, shape.key_value_width() as u64);
@@ -232,8 +232,8 @@ fn block_numbers(shape: &ModelConfig) -> u64 {
         Activation::Swiglu => 2 * hidden,
         _ => hidden,
     };
-    // The residual stream twice, two norms, the packed heads before and after the rotation, what the attention
-    // gives, the MLP's inner layer before and after its activation.
+    // The residual stream twice, two norms, the packed heads before and after the rotation, the attention's output,
+    // the MLP's inner layer before and after its activation.
     let heads = queries + 2 * keys;
     4 * width + 2 * heads + queries + 2 * shape.heads as u64 + gate + hidden
 }

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 pub use crate::kernels::{NF4_BLOCK as BLOCK, NF4_SCALES as SCALES};
 
-/// The values that 4 bits stand for: quantiles of the normal distribution, as bitsandbytes has them.
+/// The values of the 4-bit codes: quantiles of the normal distribution, as in bitsandbytes.
 pub const CODEBOOK: [f32; 16] = [
     -1.0,
     -0.696_192_8,
@@ -30,7 +30,7 @@ pub const CODEBOOK: [f32; 16] = [
 /// Numbers in 4 bits, on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nf4 {
-    /// Numbers in all.
+    /// Number of all numbers.
     pub length: usize,
     /// Two numbers a byte, the first in the high half.
     pub codes: Vec<u8>,
@@ -39,8 +39,7 @@ pub struct Nf4 {
 }
 
 impl Nf4 {
-    /// The nearest of the 16 values for each number divided by its block's largest magnitude; halfway
-    /// between two, the lower.
+    /// The nearest of the 16 values for each number divided by its block's largest magnitude; at a tie, the lower.
     pub fn new(values: &[f32]) -> Self {
         let mut codes = vec![0; values.len().div_ceil(2)];
         let mut scales = Vec::with_capacity(values.len().div_ceil(BLOCK));
@@ -72,7 +71,7 @@ impl Nf4 {
         })
     }
 
-    /// The numbers that are left, with these scales or with those of the second quantisation.
+    /// The dequantised numbers, with these scales or with the twice quantised ones.
     pub fn values(&self, scales: &[f32]) -> Vec<f32> {
         let value = |(place, index): (usize, usize)| CODEBOOK[index] * scales[place / BLOCK];
         self.indices().enumerate().map(value).collect()
@@ -138,19 +137,19 @@ pub fn dynamic_map() -> Vec<f32> {
     map
 }
 
-/// Index of the value of a rising list that is nearest; halfway between two, the lower.
+/// Index of the nearest value in an ascending list; at a tie, the lower.
 fn nearest(list: &[f32], value: f32) -> usize {
     let above = |pair: &[f32]| value > (pair[0] + pair[1]) / 2.0;
     list.windows(2).take_while(|pair| above(pair)).count()
 }
 
-/// A matrix `[out, in]` in 4 bits on the device. A constant: it has no weight that is trained or read.
+/// A matrix `[out, in]` in 4 bits on the device. A constant: it has no weight that is trained or saved.
 #[derive(Module, Debug)]
 pub struct Quantized {
-    /// Eight codes in each, in the order of [`Nf4::codes`]' bytes.
+    /// Each has eight codes, in the order of [`Nf4::codes`]' bytes.
     #[module(skip)]
     codes: Tensor<1, Int>,
-    /// Four 8-bit scales in each.
+    /// Each has four 8-bit scales.
     #[module(skip)]
     scales: Tensor<1, Int>,
     /// The 16 values, the 256 values, then the largest distance of each block of scales.
@@ -197,12 +196,12 @@ impl Quantized {
         }
     }
 
-    /// Numbers that come in and go out.
+    /// Numbers of inputs and of outputs.
     pub fn dims(&self) -> [usize; 2] {
         [self.format.columns, self.format.rows]
     }
 
-    /// x·Wᵀ of `[batch, time, in]`, the weight being a constant that is expanded for this product only.
+    /// x·Wᵀ of `[batch, time, in]`; the weight is a constant that is expanded for this product only.
     pub fn product(&self, x: Tensor<3>) -> Tensor<3> {
         kernels::linear_nf4(
             x,

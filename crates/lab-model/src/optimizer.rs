@@ -1,5 +1,5 @@
-//! AdamW (Loshchilov and Hutter 2019) with decay on matrices only and clipping by the global norm,
-//! all on the device: a step needs no read before its update.
+//! AdamW (Loshchilov and Hutter 2019) with decay on matrices only and clipping by the global norm, all on the device:
+//! the host reads nothing before the update.
 
 use crate::kernels::{self, AdamWStep};
 use crate::parameters::{self, HostTensor, HostTensors};
@@ -14,7 +14,7 @@ pub struct AdamW {
     epsilon: f64,
     weight_decay: f64,
     gradient_clip: f64,
-    /// Updates done so far.
+    /// Number of updates so far.
     updates: usize,
     moments: Vec<Moments>,
 }
@@ -26,7 +26,7 @@ struct Moments {
 }
 
 impl AdamW {
-    /// Moments of zero for the weights of `module` that are trained.
+    /// Starts with moments of zero for the trained weights of `module`.
     pub fn new<M: Module>(config: &TrainingConfig, module: &M, device: &Device) -> Self {
         let device = device.clone().inner();
         let moments = parameters::trainable_shapes(module)
@@ -79,7 +79,7 @@ impl AdamW {
                 weight_decay,
                 step,
             };
-            // The moments are moved out, so that the kernel may change them in place.
+            // The moments are moved out, so the kernel may change them in place.
             let empty = || Tensor::empty([0], &weight.device());
             let first = std::mem::replace(&mut moments.first, empty());
             let second = std::mem::replace(&mut moments.second, empty());
@@ -98,7 +98,7 @@ impl AdamW {
         (module, norm)
     }
 
-    /// Updates done so far.
+    /// Number of updates so far.
     pub fn updates(&self) -> usize {
         self.updates
     }
@@ -109,7 +109,7 @@ impl AdamW {
         self.moments.iter().map(numbers).sum::<usize>() * size_of::<f32>()
     }
 
-    /// The moments on the host, named `first.<weight>` and `second.<weight>`, and the updates done.
+    /// The moments on the host, named `first.<weight>` and `second.<weight>`, and the number of updates.
     pub async fn to_host(&self) -> Result<(HostTensors, usize), LabError> {
         let tensors = self
             .moments
@@ -133,7 +133,7 @@ impl AdamW {
         Ok((host, self.updates))
     }
 
-    /// Continues from what [`AdamW::to_host`] gave.
+    /// Continues from the state that [`AdamW::to_host`] gave.
     pub fn load(
         &mut self,
         mut host: HostTensors,
@@ -168,8 +168,8 @@ impl AdamW {
     }
 }
 
-/// Learning rate of an update (`step` from 1): linear warm-up from 0, then the schedule down to the
-/// lowest rate at `decay_steps`, constant after.
+/// Learning rate of an update (`step` from 1): linear warm-up from 0, then the schedule down to the minimum rate at
+/// `decay_steps`, constant after.
 pub fn learning_rate(config: &TrainingConfig, step: usize) -> f64 {
     use lab_protocol::Schedule;
     let (high, low) = (config.learning_rate, config.minimum_learning_rate);

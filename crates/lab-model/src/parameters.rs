@@ -88,8 +88,8 @@ pub async fn to_host<M: Module>(module: &M) -> Result<HostTensors, LabError> {
         .collect())
 }
 
-/// The module with its weights replaced. Every weight must be there, in its shape, and nothing else;
-/// all that is wrong is named, before anything is allocated.
+/// The module with its weights replaced. Exactly its weights must be present, each in its shape; all errors are
+/// reported before anything is allocated.
 pub fn from_host<M: Module>(
     module: M,
     tensors: &HostTensors,
@@ -139,8 +139,8 @@ fn replace<M: Module>(
     }))
 }
 
-/// Names and shapes of the weights that are trained: those that require a gradient. The others are
-/// frozen, and have no place in gradients, updates and the optimiser's state.
+/// Names and shapes of the trained weights, which require a gradient. The other weights are frozen, and are not part
+/// of gradients, updates and the optimiser's state.
 pub fn trainable_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     let mut visitor = Collect {
         trainable_only: true,
@@ -150,7 +150,7 @@ pub fn trainable_shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
     visitor.names.into_iter().zip(visitor.shapes).collect()
 }
 
-/// The weights that are trained, on the host.
+/// The trained weights, on the host.
 pub async fn trainable_to_host<M: Module>(module: &M) -> Result<HostTensors, LabError> {
     let mut visitor = Collect {
         trainable_only: true,
@@ -165,7 +165,7 @@ pub async fn trainable_to_host<M: Module>(module: &M) -> Result<HostTensors, Lab
         .collect())
 }
 
-/// The module with the weights that are trained replaced, as [`from_host`] does with all of them.
+/// The module with its trained weights replaced, as [`from_host`] does with all weights.
 pub fn trainable_from_host<M: Module>(
     module: M,
     tensors: &HostTensors,
@@ -175,8 +175,8 @@ pub fn trainable_from_host<M: Module>(
     replace(module, &expected, tensors, device)
 }
 
-/// The gradients of the weights that are trained, flattened, in the order of the module's fields; zeros
-/// where a weight took no part. Takes them out of `gradients`.
+/// The gradients of the trained weights, flattened, in the order of the module's fields; zeros for a weight that took
+/// no part. Takes them out of `gradients`.
 pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Tensor<1>> {
     let mut visitor = TakeGradients {
         gradients,
@@ -186,20 +186,19 @@ pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Tensor
     visitor.tensors
 }
 
-/// The module with each weight that is trained replaced by what `update` makes of it, flattened, and of
-/// its rank.
-/// The old weight is not held meanwhile, so that it can be changed in place.
+/// The module with each trained weight replaced by the result of `update`, which gets the weight, flattened, and its
+/// rank. The module keeps no copy of the old weight meanwhile, so it can be changed in place.
 pub fn update<M: Module>(module: M, update: impl FnMut(Tensor<1>, usize) -> Tensor<1>) -> M {
     module.map(&mut Update { update })
 }
 
-/// Where a visit is: the fields that lead there.
+/// The position of a visit: the fields that lead there.
 #[derive(Default)]
 struct Path(Vec<String>);
 
 impl Path {
-    /// What a weight is kept in says nothing about which one it is: the form that it has (a variant of an
-    /// enum) and a layer that adapters are around.
+    /// Whether a name is part of a weight's path. Containers that say nothing about which weight it is are not: its
+    /// form (a variant of an enum) and a layer inside adapters.
     fn is_named(name: &str, container: &str) -> bool {
         !container.starts_with("Enum:") && name != "base_layer"
     }

@@ -1,5 +1,5 @@
 //! Messages as the tokens that a model reads: one form for training, preferences, scoring, asking and retrieval.
-// Learned tokens are ranges: one range is no list of its numbers.
+// Learned tokens are ranges; a range is not a list of its numbers.
 #![allow(clippy::single_range_in_vec_init)]
 
 use crate::chat::{ChatMessage, ChatTemplate};
@@ -7,15 +7,14 @@ use crate::examples::Example;
 use crate::tokenizer::Tokenizer;
 use lab_protocol::LabError;
 
-/// How a model is given messages: by its chat template where it has one, else plainly.
+/// The form in which a model gets messages: by its chat template if it has one, else plain.
 ///
-/// In the plain form a message is its content and a new line, which is left out where the content ends with one
-/// or the vocabulary has none; an answer is its content and the token that ends answers. The token that every
-/// text begins with, where the model has such, stands once at the beginning, whether the template writes it or
-/// not.
+/// In the plain form a message is its content and a new line, which is left out if the content ends with one or the
+/// vocabulary has none; an answer is its content and the token that ends answers. If the model has a token that
+/// begins every text, it stands once at the beginning, whether the template writes it or not.
 ///
-/// Answers are encoded apart from what stands before them. So the tokens before an answer are the same whether
-/// the answer is to be learned, to be judged or yet to be written.
+/// Answers are encoded separately from the text before them. So the tokens before an answer are the same whether the
+/// answer is learned, scored or generated.
 #[derive(Clone, Copy)]
 pub struct PromptFormat<'a> {
     pub tokenizer: &'a Tokenizer,
@@ -27,7 +26,7 @@ pub struct PromptFormat<'a> {
 /// A piece of a conversation's text.
 struct Part {
     text: String,
-    /// The number of the message, where this is what an assistant wrote.
+    /// The index of the message, if an assistant wrote this piece.
     answer: Option<usize>,
 }
 
@@ -55,7 +54,8 @@ impl PromptFormat<'_> {
                 all.push(ChatMessage::new("assistant", answer));
                 let before = template.render(messages, true)?;
                 let whole = template.render(&all, false)?;
-                // A template that writes an answer otherwise than after its own prompt is left alone.
+                // If a template writes an answer in another way than after its own prompt, the answer stays
+                // unchanged.
                 whole.strip_prefix(&before).unwrap_or(answer).to_owned()
             }
         };
@@ -68,9 +68,9 @@ impl PromptFormat<'_> {
         Ok(tokens)
     }
 
-    /// A conversation to learn from: one example, in which the assistant's messages from number `first` on are
-    /// learned, each with its end. A template that writes earlier turns otherwise once others follow gives an
-    /// example for each of these messages instead.
+    /// A conversation to learn from: one example, in which the assistant's messages from index `first` on are
+    /// learned, each with its end. If a template writes earlier turns differently once others follow, each of these
+    /// messages becomes an example of its own instead.
     pub fn conversation(
         &self,
         messages: &[ChatMessage],
@@ -116,7 +116,7 @@ impl PromptFormat<'_> {
             .collect()
     }
 
-    /// Messages in the plain form, and where in it the answers stand, by the numbers of their messages.
+    /// Messages in the plain form, and the ranges of the answers in it, by the indices of their messages.
     fn plain(&self, messages: &[ChatMessage]) -> Result<(Vec<u32>, Answers), LabError> {
         let has_lines = self.tokenizer.encode("\n").is_ok();
         let (mut tokens, mut answers) = (Vec::new(), Vec::new());
@@ -141,7 +141,7 @@ impl PromptFormat<'_> {
         Ok((tokens, answers))
     }
 
-    /// The parts of a text one after the other, and where in it the answers stand, each up to its end.
+    /// The parts of a text concatenated, and the ranges of the answers in it, each up to its end.
     fn joined(&self, parts: &[Part]) -> Result<(Vec<u32>, Answers), LabError> {
         let (mut tokens, mut answers) = (Vec::new(), Vec::new());
         for part in parts {
@@ -163,7 +163,7 @@ impl PromptFormat<'_> {
         Ok(())
     }
 
-    /// Up to the first token that ends an answer: what a template writes after it belongs to no one.
+    /// Up to the first token that ends an answer: the text that a template writes after it belongs to no message.
     fn answer_length(&self, tokens: &[u32]) -> usize {
         let end = tokens.iter().position(|token| self.ends.contains(token));
         end.map_or(tokens.len(), |end| end + 1)
@@ -176,9 +176,9 @@ impl PromptFormat<'_> {
 
 type Answers = Vec<(usize, std::ops::Range<usize>)>;
 
-/// The text of a conversation, up to where the assistant goes on if it is `open`, with every answer as a part of
-/// its own. None where the template does not write an answer right after the prompt that asks for it, or writes it
-/// otherwise once more messages follow.
+/// The text of a conversation, up to the start of the assistant's next answer if it is `open`, with every answer as a
+/// separate part. `None` if the template does not write an answer directly after the prompt that asks for it, or
+/// writes it differently once more messages follow.
 fn parts(
     template: &ChatTemplate,
     messages: &[ChatMessage],
@@ -218,7 +218,7 @@ mod tests {
 
     /// ChatML, with the token that texts begin with.
     const CHATML: &str = "{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-    /// Thoughts are only kept in the last answer, as Qwen 3 has it.
+    /// Thoughts are only kept in the last answer, as in Qwen 3.
     const FORGETS: &str = "{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('!')[-1] }}{% else %}{{ m.content }}{% endif %}<|im_end|>{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
 
     fn tokenizer(begins: bool) -> Tokenizer {
@@ -251,7 +251,7 @@ mod tests {
         .to_vec()
     }
 
-    /// What is learned, in words.
+    /// The learned tokens, in words.
     fn learned(example: &Example, tokenizer: &Tokenizer) -> Vec<String> {
         let spans = example.learned.iter();
         let text = |&id: &u32| tokenizer.token_text(id);

@@ -1,26 +1,26 @@
-//! Random numbers from the experiment's seed, drawn on the host and by functions that are bit for bit
-//! the same natively and in wasm: the same seed gives the same weights and batches on every backend.
+//! Random numbers from the experiment's seed, drawn on the host by functions that are bit for bit the same natively
+//! and in wasm: the same seed gives the same weights and batches on every backend.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What the numbers are for. Each purpose, and each step within it, has a stream of its own, so that
-/// a run that is continued needs no generator state but its step.
+/// The purpose of random numbers. Each purpose, and each step within it, has a stream of its own, so a run that is
+/// continued needs no generator state but its step.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
     Weights = 1,
     Batches = 2,
     Dropout = 3,
     Samples = 4,
-    /// First weights of adapters.
+    /// Initial weights of adapters.
     Adapters = 16,
     /// Value and reward heads.
     Heads = 20,
-    /// Which prompts are answered, and with what.
+    /// The choice of prompts, and the answers to them.
     Rollouts = 21,
-    /// In which order samples and pairs are learned from.
+    /// The order in which samples and pairs are learned.
     Order = 22,
-    /// Which rows of the data are held out.
+    /// The choice of held-out rows of the data.
     Split = 23,
 }
 
@@ -51,8 +51,8 @@ impl Random {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// `count` numbers of N(0, `deviation`²), by Box and Muller with the functions of `libm`, which
-    /// do not depend on the platform.
+    /// `count` numbers of N(0, `deviation`²), by Box and Muller with the functions of `libm`, which do not depend on
+    /// the platform.
     pub fn normal(&mut self, count: usize, deviation: f64) -> Vec<f32> {
         let mut values = Vec::with_capacity(count + 1);
         while values.len() < count {

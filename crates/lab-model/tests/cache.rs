@@ -1,4 +1,4 @@
-//! Writing with a cache gives what a pass over the whole text gives, for every row, in random shapes.
+//! Generation with a cache equals a pass over the whole text, for every row, in random shapes.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! Experiments: which strategies run when, where runs are kept, how they compare, and what is exported of them. It
+//! Experiments: the scheduling of their strategies, the storage of their runs, their comparison and their exports. It
 //! links no tensors and touches no platform: the terminal, the page and the package share it.
 
 pub mod export;

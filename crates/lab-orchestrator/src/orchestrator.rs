@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// Makes one run, wherever it likes: on a thread, in the task that asks for it.
 #[async_trait(?Send)]
 pub trait Executor {
-    /// Runs `strategy` of the experiment, from the files of the run it starts from, and from a checkpoint of its own
-    /// if it was cut short.
+    /// Runs `strategy` of the experiment, from the files of the run that it starts from, and from a checkpoint of its
+    /// own if it was interrupted.
     async fn execute(
         &self,
         experiment: &ExperimentConfig,
@@ -30,7 +30,7 @@ pub trait Executor {
     }
 }
 
-/// Keeps experiments, runs them and compares what came out.
+/// Keeps experiments, runs them and compares their results.
 pub struct LabOrchestrator<E> {
     executor: E,
     parallel: usize,
@@ -66,9 +66,9 @@ impl<E: Executor + RunStore> LabOrchestrator<E> {
         Ok(())
     }
 
-    /// Runs every strategy of an experiment: each as soon as the one it starts from is done, as many at
-    /// a time as allowed. A failure stops what depends on it and nothing else. The order in which runs
-    /// end changes no result.
+    /// Runs every strategy of an experiment: each as soon as the one that it starts from is done, at most as many at
+    /// a time as allowed. A failure stops only the strategies that depend on it. The order in which runs end changes
+    /// no result.
     pub async fn run_experiment(&mut self, name: &str) -> Result<&ExperimentResult, LabError> {
         let Some((experiment, slot)) = self.experiments.get_mut(name) else {
             return Err(no_such_experiment(name));
@@ -107,7 +107,7 @@ impl<E: Executor + RunStore> LabOrchestrator<E> {
         export(name, &runs, format)
     }
 
-    /// What came out of an experiment.
+    /// The result of an experiment.
     pub fn get_experiment_results(&self, name: &str) -> Result<&ExperimentResult, LabError> {
         self.experiments
             .get(name)
@@ -128,7 +128,7 @@ fn no_such_experiment(name: &str) -> LabError {
     )
 }
 
-/// Does what the scheduler decides, until nothing is left to do.
+/// Performs the scheduler's decisions until nothing is left to do.
 async fn run<E: Executor + RunStore>(
     executor: &E,
     parallel: usize,
@@ -173,7 +173,7 @@ async fn run<E: Executor + RunStore>(
                             (id, run, key, outcome)
                         });
                     }
-                    // The outcomes say the rest. Runs here hear no commands but those of their own host.
+                    // The outcomes contain the rest. Runs here hear only commands of their own host.
                     _ => {}
                 }
             }
@@ -183,7 +183,7 @@ async fn run<E: Executor + RunStore>(
         };
         let report = match &outcome {
             Ok(result) => {
-                // Whoever stops a run stops the experiment.
+                // A user who stops a run stops the experiment.
                 if result.stop_reason == StopReason::Stopped {
                     inputs.push_back(Input::Stop);
                 }
@@ -221,7 +221,7 @@ async fn run<E: Executor + RunStore>(
     })
 }
 
-/// The result of one run: the one that is kept, or that of its rest, or of all of it.
+/// The result of one run: the stored result, the result of its continuation, or the result of a new run.
 async fn one<E: Executor + RunStore>(
     executor: &E,
     experiment: &ExperimentConfig,
@@ -248,17 +248,17 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
-    /// Ends runs in an order of its own and remembers what it was asked.
+    /// Ends runs in a given order and remembers the requests.
     #[derive(Default)]
     struct Fake {
         log: RefCell<Vec<String>>,
         running: Cell<usize>,
         max_running: Cell<usize>,
-        /// Strategies whose results are there already.
+        /// Strategies that have stored results.
         kept: Vec<&'static str>,
         fails: Vec<&'static str>,
         stops: Vec<&'static str>,
-        /// How often each run gives way to others before it ends.
+        /// Number of times that each run yields to others before it ends.
         turns: RefCell<VecDeque<usize>>,
     }
 
@@ -342,7 +342,7 @@ mod tests {
         }
     }
 
-    /// b and c start from a, d from b; e stands alone.
+    /// b and c start from a, d from b; e starts from nothing.
     fn graph() -> ExperimentConfig {
         lab_protocol::from_value(serde_json::json!({
             "name": "graph", "data": {"source": "user"}, "strategies": [

@@ -1,4 +1,4 @@
-//! What has to be run, and why.
+//! The strategies that must be run, with the reasons.
 
 use crate::scheduler::Key;
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ pub struct Recipe {
     pub seed: String,
     /// The strategy's configuration.
     pub config: Value,
-    /// The run that it starts from, or what tells the files of a base model apart.
+    /// The run that it starts from, or an id of a base model's files.
     pub base: Option<String>,
 }
 
 /// Why a strategy has no result that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outdated {
-    /// There is no finished run.
+    /// It has no finished run.
     NotRun,
     Data,
     Seed,
@@ -32,7 +32,7 @@ pub enum Outdated {
 }
 
 impl Recipe {
-    /// Why a run of this recipe is not one of `wanted`; none where they are the same.
+    /// The reason why a run of this recipe is not one of `wanted`; `None` if they are the same.
     pub fn outdated(&self, wanted: &Self) -> Option<Outdated> {
         if self.data != wanted.data || self.text != wanted.text {
             Some(Outdated::Data)
@@ -75,8 +75,8 @@ pub fn outdated(strategies: &[Candidate]) -> BTreeMap<Key, Outdated> {
     }
 }
 
-/// What to run for a new result of the strategy `key`: it, all that starts from it, and the outdated strategies that
-/// it starts from.
+/// The strategies to run for a new result of the strategy `key`: itself, all that start from it, and the outdated
+/// strategies that it starts from.
 pub fn rerun(strategies: &[Candidate], key: Key) -> BTreeSet<Key> {
     let changed = strategies.iter().map(|one| Candidate {
         outdated: (one.key == key).then_some(Outdated::NotRun),
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// 1 and 2 start from 0, 3 from 2; 4 stands alone.
+    /// 1 and 2 start from 0, 3 from 2; 4 starts from nothing.
     fn graph(outdated: &[(Key, Outdated)]) -> Vec<Candidate> {
         let bases = [None, Some(0), Some(0), Some(2), None];
         let candidate = |(key, base)| Candidate {

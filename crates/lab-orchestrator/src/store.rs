@@ -1,8 +1,8 @@
 use lab_protocol::{ExperimentConfig, LabError, MetricRecord, RunResult};
 
-/// Where runs are kept: folders in the terminal, memory in tests.
+/// The place where runs are stored: folders in the terminal, memory in tests.
 pub trait RunStore {
-    /// What is there of a strategy's run.
+    /// The stored part of a strategy's run.
     fn find(&self, _experiment: &ExperimentConfig, _strategy: &str) -> Result<StoredRun, LabError> {
         Ok(StoredRun::default())
     }
@@ -15,10 +15,10 @@ pub trait RunStore {
     ) -> Result<Vec<MetricRecord>, LabError>;
 }
 
-/// What is kept of a run.
+/// The stored part of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredRun {
-    /// How it ended, with its files; none if it has not.
+    /// Its result, with its files; `None` if it has not ended.
     pub result: Option<RunResult>,
     /// The state from which it can be continued.
     pub checkpoint: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What stands at a type, a field or a variant.
+//! The attributes of a type, a field or a variant.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -159,7 +159,7 @@ pub fn check(attributes: &[Attribute]) -> syn::Result<Option<Path>> {
     Ok(check)
 }
 
-/// The serde attributes that matter here.
+/// The serde attributes that change settings.
 #[derive(Default)]
 pub struct Serde {
     /// A missing value is taken from `Default`.
@@ -204,7 +204,7 @@ pub fn in_words(snake_case: &str) -> String {
     })
 }
 
-/// As serde's `rename_all = "snake_case"` names a variant.
+/// The name that serde's `rename_all = "snake_case"` gives a variant.
 pub fn snake_case(variant: &Ident) -> String {
     let mut name = String::new();
     for character in variant.to_string().chars() {

@@ -1,4 +1,4 @@
-//! Enums: values to choose from, or layouts of which one is chosen by serde's tag.
+//! Enums: values to choose from, or layouts, one of which is chosen by serde's tag.
 
 use crate::attributes::{Docs, Serde, SettingAttribute, in_words, snake_case};
 use crate::fields::Field;
@@ -63,7 +63,7 @@ pub fn of_layouts(input: &DeriveInput, data: &DataEnum) -> syn::Result<TokenStre
     Ok(quote! {
         #[allow(clippy::unnecessary_cast)]
         impl #name {
-            /// Every range of the layout, then what depends on several settings. The error names the field.
+            /// Checks every range of the layout, then conditions on several settings. The error names the field.
             pub fn validate(&self) -> ::std::result::Result<(), ::lab_protocol::LabError> {
                 match self { #(#arms)* }
                 #rest

@@ -13,12 +13,12 @@ pub struct Field<'a> {
     attribute: SettingAttribute,
     docs: Docs,
     serde: Serde,
-    /// Serde takes it from the struct's `Default` where it is missing.
+    /// Whether serde takes a missing value from the struct's `Default`.
     by_struct: bool,
 }
 
 impl<'a> Field<'a> {
-    /// `by_struct`: whether serde's `default` stands at the struct.
+    /// `by_struct`: whether the struct has serde's `default`.
     pub fn all(fields: &'a FieldsNamed, by_struct: bool) -> syn::Result<Vec<Self>> {
         let read = |field: &'a syn::Field| {
             let ident = field

@@ -20,20 +20,20 @@
 //! ```
 //!
 //! - On a struct: `lab_protocol::Settings` (its description), `validate` (every range, every part, then the
-//!   function that `check` names), and `Default` where serde takes missing fields from it.
+//!   function that `check` names), and `Default` if serde takes missing fields from it.
 //! - On an enum without fields: the values of a choice, named in snake case as serde's `rename_all` names them.
-//! - On an enum that serde reads by a `tag`: layouts of which one is chosen, each with settings of its own.
+//! - On an enum that serde reads by a `tag`: layouts to choose from, each with settings of its own.
 //!
 //! | at a field | means |
 //! | --- | --- |
 //! | the doc comment | the help; its further paragraphs are notes for the reference |
-//! | `label = "…"` | what the page calls it; the field's name in words where there is none |
+//! | `label = "…"` | its name on the page; the default is the field's name in words |
 //! | `range = a..=b`, `a..` | the numbers that are allowed; `ABOVE_ZERO..` leaves 0 out |
-//! | `default = value` | the default; the type's own where there is none |
-//! | `unit = "…"` | what is counted or measured |
-//! | `group = Optimiser` | where the page shows it; at a part, where all of its settings are shown |
+//! | `default = value` | the default; else the type's own |
+//! | `unit = "…"` | its unit |
+//! | `group = Optimiser` | its group on the page; at a part, the group of all its settings |
 //! | `when(path = "a" \| "b")` | it counts only while that setting has one of these values |
-//! | `none = "…"` | what the page calls the absence of an optional value |
+//! | `none = "…"` | the page's name for the absence of an optional value |
 //! | `lines` | a list that is written one entry a line |
 
 mod attributes;

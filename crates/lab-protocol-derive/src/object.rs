@@ -34,7 +34,7 @@ pub fn of_struct(input: &DeriveInput, fields: &FieldsNamed) -> syn::Result<Token
 
         #[allow(clippy::unnecessary_cast)]
         impl #name {
-            /// Every range and every part, then what depends on several settings. The error names the field.
+            /// Checks every range and every part, then conditions on several settings. The error names the field.
             pub fn validate(&self) -> ::std::result::Result<(), ::lab_protocol::LabError> {
                 #(#checks)*
                 #rest
@@ -70,7 +70,7 @@ pub fn of_struct(input: &DeriveInput, fields: &FieldsNamed) -> syn::Result<Token
     })
 }
 
-/// What is checked after the ranges.
+/// The check after the ranges.
 pub fn rest(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(match check(&input.attrs)? {
         Some(function) => quote!(#function(self)),

@@ -1,4 +1,4 @@
-//! The check of a number that is no setting's field.
+//! The check of a number that is not a setting's field.
 
 use crate::{LabError, Range};
 

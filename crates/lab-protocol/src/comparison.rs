@@ -1,15 +1,15 @@
-//! Strategies beside each other, by the metrics that their runs ended with.
+//! A comparison of strategies by the metrics of their runs.
 
 use crate::{Direction, MetricInfo, RunResult, STANDARD_ERROR, metric_info};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A metric of a strategy, over all runs of it that were compared.
+/// A metric of a strategy, over all its runs in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     pub mean: f64,
-    /// Over several runs (seeds), their standard deviation divided by the square root of their number;
-    /// of one run, what the run itself states; none where nothing is known of it.
+    /// Of several runs (seeds), their standard deviation divided by the square root of their number; of one run, the
+    /// value that the run itself states; `None` if it is not known.
     pub standard_error: Option<f64>,
 }
 
@@ -21,7 +21,7 @@ pub struct ComparisonRow {
     pub metrics: BTreeMap<String, Measured>,
 }
 
-/// A row for each strategy, in the order in which they came.
+/// A row for each strategy, in the order of the results.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub rows: Vec<ComparisonRow>,
@@ -30,20 +30,20 @@ pub struct Comparison {
     pub declared: Vec<MetricInfo>,
 }
 
-/// How a strategy stands in a metric.
+/// The standing of a strategy in a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     Best,
-    /// Not the best, but no further from it than two standard errors of the difference.
+    /// Not the best, but at most two standard errors of the difference away from it.
     WithinNoise,
     Behind,
-    /// Not measured, or a metric in which there is no better or worse.
+    /// Not measured, or a metric in which no direction is better.
     Unranked,
 }
 
 impl Comparison {
-    /// Compares results; those of one strategy's name are runs of it.
+    /// Compares results; results with the same strategy name are runs of one strategy.
     pub fn of<'a>(results: impl IntoIterator<Item = &'a RunResult>) -> Self {
         let mut strategies: Vec<(String, Vec<&RunResult>)> = Vec::new();
         let mut declared: Vec<MetricInfo> = Vec::new();
@@ -83,12 +83,12 @@ impl Comparison {
         names
     }
 
-    /// What a metric of the table is.
+    /// The description of a metric of the table.
     pub fn info(&self, metric: &str) -> MetricInfo {
         metric_info(metric, &self.declared).unwrap_or_else(|| MetricInfo::named(metric))
     }
 
-    /// How each row stands in a metric.
+    /// The standing of each row in a metric.
     pub fn standings(&self, metric: &str) -> Vec<Standing> {
         let values: Vec<Option<&Measured>> = self
             .rows

@@ -1,4 +1,4 @@
-//! The records that data sets are made of.
+//! The records of data sets.
 
 use crate::Settings;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct PromptResponsePair {
     pub prompt: String,
     pub response: String,
-    /// What stands before the conversation.
+    /// The message before the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,21 +27,21 @@ pub struct PreferenceExample {
     pub chosen: String,
     /// The other response.
     pub rejected: String,
-    /// By how much the chosen one is better.
+    /// How much better the chosen one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
 }
 
-/// What becomes of a row of the data that cannot be used.
+/// Treatment of a row of the data that cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum OnError {
-    /// The run is refused and the rows are named, as by `datasets` and TRL: a row that is left out unseen changes
-    /// what is learned.
+    /// The run is refused and the rows are named, as by `datasets` and TRL: a row that is left out unnoticed changes
+    /// the result of the training.
     #[default]
     #[setting(label = "Refuse")]
     Stop,
-    /// It is left out, and counted.
+    /// The row is left out, and counted.
     #[setting(label = "Leave out")]
     Skip,
 }
@@ -50,7 +50,7 @@ pub enum OnError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedRows {
     pub count: usize,
-    /// The number of the first of them, and what is wrong with it.
+    /// The number of the first of them, and its fault.
     pub first: String,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Display for SkippedRows {
     }
 }
 
-/// Facts about a document that filters can ask for: title, source, date.
+/// Facts about a document that filters can use: title, source, date.
 pub type Metadata = BTreeMap<String, serde_json::Value>;
 
 /// A text to retrieve from.

@@ -2,19 +2,19 @@ use crate::{Template, Text, text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kinds of failure a caller may want to tell apart.
+/// The kinds of failures that a caller may want to distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// A setting has a value that cannot work.
     InvalidConfig,
-    /// A key that no configuration has: a typing error would otherwise be ignored in silence.
+    /// A key that no configuration has. It is an error because a typing error would otherwise be ignored silently.
     UnknownKey,
     /// JSON that does not parse, or has a value of the wrong type.
     InvalidJson,
     /// A text, data set or file that cannot be used.
     InvalidData,
-    /// Bytes that are not UTF-8 where text is needed.
+    /// Bytes that are not UTF-8, in a place for text.
     InvalidUtf8,
     /// A checkpoint or model file that cannot be read or does not fit.
     InvalidCheckpoint,
@@ -22,9 +22,9 @@ pub enum ErrorCode {
     InvalidCommand,
     /// The loss or a gradient became NaN or infinite.
     NonFinite,
-    /// The backend that was asked for is not there.
+    /// The requested backend is not available.
     BackendUnavailable,
-    /// The GPU went away or reported an error in mid-run.
+    /// The GPU went away or reported an error during a run.
     DeviceLost,
     /// Memory ran out, on the GPU or on the host.
     OutOfMemory,
@@ -32,12 +32,12 @@ pub enum ErrorCode {
     Io,
     /// An endpoint could not be reached, or did not answer as it should.
     Network,
-    /// A mistake of ours.
+    /// A mistake in LLM Labs.
     Internal,
 }
 
 impl ErrorCode {
-    /// Whether the input was at fault (exit status 2 of `lab`), not the machine or ourselves.
+    /// Whether the input is at fault (exit status 2 of `lab`), not the machine or LLM Labs.
     pub fn is_input(self) -> bool {
         use ErrorCode::*;
         matches!(
@@ -55,25 +55,25 @@ impl ErrorCode {
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The serialised name is the public one; there is no second table to keep in step with it.
+        // The serialised name is the public one; a second table could differ from it.
         self.serialize(f)
     }
 }
 
-/// What went wrong, in words for the person who can mend it.
+/// An error, in words for the person who can fix it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct LabError {
     pub code: ErrorCode,
-    /// What was found, where.
+    /// The error, with the value and its place.
     pub message: Text,
-    /// What to do about it.
+    /// The way to fix it.
     pub hint: Text,
     /// Path of the offending setting, e.g. `strategies[0].config.model.heads`.
     pub field: Option<String>,
 }
 
-/// An error as JSON: its words in English, and the templates that other languages are found by.
+/// An error as JSON: its words in English, and the templates by which other languages are found.
 #[derive(Serialize, Deserialize)]
 struct Written {
     code: ErrorCode,
@@ -136,7 +136,7 @@ impl LabError {
         self
     }
 
-    /// A failure that is a mistake of ours.
+    /// A failure that is a mistake in LLM Labs.
     pub fn internal(message: impl Into<Text>) -> Self {
         Self::new(
             ErrorCode::Internal,
@@ -165,8 +165,8 @@ pub fn from_value<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> R
     serde_path_to_error::deserialize(value).map_err(json_error)
 }
 
-/// Reads settings over their defaults: what `value` leaves out, also in a part of it, is as in `T::default()`. (By
-/// itself serde fills a part from the default of the part's own type, whatever it is a part of.)
+/// Reads settings over their defaults: settings that are missing in `value`, also in a part of it, are as in
+/// `T::default()`. (Serde alone would fill a part from the default of the part's own type, whatever it is a part of.)
 pub fn from_settings<T>(value: serde_json::Value) -> Result<T, LabError>
 where
     T: Default + serde::Serialize + serde::de::DeserializeOwned,
@@ -177,7 +177,7 @@ where
     from_value(settings)
 }
 
-/// Puts `given` over `settings`, object by object; an object of another `kind` is replaced.
+/// Writes `given` over `settings`, object by object; an object of another `kind` is replaced.
 fn overlay(settings: &mut serde_json::Value, given: serde_json::Value) {
     use serde_json::Value;
     match (settings, given) {

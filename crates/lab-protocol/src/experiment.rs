@@ -3,7 +3,7 @@
 use crate::{ErrorCode, LabError, SCHEMA_VERSION, Settings, text};
 use serde::{Deserialize, Serialize};
 
-/// Where the computation runs.
+/// The device of the computation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
@@ -12,7 +12,7 @@ pub enum BackendChoice {
     Auto,
     #[setting(label = "CPU")]
     Cpu,
-    /// WebGPU in a browser; Vulkan, Metal or DX12 natively, where the program was built with it.
+    /// WebGPU in a browser; Vulkan, Metal or DX12 natively, if the program was built with it.
     #[setting(label = "WebGPU")]
     Wgpu,
 }
@@ -36,7 +36,7 @@ pub struct ExperimentConfig {
     #[serde(default = "default_seed")]
     #[setting(range = 0..=MAX_SEED)]
     pub seed: u64,
-    /// Where it is computed.
+    /// The device of the computation.
     #[serde(default)]
     pub backend: BackendChoice,
     /// The data it trains on.
@@ -52,11 +52,11 @@ fn default_seed() -> u64 {
     1337
 }
 
-/// Largest seed: JavaScript's numbers are exact up to here, so a seed means the same everywhere.
+/// Maximum seed: JavaScript's numbers are exact up to here, so a seed means the same everywhere.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 
 impl ExperimentConfig {
-    /// An experiment without strategies yet, everything else at its default.
+    /// An experiment without strategies, everything else at its default.
     ///
     /// ```
     /// use lab_protocol::*;
@@ -82,13 +82,13 @@ impl ExperimentConfig {
         }
     }
 
-    /// The same with one more strategy.
+    /// Adds a strategy.
     pub fn with(mut self, strategy: StrategyConfig) -> Self {
         self.strategies.push(strategy);
         self
     }
 
-    /// Checks what does not depend on data. Each strategy checks its own `config`.
+    /// Checks the parts that do not depend on data. Each strategy checks its own `config`.
     fn is_whole(&self) -> Result<(), LabError> {
         if self.schema != SCHEMA_VERSION {
             return Err(LabError::config(
@@ -132,7 +132,7 @@ impl ExperimentConfig {
         Ok(())
     }
 
-    /// Indices of the strategies in an order in which each comes after the one it starts from.
+    /// Indices of the strategies, each after the strategy that it starts from.
     pub fn order(&self) -> Result<Vec<usize>, LabError> {
         let mut order: Vec<usize> = Vec::with_capacity(self.strategies.len());
         let unknown = |from: &str| !self.strategies.iter().any(|other| other.name == from);
@@ -172,7 +172,7 @@ impl ExperimentConfig {
 
 /// One strategy of an experiment.
 ///
-/// `config` is read by the strategy itself, so that a new strategy changes nothing here.
+/// The strategy itself reads `config`, so a new strategy changes nothing here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 #[settings(check = Self::has_a_name)]
@@ -201,7 +201,7 @@ impl StrategyConfig {
         })
     }
 
-    /// The same, starting from the model of the strategy called `name`.
+    /// Lets the strategy start from the model of the strategy called `name`.
     pub fn starting_from(mut self, name: &str) -> Self {
         self.from = Some(name.to_owned());
         self
@@ -220,7 +220,7 @@ impl StrategyConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Where the data come from.
+    /// The source of the data.
     pub source: DataSource,
     /// Name of the built-in text, of the village's preset, or of the file that the user gave.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -276,7 +276,7 @@ pub enum DataSource {
     User,
 }
 
-/// A text as it came from a file, a paste or a drop: the one place where bytes become text.
+/// Converts the bytes of a file, a paste or a drop to text: the only place for this.
 pub fn text_from_bytes(bytes: Vec<u8>) -> Result<String, LabError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         LabError::new(

@@ -3,7 +3,7 @@
 use crate::{LabError, OnError, Settings, TrainingConfig};
 use serde::{Deserialize, Serialize};
 
-/// Which weights are trained, and how the base is kept.
+/// The weights that are trained, and the form of the base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum FineTuningMethod {
@@ -46,7 +46,7 @@ pub struct LoraConfig {
 }
 
 impl LoraConfig {
-    /// What B·A is multiplied by, for a rank that may be a layer's own.
+    /// The factor of B·A; the rank may be a layer's own.
     pub fn scale(&self, rank: usize, alpha: f64) -> f64 {
         let rank = rank.max(1) as f64;
         alpha / if self.rslora { rank.sqrt() } else { rank }
@@ -64,15 +64,15 @@ impl LoraConfig {
     }
 }
 
-/// What becomes of an example that does not fit the model's context.
+/// Treatment of an example that does not fit the model's context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
-    /// It is left out, and counted.
+    /// The example is left out, and counted.
     #[default]
     #[setting(label = "Leave out")]
     Drop,
-    /// The prompt loses its beginning, and the response its end where that is not enough.
+    /// The prompt loses its beginning, and the response its end if that is not enough.
     #[setting(label = "Cut")]
     Truncate,
     /// The run is refused.
@@ -80,22 +80,22 @@ pub enum TooLong {
     Error,
 }
 
-/// Settings of `FineTuningStrategy`. The model and its tokenizer are those of the run it starts from.
+/// Settings of `FineTuningStrategy`. The model and its tokenizer come from the run that it starts from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuningConfig {
-    /// Which weights are trained, and how the base is kept.
+    /// The weights that are trained, and the form of the base.
     pub method: FineTuningMethod,
     /// Low-rank adapters.
     #[setting(label = "LoRA", group = Adapter, when(method = "lora" | "qlora"))]
     pub lora: LoraConfig,
-    /// What becomes of an example that does not fit the context.
+    /// Treatment of an example that does not fit the context.
     #[setting(group = Data)]
     pub too_long: TooLong,
-    /// What becomes of a row of the data that cannot be used.
+    /// Treatment of a row of the data that cannot be used.
     #[setting(label = "Bad rows", group = Data)]
     pub on_error: OnError,
-    /// Puts examples of a batch one behind the other, so that nothing is computed for padding.
+    /// Concatenates the examples of a batch, to compute nothing for padding.
     ///
     /// No example sees another.
     #[setting(group = Data)]
@@ -103,11 +103,11 @@ pub struct FineTuningConfig {
     /// Weight in the loss of text the base was pretrained on, so that it is not forgotten.
     ///
     /// Rehearsal, where the data have such text: in the village. The loss of a step is `1 - replay` times the mean
-    /// loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. Of the
-    /// `batch_size` examples `batch_size · replay`, rounded and at least one, are such text.
+    /// loss of the examples' learned tokens plus `replay` times the mean loss of the replayed tokens. The `batch_size`
+    /// examples are divided so that every token weighs nearly the same, with at least one of each.
     #[setting(range = 0.0..=0.9, group = Data)]
     pub replay: f64,
-    /// How the weights are trained.
+    /// Settings of the training.
     ///
     /// By default with a learning rate of 2e-4 and without weight decay, as in TRL's examples with LoRA and in QLoRA
     /// (Dettmers et al. 2023); for all weights TRL's `SFTConfig` has 2e-5. Small models need larger ones.
@@ -120,7 +120,7 @@ pub struct FineTuningConfig {
     pub training: TrainingConfig,
 }
 
-/// An example as the model sees it.
+/// An example as the model reads it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExamplePreview {
     pub tokens: Vec<PreviewToken>,

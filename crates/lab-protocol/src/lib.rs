@@ -1,5 +1,5 @@
-//! Everything that crosses a boundary: between page and worker, between terminal and core, between a
-//! run's folder and whoever reads it. Plain serde types and their validation; no burn, no web-sys.
+//! Everything that crosses a boundary: between page and worker, between terminal and core, between a run's folder and
+//! its readers. Plain serde types and their validation; no burn, no web-sys.
 
 // `#[derive(Settings)]` writes paths from outside.
 extern crate self as lab_protocol;

@@ -5,7 +5,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the page (or a script) asks of the worker.
+/// A request of the page (or a script) to the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
@@ -37,21 +37,21 @@ pub enum Command {
     Step {
         run: String,
     },
-    /// Asks for a checkpoint event as soon as the step under way is done.
+    /// Asks for a checkpoint event as soon as the current step is done.
     Checkpoint {
         run: String,
     },
-    /// Ends the run after the step under way; its results so far are kept.
+    /// Ends the run after the current step; its results so far are kept.
     Stop {
         run: String,
     },
-    /// Writes a continuation of `prompt` with the run's model as it is now; answered by a sample event.
+    /// Writes a continuation of `prompt` with the run's current model; answered by a sample event.
     Generate {
         run: String,
         request: GenerateRequest,
     },
-    /// Asks a run that is done, whose files are `base`, under an id of its own; answered by an answer
-    /// event, and cut short by a stop.
+    /// Asks a finished run with the files `base`, under an id of its own; answered by an answer event, and ended
+    /// early by a stop.
     Ask {
         run: String,
         experiment: ExperimentConfig,
@@ -59,14 +59,14 @@ pub enum Command {
         base: Vec<ModelFile>,
         prompt: String,
     },
-    /// Draws two answers of such a run's model that differ, for a person to vote on; answered by a vote event.
+    /// Draws two different answers of a finished run's model, for a person to vote on; answered by a vote event.
     Vote {
         run: String,
         experiment: ExperimentConfig,
         strategy: String,
         base: Vec<ModelFile>,
         prompt: String,
-        /// Other answers for another seed.
+        /// Another seed gives other answers.
         seed: u64,
     },
 }
@@ -87,22 +87,22 @@ impl Command {
     }
 }
 
-/// What to write, and how freely.
+/// Settings of a text to write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::can_stop)]
 pub struct GenerateRequest {
     /// Text that is continued.
     pub prompt: String,
-    /// Tokens to write, at most.
+    /// Maximum number of tokens to write.
     ///
-    /// The limit is more than any window: a typing error would otherwise be written for hours.
+    /// The limit is higher than any context; a typing error would otherwise be written for hours.
     #[setting(range = 0..=1_000_000, default = 200, unit = "tokens")]
     pub max_tokens: usize,
     /// 0 takes the likeliest token every time; 1 is the model's own distribution.
     #[setting(range = 0.0..=100.0, default = 0.8)]
     pub temperature: f64,
-    /// Only so many of the likeliest tokens may be drawn; 0 is all.
+    /// Only this many of the likeliest tokens may be drawn; 0 is all.
     #[setting(range = 0..)]
     pub top_k: usize,
     /// Only the likeliest tokens that together have this probability may be drawn; 1 is all.
@@ -111,7 +111,7 @@ pub struct GenerateRequest {
     /// Only tokens with at least this share of the likeliest one's probability may be drawn; 0 is all.
     #[setting(range = 0.0..=1.0)]
     pub min_p: f64,
-    /// Above 1, tokens that stand in the text already become less likely.
+    /// Above 1, tokens that are already in the text become less likely.
     #[setting(range = ABOVE_ZERO..=100.0, default = 1.0)]
     pub repetition_penalty: f64,
     /// The text ends before any of these.
@@ -134,7 +134,7 @@ impl GenerateRequest {
     }
 }
 
-/// What the worker reports. Every event of a run carries its id.
+/// A report of the worker. Every event of a run carries its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -154,14 +154,14 @@ pub enum Event {
         step: usize,
         prompt: String,
         text: String,
-        /// What the text was worth, where there is a reward.
+        /// The reward of the text, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reward: Option<f64>,
-        /// The passages that it was written from, where it answers from documents.
+        /// The passages that it was written from, if it answers from documents.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grounds: Option<Grounds>,
     },
-    /// What has been written so far of an answer; a sample follows when it is whole.
+    /// The text so far of an answer; a sample follows when it is complete.
     Writing {
         run: String,
         prompt: String,
@@ -172,7 +172,7 @@ pub enum Event {
         run: String,
         map: VectorMap,
     },
-    /// What a run that is done answers; nothing where it was stopped before, or cannot be asked.
+    /// The answer of a finished run; `None` if it was stopped before, or cannot be asked.
     Answer {
         run: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,7 +207,7 @@ pub enum Event {
         run: String,
         result: RunResult,
     },
-    /// The run ended by an error; with no run, the worker itself did.
+    /// The run ended with an error; without a run, the worker itself did.
     Failed {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<String>,
@@ -226,20 +226,20 @@ pub enum LogLevel {
     Warning,
 }
 
-/// The device that computes, and why it was chosen.
+/// The device that computes, and the reason for its choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// `Cpu` or `Wgpu`, never `Auto`.
     pub backend: BackendChoice,
     /// The adapter's own description, or the CPU's abilities, e.g. `SIMD`.
     pub name: String,
-    /// Why this one, in a sentence: asked for, best there is, or what the better one lacked.
+    /// The reason for this device, in a sentence: requested, best available, or the fault of a better one.
     pub reason: String,
     /// Version of LLM Labs.
     pub version: String,
 }
 
-/// What is known of a run when it starts.
+/// A run's description at its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     pub strategy: String,
@@ -253,13 +253,13 @@ pub struct RunInfo {
     pub training_tokens: usize,
     pub validation_tokens: usize,
     pub tokens_per_step: usize,
-    /// The first examples, where only a part of each is learned.
+    /// The first examples, if only a part of each is learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<ExamplePreview>,
     /// Rows of the data that were left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_rows: Option<SkippedRows>,
-    /// Metrics of the run that the lab does not know.
+    /// Metrics of the run that the lab does not declare.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<MetricInfo>,
 }
@@ -268,14 +268,14 @@ pub struct RunInfo {
 pub struct Progress {
     pub step: usize,
     pub steps: usize,
-    /// Over the last steps, pauses left out.
+    /// Over the last steps, without pauses.
     pub tokens_per_second: f64,
     /// An estimate from the last steps.
     pub seconds_left: f64,
 }
 
-/// The values of one step; one line of `metrics.jsonl`. A step may have a second record with what was
-/// evaluated after it.
+/// The values of one step; one line of `metrics.jsonl`. A step may have a second record with the values of an
+/// evaluation after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricRecord {
     pub run: String,

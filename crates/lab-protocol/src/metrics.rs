@@ -1,9 +1,9 @@
-//! The metrics: each is declared once, with which way is better. One that is not declared has no better or worse.
+//! The metrics: each is declared once, with its better direction. A metric that is not declared has none.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Which of two values of a metric is better.
+/// The better of two values of a metric.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -13,18 +13,18 @@ pub enum Direction {
     Neither,
 }
 
-/// What a metric is. Words are English, and keys of a language table.
+/// The description of a metric. Words are English, and keys of a language table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricInfo {
-    /// As in records and results, e.g. `validation_loss`; `@k` stands for any number, as in `recall@k`.
+    /// The name in records and results, e.g. `validation_loss`; `@k` stands for any number, as in `recall@k`.
     pub name: Cow<'static, str>,
     /// Its title; empty for the name in words.
     pub label: Cow<'static, str>,
     /// The unit; may be empty.
     pub unit: Cow<'static, str>,
     pub direction: Direction,
-    /// What it measures, in a few words.
+    /// The quantity that it measures, in a few words.
     pub help: Cow<'static, str>,
 }
 
@@ -54,18 +54,18 @@ const fn metric(
     }
 }
 
-/// What the name of a metric's standard error has after the metric's own.
+/// Suffix in the name of a metric's standard error.
 pub const STANDARD_ERROR: &str = "_standard_error";
-/// What the name of a metric on held-out data has before the metric's own.
+/// Prefix in the name of a metric on held-out data.
 pub const VALIDATION: &str = "validation_";
-/// What the name has before the metric's own where it is measured on the model that a strategy starts from.
+/// Prefix in the name of a metric of the model that a strategy starts from.
 pub const REFERENCE: &str = "reference_";
-/// What the name has after the metric's own where it is measured on answers without passages.
+/// Suffix in the name of a metric of answers without passages.
 pub const WITHOUT_RETRIEVAL: &str = "_without_retrieval";
 
 /// The declaration of a metric of the lab, or of `others`, which are declared from outside. Names that follow from
-/// others are known by one rule: on held-out data a metric is what it is elsewhere; its standard error, and its
-/// value for what a strategy is compared with, have no better or worse.
+/// others are known by one rule: on held-out data a metric means the same as elsewhere; its standard error, and its
+/// value for the model that a strategy is compared with, have no better direction.
 pub fn metric_info(name: &str, others: &[MetricInfo]) -> Option<MetricInfo> {
     let of = |name: &str| metric_info(name, others);
     let named = |info: MetricInfo, direction, help: Cow<'static, str>| MetricInfo {
@@ -201,7 +201,7 @@ mod tests {
         metric_info(name, &[]).unwrap_or_default().direction
     }
 
-    /// Words in a name say nothing: a reward's loss is a loss, and a correlation with it is neither.
+    /// Words in a name decide nothing: a reward's loss is a loss, and a correlation with it is neither.
     #[test]
     fn which_way_is_better_is_declared() {
         assert_eq!(direction("reward_loss"), Direction::Less);

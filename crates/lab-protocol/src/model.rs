@@ -43,7 +43,7 @@ pub enum Activation {
     Swiglu,
 }
 
-/// Bounds that keep a typing error from allocating gigabytes. Far above what a browser trains.
+/// Limits that keep a typing error from allocating gigabytes. Far above the sizes that a browser can train.
 const MAX_WIDTH: usize = 16_384;
 pub(crate) const MAX_VOCABULARY: usize = 262_144;
 
@@ -55,7 +55,7 @@ pub struct ModelConfig {
     /// Transformer blocks, one after the other.
     #[setting(range = 1..=128, default = 4)]
     pub layers: usize,
-    /// Attention heads in a block; they divide the width where the head width is 0.
+    /// Attention heads in a block; they divide the width if the head width is 0.
     #[setting(range = 1..=1024, default = 4)]
     pub heads: usize,
     /// Heads for keys and values, which several query heads share (grouped-query attention); 0 is as many as heads.
@@ -70,7 +70,7 @@ pub struct ModelConfig {
     /// Inner size of the MLP; 0 is four times the width.
     #[setting(range = 0..=8 * MAX_WIDTH, group = Model)]
     pub hidden_width: usize,
-    /// Tokens that the model sees at once, at most.
+    /// Maximum number of tokens that the model reads at once.
     #[setting(range = 1..=32_768, default = 64, unit = "tokens")]
     pub context: usize,
     /// Keeps activations at one scale.
@@ -79,7 +79,7 @@ pub struct ModelConfig {
     /// Keeps the normalisation from dividing by 0.
     #[setting(range = ABOVE_ZERO..=1.0, default = 1e-5, group = Model)]
     pub norm_epsilon: f64,
-    /// How the model knows the order of tokens.
+    /// The encoding of the order of tokens.
     #[setting(label = "Positions", group = Model)]
     pub position: Position,
     /// Longest wavelength of rotary positions.
@@ -91,11 +91,11 @@ pub struct ModelConfig {
     /// A constant added in linear layers and LayerNorm.
     #[setting(label = "Biases", group = Model)]
     pub bias: bool,
-    /// Biases in the attention's linear layers, where that differs.
+    /// Biases in the attention's linear layers, if they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[setting(label = "Attention biases", none = "As biases", group = Model)]
     pub attention_bias: Option<bool>,
-    /// Biases in the MLP's linear layers, where that differs.
+    /// Biases in the MLP's linear layers, if they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[setting(label = "MLP biases", none = "As biases", group = Model)]
     pub mlp_bias: Option<bool>,

@@ -7,7 +7,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Where the divergence from the reference is held against a policy.
+/// The place of the penalty for the divergence from the reference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum KlPlacement {
@@ -15,7 +15,7 @@ pub enum KlPlacement {
     #[default]
     #[setting(label = "The loss (k3)")]
     LossK3,
-    /// In the loss, by half the squared log ratio, whose gradient is the divergence's own.
+    /// In the loss, by half the squared log ratio; its gradient is the divergence's own.
     #[setting(label = "The loss (k2)")]
     LossK2,
     /// In the reward of each answer, before answers are compared.
@@ -23,7 +23,7 @@ pub enum KlPlacement {
     Reward,
 }
 
-/// How the losses of tokens become the loss of a minibatch; names and definitions are those of TRL's `GRPOConfig`.
+/// The way from the losses of tokens to the loss of a minibatch; names and definitions as in TRL's `GRPOConfig`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum GrpoLossType {
@@ -34,7 +34,7 @@ pub enum GrpoLossType {
     /// Mean over the tokens of the minibatch.
     #[setting(label = "BNPO")]
     Bnpo,
-    /// Sum over the tokens, divided by the answers times the most tokens that an answer may have (Liu et al. 2025).
+    /// Sum over the tokens, divided by the number of answers times the maximum tokens of an answer (Liu et al. 2025).
     #[setting(label = "Dr. GRPO")]
     DrGrpo,
     /// Sum over the tokens, divided by the mean number of tokens in the update's minibatches (Yu et al. 2025).
@@ -43,7 +43,7 @@ pub enum GrpoLossType {
     Dapo,
 }
 
-/// The divisor of advantages; names and definitions are those of TRL's `GRPOConfig`.
+/// The divisor of advantages; names and definitions as in TRL's `GRPOConfig`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum ScaleRewards {
@@ -60,17 +60,17 @@ pub enum ScaleRewards {
 }
 
 /// Settings of `GrpoStrategy`: group relative policy optimisation (Shao et al. 2024). Answers to one prompt are
-/// compared with each other, so that no value has to be learned.
+/// compared with each other, so no value has to be learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::fits)]
 pub struct GrpoConfig {
-    /// Where the reward of an answer comes from.
+    /// The source of an answer's reward.
     pub reward: RewardConfig,
     /// The reward model.
     #[setting(group = Reward, when(reward.kind = "model"))]
     pub reward_model: RewardModelConfig,
-    /// How answers are sampled.
+    /// Sampling of the answers.
     #[setting(group = Answers)]
     pub rollout: RolloutConfig,
     /// Updates, each on answers sampled for it.
@@ -93,36 +93,36 @@ pub struct GrpoConfig {
     /// Times that each answer is learned from.
     #[setting(range = 1..=1000, default = 2, group = Policy)]
     pub epochs: usize,
-    /// How far an update may move a token's probability.
+    /// Limit of the change of a token's probability in an update.
     #[setting(range = 1e-6..=10.0, default = 0.2, group = Policy)]
     pub clip: f64,
     /// Cost of a nat of divergence from the reference.
     #[setting(label = "KL coefficient", range = 0.0..=1e3, default = 0.05)]
     pub kl_coefficient: f64,
-    /// Where the divergence from the reference is held against the policy.
+    /// The place of the penalty for the divergence from the reference.
     #[setting(label = "KL stands in", group = Policy)]
     pub kl: KlPlacement,
-    /// How the losses of tokens become the loss of a minibatch.
+    /// The way from the losses of tokens to the loss of a minibatch.
     #[setting(label = "Loss", group = Policy)]
     pub loss_type: GrpoLossType,
     /// The divisor of advantages.
     #[setting(label = "Scale advantages by", group = Policy)]
     pub scale_rewards: ScaleRewards,
-    /// An update ends this far from the policy that sampled; 0 is never.
+    /// The update ends at this divergence from the policy that sampled; 0 is never.
     ///
     /// In nats a token: half the mean squared log ratio.
     #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
-    /// How the policy's weights are updated.
+    /// The optimiser of the policy.
     pub optimizer: OptimizerConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
-    /// What is measured and kept meanwhile.
+    /// Evaluations, samples and checkpoints during the training.
     #[setting(group = Evaluation)]
     pub report: ReportConfig,
-    /// What becomes of a row of the data that cannot be used.
+    /// Treatment of a row of the data that cannot be used.
     #[setting(label = "Bad rows", group = Data)]
     pub on_error: OnError,
     /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
@@ -164,22 +164,22 @@ pub struct DpoConfig {
     /// Weight of the divergence from the reference: the larger, the nearer the policy stays.
     #[setting(range = 1e-6..=1e3, default = 0.1)]
     pub beta: f64,
-    /// Share of the preferences that are held to be wrong.
+    /// Assumed share of wrong preferences.
     #[setting(label = "Wrong labels", range = 0.0..=0.5, group = Policy)]
     pub label_smoothing: f64,
-    /// How the policy's weights are updated.
+    /// The optimiser of the policy.
     pub optimizer: OptimizerConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
-    /// How answers for samples and evaluations are written.
+    /// Sampling of the answers for samples and evaluations.
     #[setting(group = Answers)]
     pub rollout: RolloutConfig,
-    /// What is measured and kept meanwhile.
+    /// Evaluations, samples and checkpoints during the training.
     #[setting(group = Evaluation)]
     pub report: ReportConfig,
-    /// What becomes of a row of the data that cannot be used.
+    /// Treatment of a row of the data that cannot be used.
     #[setting(label = "Bad rows", group = Data)]
     pub on_error: OnError,
     /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
@@ -210,7 +210,8 @@ mod tests {
         (error.code, error.field.unwrap_or_default())
     }
 
-    /// Strategies that start from a trained model learn as TRL's trainers do, also where a part of the settings is given.
+    /// Strategies that start from a trained model learn as TRL's trainers do, even if only a part of the settings is
+    /// given.
     #[test]
     fn a_part_takes_the_defaults_of_its_place() {
         let rlhf: RlhfConfig = from_settings(json!({

@@ -1,19 +1,19 @@
-//! `RagStrategy`'s configuration, and what is reported of its answers.
+//! `RagStrategy`'s configuration, and the report on its answers.
 
 use crate::{ChunkConfig, EmbedderKind, ErrorCode, LabError, RetrievalMethod, Settings};
 use serde::{Deserialize, Serialize};
 
-/// Settings of `RagStrategy`: how documents are indexed, and how questions are answered from them.
+/// Settings of `RagStrategy`: the index of the documents, and the answers from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::texts_are_complete)]
 pub struct RagConfig {
-    /// How documents become chunks.
+    /// The cutting of documents into chunks.
     #[setting(group = Data)]
     pub chunking: ChunkConfig,
-    /// How passages are ranked.
+    /// The ranking of passages.
     pub method: RetrievalMethod,
-    /// What turns passages and questions into vectors.
+    /// The embedder, which turns passages and questions into vectors.
     #[setting(when(method = "dense" | "hybrid"))]
     pub embedder: EmbedderKind,
     /// Folder of the sentence encoder; in the page, its address.
@@ -42,21 +42,21 @@ pub struct RagConfig {
     /// Maximal marginal relevance (Carbonell and Goldstein 1998).
     #[setting(label = "Relevance or variety", range = 0.0..=1.0, default = 1.0, group = Retrieval)]
     pub diversity_balance: f64,
-    /// Text that is asked, with {passages} and {question} in it; empty is a line for each of them.
+    /// Text of the request, with {passages} and {question} in it; empty is a line for each of them.
     #[setting(label = "Prompt", group = Answers)]
     pub prompt_template: String,
-    /// Passages that score lower are not used, and nothing is answered without any; 0 is no limit.
+    /// Minimum score of a passage; without any passage there is no answer. 0 is no limit.
     ///
     /// By the scale of the method.
     #[setting(range = 0.0..=1e6)]
     pub threshold: f64,
-    /// Tokens of an answer, at most; passages are left out until question and answer fit the context.
+    /// Maximum number of tokens of an answer; passages are left out until question and answer fit the context.
     #[setting(label = "Answer", range = 1..=10_000, default = 40, unit = "tokens")]
     pub answer_tokens: usize,
-    /// Passages that are looked at to measure retrieval, e.g. in `ndcg@10`.
+    /// Number of passages by which retrieval is measured, e.g. in `ndcg@10`.
     #[setting(label = "Depth", range = 1..=1000, default = 10, group = Evaluation)]
     pub evaluation_depth: usize,
-    /// With fewer chunks every vector is looked at; with more, a graph is searched.
+    /// With fewer chunks than this, the search compares every vector; with more, it uses a graph.
     #[setting(range = 2..=1_000_000, default = 4096, group = Retrieval)]
     pub exact_below: usize,
     /// Questions that are answered when the index is there, one a line.
@@ -89,7 +89,7 @@ impl RagConfig {
     }
 }
 
-/// A model behind the network, asked as OpenAI's chat completions are.
+/// A model behind the network, asked through OpenAI's chat completions.
 ///
 /// Its key is not a setting: natively it stands in an environment variable, in the page it is typed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
@@ -110,7 +110,7 @@ pub struct EndpointConfig {
     /// Seconds after which an attempt without a whole answer is given up.
     #[setting(label = "Time limit", range = 0.1..=3600.0, default = 60.0, unit = "s", group = Answers)]
     pub timeout: f64,
-    /// Attempts after the first, where another may succeed.
+    /// Attempts after the first, if another may succeed.
     #[setting(label = "Further tries", range = 0..=10, default = 3, group = Answers)]
     pub retries: usize,
 }
@@ -130,7 +130,8 @@ impl EndpointConfig {
                 "Begin with http:// or https://, e.g. http://127.0.0.1:8000/v1.",
             ));
         }
-        // A configuration is kept and shared: no secret may stand in it. So the address is not repeated here.
+        // A configuration is kept and shared, so it must not contain a secret. Therefore the error does not repeat
+        // the address.
         if host.contains('@') || self.base_url.contains(['?', '#']) {
             return Err(LabError::config(
                 "base_url",
@@ -157,7 +158,7 @@ impl EndpointConfig {
     }
 }
 
-/// A text that must not be seen: an endpoint's key. It is handed on in a command and nowhere else.
+/// A secret text: an endpoint's key. It is handed on in a command and nowhere else.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
@@ -169,7 +170,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Refuses what no HTTP header can hold.
+    /// Refuses keys that no HTTP header can hold.
     pub fn validate(&self) -> Result<(), LabError> {
         let printable = |c: char| c.is_ascii_graphic();
         if !self.0.is_empty() && self.0.chars().all(printable) {
@@ -182,7 +183,7 @@ impl Secret {
         ))
     }
 
-    /// A text without the secret, should it be in there.
+    /// A text with the secret removed, if it contains it.
     pub fn taken_out_of(&self, text: &str) -> String {
         if self.0.is_empty() {
             text.to_owned()
@@ -192,13 +193,13 @@ impl Secret {
     }
 }
 
-/// How an answer from documents came about.
+/// The origin of an answer from documents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grounds {
     pub outcome: AnswerOutcome,
-    /// What it was written from, the best first.
+    /// The passages that it was written from, the best first.
     pub passages: Vec<UsedPassage>,
-    /// Where the search went, where it was by vectors.
+    /// The path of the search, if it was by vectors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchPath>,
 }
@@ -206,9 +207,9 @@ pub struct Grounds {
 /// A search in the plane of a [`VectorMap`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchPath {
-    /// Where the question's own vector lies.
+    /// The place of the question's own vector.
     pub query: [f32; 2],
-    /// The vectors that the search went to, in this order; none where it looked at every vector.
+    /// The vectors that the search visited, in this order; empty if it compared every vector.
     pub steps: Vec<[f32; 2]>,
 }
 
@@ -225,12 +226,12 @@ pub struct MapPoint {
     pub place: [f32; 2],
 }
 
-/// What became of a question.
+/// The outcome of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerOutcome {
     Answered,
-    /// No passage is close enough: nobody was asked.
+    /// No passage is close enough: the generator was not asked.
     NoPassage,
 }
 
@@ -245,9 +246,9 @@ pub struct UsedPassage {
     pub text: String,
     /// By the scale of the method.
     pub score: f64,
-    /// Whether the answer refers to it by its number, or, where it refers to none, says what it says.
+    /// Whether the answer cites it by its number; if the answer cites no number, whether it says the same.
     pub cited: bool,
-    /// Where its vector lies in the plane of the index's [`VectorMap`].
+    /// The place of its vector in the plane of the index's [`VectorMap`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<[f32; 2]>,
 }

@@ -2,7 +2,7 @@ use crate::{LabError, MetricInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Why a run ended.
+/// The reason for the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
@@ -14,23 +14,23 @@ pub enum StopReason {
     Stopped,
 }
 
-/// How a run ended, and its model; `results.json` but for the files.
+/// The result of a run, and its model; `results.json` without the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     pub strategy: String,
     pub stop_reason: StopReason,
-    /// Steps executed.
+    /// Number of executed steps.
     pub steps: usize,
-    /// Step of the weights that are kept: that of the best validation loss, or the last.
+    /// Step of the weights that are kept: the step of the best validation loss, or the last.
     pub best_step: usize,
-    /// Computing time in seconds, pauses left out.
+    /// Computing time in seconds, without pauses.
     pub seconds: f64,
     /// Final values by metric name, of the weights that are kept.
     pub metrics: BTreeMap<String, f64>,
-    /// Declarations of those metrics that come from outside the lab.
+    /// Declarations of its metrics from outside the lab.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub declared: Vec<MetricInfo>,
-    /// What the run made, file by file: a model's folder `model/`, an adapter's `adapter/`.
+    /// The files that the run made: a model's folder `model/`, an adapter's `adapter/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ModelFile>,
 }
@@ -43,7 +43,7 @@ pub struct ModelFile {
     pub bytes: Vec<u8>,
 }
 
-/// How a strategy of an experiment came out.
+/// The outcome of a strategy of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -52,7 +52,7 @@ pub enum Outcome {
         strategy: String,
         error: LabError,
     },
-    /// What it starts from failed, or the experiment was stopped before its turn.
+    /// The strategy that it starts from failed, or the experiment was stopped before its turn.
     Skipped {
         strategy: String,
         because: String,

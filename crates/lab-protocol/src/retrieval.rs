@@ -3,14 +3,14 @@
 use crate::{LabError, Settings, text};
 use serde::{Deserialize, Serialize};
 
-/// What a document is cut along.
+/// The boundaries at which a document is cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum ChunkMethod {
     /// Anywhere between words.
     #[setting(label = "Between words")]
     Tokens,
-    /// Between sentences, where a sentence is not too long.
+    /// Between sentences, if a sentence is not too long.
     #[setting(label = "Between sentences")]
     Sentences,
     /// At Markdown headings, and within a section between paragraphs.
@@ -19,15 +19,15 @@ pub enum ChunkMethod {
     Structure,
 }
 
-/// How documents become chunks.
+/// The cutting of documents into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::leaves_room)]
 pub struct ChunkConfig {
-    /// Where documents are cut.
+    /// The boundaries at which documents are cut.
     #[setting(label = "Cut")]
     pub method: ChunkMethod,
-    /// Tokens in a chunk, at most, by the tokenizer in use.
+    /// Maximum number of tokens in a chunk, by the tokenizer in use.
     #[setting(label = "Chunk size", range = 1..=1_000_000, default = 200, unit = "tokens")]
     pub size: usize,
     /// Tokens that a chunk repeats of the one before it; fewer than its size.
@@ -54,18 +54,18 @@ impl ChunkConfig {
     }
 }
 
-/// How near two vectors are.
+/// The similarity of two vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum Similarity {
     #[default]
     Cosine,
     Dot,
-    /// The negative distance, so that more is nearer here too.
+    /// The negative distance, so a larger value means nearer here too.
     Euclidean,
 }
 
-/// What turns texts into vectors.
+/// The embedder, which turns texts into vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum EmbedderKind {
@@ -81,7 +81,7 @@ pub enum EmbedderKind {
     Encoder,
 }
 
-/// How passages are ranked.
+/// The ranking of passages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Settings)]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMethod {

@@ -1,4 +1,4 @@
-//! `RlhfStrategy`'s configuration, and what the other strategies that learn from preferences share with it.
+//! `RlhfStrategy`'s configuration, and the parts that other strategies for preferences share with it.
 
 use crate::training::rates_fall;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Where the reward of an answer comes from.
+/// The source of an answer's reward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[settings(check = Self::matches_something)]
@@ -14,17 +14,17 @@ pub enum RewardConfig {
     /// A model trained on preferences.
     #[setting(label = "A model of preferences")]
     Model {},
-    /// `weight` for each place of the answer where the regular expression matches.
+    /// `weight` for each match of the regular expression in the answer.
     #[setting(label = "A pattern")]
     Pattern {
         /// A regular expression, such as please|thank you.
         pattern: String,
-        /// Reward for each place where the pattern matches.
+        /// Reward for each match of the pattern.
         #[serde(default = "one")]
         #[setting(range = -1e6..=1e6)]
         weight: f64,
     },
-    /// 0 for an answer of so many tokens, and down to -1 the further it is from that.
+    /// 0 for an answer of this many tokens, and down to -1 the further its length differs.
     #[setting(label = "The length")]
     Length {
         /// The length that is rewarded most.
@@ -59,12 +59,12 @@ impl RewardConfig {
     }
 }
 
-/// AdamW and the rate's schedule: a linear warm-up, then a straight line down to the lowest rate.
+/// AdamW and the schedule of the rate: a linear warm-up, then a straight line down to the minimum rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::rates_fall)]
 pub struct OptimizerConfig {
-    /// How far a step moves the weights, at most.
+    /// The maximum learning rate, reached after the warm-up.
     ///
     /// The default is that of TRL's trainers: 3e-6 (`PPOConfig`), 1e-6 (`GRPOConfig`, `DPOConfig`), 1e-4 for a reward
     /// model (`RewardConfig`). Adapters and small models need larger ones: TRL's examples with LoRA have ten times as
@@ -95,7 +95,7 @@ pub struct OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// The same for a trainer of `steps` steps.
+    /// The same settings for a trainer of `steps` steps.
     pub fn training(&self, steps: usize) -> TrainingConfig {
         TrainingConfig {
             steps,
@@ -117,7 +117,7 @@ impl OptimizerConfig {
     }
 }
 
-/// How a reward model is trained on preferences (Stiennon et al. 2020) before the policy is.
+/// Settings of the reward model, which learns from preferences before the policy does (Stiennon et al. 2020).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardModelConfig {
@@ -143,25 +143,25 @@ pub struct RewardModelConfig {
     /// Brings rewards to mean 0 and deviation 1 over answers of the reference policy.
     #[setting(default = true)]
     pub normalise: bool,
-    /// Answers of the reference policy by which that is measured.
+    /// Number of the reference policy's answers by which mean and deviation are measured.
     #[setting(label = "Answers to normalise by", range = 2..=100_000, default = 128)]
     pub normalisation_samples: usize,
     /// Steps between evaluations on held-out preferences; 0 is at the end only.
     #[setting(label = "Evaluate reward every", range = 0.., default = 20, unit = "steps")]
     pub evaluation_interval: usize,
-    /// How the reward model's weights are updated.
+    /// The optimiser of the reward model.
     #[setting(default = OptimizerConfig { learning_rate: 1e-4, ..Default::default() })]
     pub optimizer: OptimizerConfig,
 }
 
-/// How answers are sampled. There are no filters: the policy that is improved is the one that samples.
+/// Settings of sampling. There are no filters: the policy that is improved is the one that samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutConfig {
     /// Tokens of an answer, at most.
     #[setting(label = "Longest answer", range = 1..=32_768, default = 40, unit = "tokens")]
     pub response_tokens: usize,
-    /// How freely answers are sampled: divides the logits of policy and reference alike.
+    /// Divides the logits of policy and reference alike; a higher temperature samples more freely.
     ///
     /// A temperature of 0 has no log-probabilities.
     #[setting(range = 1e-3..=100.0, default = 1.0)]
@@ -174,7 +174,7 @@ pub struct RolloutConfig {
     pub missing_eos_penalty: f64,
 }
 
-/// What is measured and kept while the policy is trained.
+/// Evaluations, samples and checkpoints during the training of the policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportConfig {
@@ -233,10 +233,10 @@ pub struct PpoConfig {
     /// Between the value's guess (0) and the rewards themselves (1).
     #[setting(range = 0.0..=1.0, default = 0.95, group = Policy)]
     pub lambda: f64,
-    /// How far an update may move a token's probability.
+    /// Limit of the change of a token's probability in an update.
     #[setting(range = 1e-6..=10.0, default = 0.2, group = Policy)]
     pub clip: f64,
-    /// How far an update may move a value.
+    /// Limit of the change of a value in an update.
     #[setting(range = 1e-6..=1e6, default = 0.2, group = Policy)]
     pub value_clip: f64,
     /// Weight of the value's loss.
@@ -248,12 +248,12 @@ pub struct PpoConfig {
     /// Divides rewards by their deviation, keeping their mean.
     #[setting(group = Policy)]
     pub whiten_rewards: bool,
-    /// An update ends this far from the policy that sampled; 0 is never.
+    /// The update ends at this divergence from the policy that sampled; 0 is never.
     ///
     /// In nats a token: half the mean squared log ratio.
     #[setting(label = "Largest KL", range = 0.0..=1e3, default = 0.1, unit = "nats", group = Policy)]
     pub maximum_kl: f64,
-    /// How the policy's weights are updated.
+    /// The optimiser of the policy.
     #[setting(default = OptimizerConfig { learning_rate: 3e-6, ..Default::default() })]
     pub optimizer: OptimizerConfig,
 }
@@ -264,31 +264,31 @@ impl PpoConfig {
     }
 }
 
-/// Settings of `RlhfStrategy`. Model and tokenizer are those of the run it starts from, which is the
-/// reference too.
+/// Settings of `RlhfStrategy`. Model and tokenizer come from the run that it starts from, which is also the
+/// reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::policy_is_one)]
 pub struct RlhfConfig {
-    /// Where the reward of an answer comes from.
+    /// The source of an answer's reward.
     pub reward: RewardConfig,
     /// The reward model.
     #[setting(group = Reward, when(reward.kind = "model"))]
     pub reward_model: RewardModelConfig,
-    /// How answers are sampled.
+    /// Sampling of the answers.
     #[setting(group = Answers)]
     pub rollout: RolloutConfig,
-    /// How the policy is improved.
+    /// The improvement of the policy.
     #[setting(label = "PPO")]
     pub ppo: PpoConfig,
     /// Trains low-rank matrices on the frozen reference instead of all weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[setting(label = "Adapter only", group = Adapter)]
     pub lora: Option<LoraConfig>,
-    /// What is measured and kept meanwhile.
+    /// Evaluations, samples and checkpoints during the training.
     #[setting(group = Evaluation)]
     pub report: ReportConfig,
-    /// What becomes of a row of the data that cannot be used.
+    /// Treatment of a row of the data that cannot be used.
     #[setting(label = "Bad rows", group = Data)]
     pub on_error: OnError,
     /// Preferences to learn from instead of the data's, such as {"prompt": "…", "chosen": "…", "rejected": "…"}, one a
@@ -304,7 +304,7 @@ impl RlhfConfig {
     }
 }
 
-/// An adapter of a policy, which must find what it wrote as likely when it learns as when it wrote.
+/// The adapter of a policy. It must have no dropout: text must be as likely in training as when it was written.
 pub(crate) fn policy_lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
     match config {
         Some(config) if config.dropout > 0.0 => Err(LabError::config(
@@ -316,7 +316,7 @@ pub(crate) fn policy_lora(config: &Option<LoraConfig>) -> Result<(), LabError> {
     }
 }
 
-/// An error unless the answers can be cut into so many equal parts.
+/// An error unless the answers can be cut into this many equal parts.
 pub(crate) fn divides(minibatches: usize, answers: usize, of: &str) -> Result<(), LabError> {
     if answers.is_multiple_of(minibatches) {
         return Ok(());

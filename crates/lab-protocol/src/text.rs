@@ -1,5 +1,5 @@
-//! Words for people that can be translated: a template with named arguments, which is the key of a language
-//! table. The English stands where it is written.
+//! Words for people that can be translated: a template with named arguments, which is the key of a language table.
+//! The code contains the English text.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::ops::Deref;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     english: String,
-    /// Boxed, so that an error stays small to return.
+    /// Boxed, so an error stays small to return.
     template: Option<Box<Template>>,
 }
 
@@ -46,7 +46,7 @@ macro_rules! text {
 }
 
 impl Text {
-    /// What [`text!`] makes.
+    /// Used by [`text!`].
     pub fn new<const N: usize>(
         english: String,
         template: &str,
@@ -63,12 +63,12 @@ impl Text {
         }
     }
 
-    /// None where the text is its own key.
+    /// `None` if the text is its own key.
     pub fn template(&self) -> Option<&Template> {
         self.template.as_deref()
     }
 
-    /// The text in the words of a language table, from keys to templates; in English where it has no entry.
+    /// The text in the words of a language table, from keys to templates; in English if the table has no entry.
     pub fn translated<'a>(&self, table: impl Fn(&str) -> Option<&'a str>) -> String {
         let key = self.template.as_ref().map(|template| &template.template);
         match (table(key.unwrap_or(&self.english)), &self.template) {

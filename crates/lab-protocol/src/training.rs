@@ -1,4 +1,4 @@
-//! Pretraining's configuration, and what all training has in common.
+//! Pretraining's configuration, and the settings that all training shares.
 
 use crate::model::MAX_VOCABULARY;
 use crate::{ABOVE_ZERO, LabError, ModelConfig, Settings, text};
@@ -17,7 +17,7 @@ pub struct PretrainingConfig {
     /// Pieces that are learned from the text, at most.
     #[setting(range = 257..=MAX_VOCABULARY, default = 1024, when(tokenizer = "bpe"))]
     pub vocabulary: usize,
-    /// How the model is trained.
+    /// Settings of the training.
     pub training: TrainingConfig,
 }
 
@@ -49,7 +49,7 @@ pub enum TokenizerKind {
     /// One token for each byte of UTF-8, 256 in all.
     #[setting(label = "Bytes")]
     Byte,
-    /// Pieces of words: bytes, merged by how often they stand together (byte-pair encoding, as GPT-2).
+    /// Pieces of words: bytes, merged by how often they occur together (byte-pair encoding, as GPT-2).
     #[setting(label = "Pieces of words")]
     Bpe,
 }
@@ -64,7 +64,7 @@ pub enum Schedule {
     Constant,
 }
 
-/// How a model is trained. The defaults are those of the quick start.
+/// Settings of the training of a model. The defaults are the ones of the quick start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(default, deny_unknown_fields)]
 #[settings(check = Self::rates_fall)]
@@ -78,7 +78,7 @@ pub struct TrainingConfig {
     /// Micro-batches whose gradients are summed before an update.
     #[setting(label = "Micro-batches", range = 1..=4096, default = 1, group = Optimiser)]
     pub gradient_accumulation: usize,
-    /// How far a step moves the weights, at most.
+    /// The maximum learning rate, reached after the warm-up.
     #[setting(range = 0.0..=10.0, default = 2e-3)]
     pub learning_rate: f64,
     /// Learning rate at the end of the schedule.
@@ -90,7 +90,7 @@ pub struct TrainingConfig {
     /// Step at which the schedule ends; 0 is the last.
     #[setting(range = 0.., group = Optimiser)]
     pub decay_steps: usize,
-    /// How the learning rate falls.
+    /// The decrease of the learning rate after the warm-up.
     #[setting(group = Optimiser)]
     pub schedule: Schedule,
     /// Memory of AdamW's mean.
@@ -116,12 +116,12 @@ pub struct TrainingConfig {
     /// Pieces of held-out text in an evaluation while training, the same ones every time; 0 is all.
     #[setting(label = "Windows", range = 0.., default = 32, group = Evaluation)]
     pub evaluation_windows: usize,
-    /// The same for the evaluation at the end, whose loss is the result; 0 is all.
+    /// Windows of the evaluation at the end, whose loss is the result; 0 is all.
     #[setting(label = "Windows at the end", range = 0.., group = Evaluation)]
     pub final_evaluation_windows: usize,
-    /// Tokens from one of those windows to the next, at most the context; 0 is the context, so that none overlap.
+    /// Tokens from one of those windows to the next, at most the context; 0 is the context: no windows overlap.
     ///
-    /// With less, each token is judged with more text before it.
+    /// With a smaller stride, each token is predicted from more text before it.
     #[setting(label = "Stride at the end", range = 0.., unit = "tokens", group = Evaluation)]
     pub final_evaluation_stride: usize,
     /// Evaluations without a better loss before training stops; 0 is never.
@@ -130,15 +130,15 @@ pub struct TrainingConfig {
     /// Steps between samples; 0 is at the end only.
     #[setting(label = "Sample every", range = 0.., default = 50, unit = "steps", group = Samples)]
     pub sample_interval: usize,
-    /// Text that samples begin with; \n is a new line, as is nothing.
+    /// Text at the beginning of samples; \n is a new line. Empty is a new line too.
     ///
-    /// Where the text has no new line, nothing is the text's first character.
+    /// If the text has no new line, empty is the text's first character.
     #[setting(label = "Prompt", group = Samples)]
     pub sample_prompt: String,
     /// Tokens in a sample.
     #[setting(label = "Length", range = 0..=100_000, default = 120, unit = "tokens", group = Samples)]
     pub sample_tokens: usize,
-    /// How freely samples are drawn; 0 takes the likeliest token every time.
+    /// A higher temperature draws samples more freely; 0 takes the likeliest token every time.
     #[setting(label = "Temperature", range = 0.0..=100.0, default = 0.8, group = Samples)]
     pub sample_temperature: f64,
     /// Steps between states from which a run can be continued; 0 is none.

@@ -1,4 +1,4 @@
-//! What follows from the settings' fields: defaults, checks and description belong together.
+//! Facts that follow from the settings' fields: defaults, checks and description agree.
 
 use lab_protocol::{
     ABOVE_ZERO, Definitions, ErrorCode, ExperimentConfig, GenerateRequest, Kind, LabError,

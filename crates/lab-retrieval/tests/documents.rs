@@ -70,8 +70,7 @@ fn overlap_repeats_whole_pieces() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-    /// Whatever the text: chunks are where they say, no larger than they may be, and leave out nothing but
-    /// white space.
+    /// For any text, chunks are at their stated places, within the size limit, and leave out only white space.
     #[test]
     fn chunks_cover_the_text(
         text in "([a-z]{0,9}|[ \n.#!?]{1,3}|é|ß|漢字|🦀| ){0,80}",
@@ -79,7 +78,7 @@ proptest! {
         method in prop_oneof![Just(ChunkMethod::Tokens), Just(ChunkMethod::Sentences), Just(ChunkMethod::Structure)],
     ) {
         prop_assume!(overlap < size);
-        // Counts more than words, so that words are cut too.
+        // Counts more than words, so words are cut too.
         let count = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count().div_ceil(3);
         let chunks = chunk(&document(&text), &ChunkConfig { method, size, overlap }, &count).unwrap();
         let mut covered = vec![false; text.chars().count()];

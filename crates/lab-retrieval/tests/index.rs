@@ -1,4 +1,4 @@
-//! The whole index: documents that come and go, saved and loaded, against what is expected.
+//! The whole index: documents that are added and removed, saved and loaded, against a simple model.
 
 use async_trait::async_trait;
 use lab_protocol::{ChunkConfig, ChunkMethod, LabError, RagDocument, RetrievalMethod};
@@ -173,7 +173,7 @@ fn bad_requests_are_said_plainly() {
     assert!(pollster::block_on(words.search(&request, None)).is_err());
 }
 
-/// Gives up after the first batch, or gives what is no vector.
+/// Gives up after the first batch, or returns invalid vectors.
 struct Faulty(f32, usize);
 
 #[async_trait(?Send)]
@@ -287,7 +287,7 @@ proptest! {
                     }
                     let chunks = index.chunks();
                     let expected = match method {
-                        // Chunks with one of the words: by words, they and no others.
+                        // Search by terms finds exactly the chunks with one of the words.
                         RetrievalMethod::Bm25 => index.documents().values().flat_map(|entry| &entry.chunks)
                             .filter(|chunk| query.split(' ').any(|word| chunk.text.split(' ').any(|other| other == word)))
                             .count().min(k),
@@ -355,7 +355,7 @@ proptest! {
         let mut bytes = SAVED.with(Clone::clone);
         let end = bytes.len() - 4;
         for (place, value, width) in changes {
-            // Counts are most of what can do harm: they have eight bytes.
+            // Most harmful values are counts, which have eight bytes.
             let place = 16 + place.index(end - 16);
             bytes[place..(place + width).min(end)].fill(value);
         }

@@ -1,4 +1,4 @@
-//! Random sequences of what can be done to a store, against a plain list with exact search.
+//! Random sequences of operations on a store, against a plain list with exact search.
 
 use lab_protocol::{Metadata, Similarity};
 use lab_retrieval::{Filter, Hit, MemoryStore, StoreConfig, VectorEntry, VectorQuery};
@@ -10,7 +10,7 @@ const DIMENSIONS: usize = 12;
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// Adds or replaces: ids from a small range, so that both happen. Coarse values make copies.
+    /// Adds or replaces: ids from a small range, so both happen. Coarse values make copies.
     Put(Vec<(u16, [i8; DIMENSIONS])>),
     Remove(Vec<u16>),
     /// Query, k, and whether only ids with an even number may come back.

@@ -30,8 +30,8 @@ function build() {
   return files[0];
 }
 
-// The random numbers that the library asks the platform for decide nothing: any will do. So what wasm-bindgen
-// would put in is answered here by stubs: there is an object called crypto, and it does nothing.
+// The random numbers that the library requests from the platform do not matter: any will do. So stubs take the place
+// of wasm-bindgen's imports: there is an object called crypto, and it does nothing.
 function imports(module) {
   const found = {};
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {

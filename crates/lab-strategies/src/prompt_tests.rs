@@ -1,5 +1,5 @@
-//! One base with a chat template: whatever a prompt is for, it is the same tokens.
-// Learned tokens are ranges: one range is no list of its numbers.
+//! One base with a chat template: a prompt has the same tokens whatever it is used for.
+// Learned tokens are ranges; a range is not a list of its numbers.
 #![allow(clippy::single_range_in_vec_init)]
 
 use crate::asking::generator::LabModel;
@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 const CHATML: &str = "{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
-/// A model of random weights whose texts begin with `<s>`, with the chat template or without.
+/// A model of random weights whose texts begin with `<s>`, with or without the chat template.
 fn base(template: Option<&str>) -> Base {
     let trained = Tokenizer::train(TokenizerKind::Bpe, 290, ["a few words of a text"]).unwrap();
     let mut json = trained.to_json();
@@ -171,7 +171,7 @@ fn every_stage_gives_the_model_the_same_prompt() {
         };
         let generator = LabModel {
             base: base.clone(),
-            most: 1,
+            max_tokens: 1,
             template: String::new(),
         };
         assert_eq!(tokens(generator.prompt("a few", &[passage])), question);

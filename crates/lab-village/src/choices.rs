@@ -1,6 +1,6 @@
-//! Every random decision of the language goes through [`Choices`], so that the probability of a text
-//! is known. The decisions are either drawn, or taken along a path: following all paths that lead to
-//! one text gives its exact probability (see `language/entropy.rs`).
+//! Every random decision of the language goes through [`Choices`], so the probability of a text is known. Decisions
+//! are either drawn, or taken along a path: following all paths that lead to one text gives its exact probability
+//! (see `language/entropy.rs`).
 
 use crate::random::Random;
 
@@ -110,8 +110,8 @@ impl Path {
         self.steps[self.position - 1].chosen
     }
 
-    /// Goes over to the first untried alternative of the last decision that has one, and forgets what
-    /// came after. False when nothing is left to try.
+    /// Moves to the first untried alternative of the last decision that has one, and forgets all later decisions.
+    /// Returns false when no alternative is left.
     pub fn advance(&mut self) -> bool {
         while let Some(mut step) = self.steps.pop() {
             if let Some(next) = step.next {

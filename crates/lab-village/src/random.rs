@@ -1,10 +1,9 @@
-//! Seeded random numbers: whole numbers only, so that they are the same natively and in wasm.
+//! Seeded random numbers: integers only, so they are the same natively and in wasm.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The use of the numbers. Each purpose has a stream of its own, so that more documents of one kind change no
-/// others.
+/// The purpose of the numbers. Each purpose has a stream of its own, so more documents of one kind change no others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     World = 1,

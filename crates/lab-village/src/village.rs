@@ -1,4 +1,4 @@
-//! A whole village: the world and everything that is made of it.
+//! A whole village: the world and all data made from it.
 
 use crate::language::entropy::Floor;
 use crate::language::pretraining::Pretraining;
@@ -42,18 +42,18 @@ pub struct Village {
 /// One held-out fact in this many is for validation, the others are for the test.
 const VALIDATION_SHARE: usize = 3;
 
-/// How often the text to pretrain on states a fact.
+/// Counts of the statements of facts in the text to pretrain on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Coverage {
     /// Facts about people and shops.
     pub facts: usize,
-    /// The minimum over facts of how many times a fact is stated.
+    /// The minimum over facts of the number of statements.
     #[serde(rename = "least_times")]
     pub min_times: usize,
-    /// The minimum over facts of how many wordings state a fact.
+    /// The minimum over facts of the number of wordings.
     #[serde(rename = "least_wordings")]
     pub min_wordings: usize,
-    /// How many times facts are stated in total.
+    /// Number of statements of facts in total.
     pub statements: usize,
 }
 
@@ -100,7 +100,7 @@ impl Village {
     }
 
     /// The held-out questions by which a checkpoint is chosen. They are one fact in three, each in all its
-    /// wordings, so that no fact is also among the [test questions](Self::test_questions).
+    /// wordings, so no fact is also among the [test questions](Self::test_questions).
     pub fn validation_questions(&self) -> impl Iterator<Item = &Question> {
         self.questions
             .iter()
@@ -172,7 +172,7 @@ impl Village {
         Vocabulary::of(texts.iter().map(String::as_str))
     }
 
-    /// How often, and in how many ways, the text to pretrain on states each fact.
+    /// The number and the variety of statements of each fact in the text to pretrain on.
     pub fn coverage(&self) -> Coverage {
         let mut stated: BTreeMap<_, (usize, Vec<_>)> = BTreeMap::new();
         for mention in &self.pretraining.mentions {

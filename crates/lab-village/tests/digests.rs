@@ -1,5 +1,5 @@
 //! The files of a village are the same on every machine: their digests are written down here, and
-//! `wasm.test.mjs` compares them with those of the wasm module.
+//! `wasm.test.mjs` compares them with the wasm module's.
 
 use lab_village::{Preset, Village, VillageSettings};
 use serde::Deserialize;

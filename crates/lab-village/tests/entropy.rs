@@ -1,5 +1,5 @@
-//! The floor is what it claims to be: found again from the texts alone, agreeing with other texts of
-//! the language, and below what any simpler model of the language reaches.
+//! Tests of the floor: it follows from the texts alone, agrees with other texts of the language, and is below the
+//! loss of any simpler model of the language.
 
 use lab_village::{Preset, Village, VillageSettings, exact_nats, score_loss, tokens};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The exported files can be read by whoever reads their formats, and fit together.
+//! The exported files can be read by readers of their formats, and fit together.
 
 use lab_village::{Preset, Question, Village, VillageFile, VillageSettings, reward};
 use serde_json::Value;

@@ -11,7 +11,7 @@ fn violations(village: &Village) -> Vec<String> {
 fn a_hundred_seeds_are_separated() {
     for seed in 0..100 {
         let preset = VillageSettings::preset(Preset::Hamlet, seed);
-        // The whole text for some, a part of it for the others: the test is to end soon.
+        // The whole text for some seeds, a part of it for the others, to keep the test short.
         let documents = if seed < 10 {
             preset.documents
         } else {
@@ -159,7 +159,7 @@ fn another_question_about_somebody_held_out_is_seen() {
         .find(|q| q.kind == QuestionKind::UnseenPerson)
         .unwrap()
         .clone();
-    // In words that no held-out question of this village has.
+    // Without it no held-out question of this village has the pair's words.
     village
         .questions
         .retain(|question| question.text != unseen.text);

@@ -1,5 +1,5 @@
-//! The village is what it promises: every fact is told often and in many ways, guessing does not pay,
-//! and the data sets are what training and judging need.
+//! A village fulfils its promises: every fact is told often and in many ways, guessing does not pay, and the data
+//! sets suffice for training and evaluation.
 
 use lab_village::{
     ANSWERS, Attribute, I_DO_NOT_KNOW, Preset, QuestionKind, RELATED, Village, VillageSettings,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 #[test]
 fn words_are_few_and_each_is_seen_in_training() {
-    for (preset, most) in [
+    for (preset, limit) in [
         (Preset::Hamlet, 500),
         (Preset::Village, 700),
         (Preset::Town, 1000),
@@ -13,7 +13,7 @@ fn words_are_few_and_each_is_seen_in_training() {
         let village = Village::preset(preset, 2).unwrap();
         let vocabulary = village.vocabulary();
         assert!(
-            vocabulary.distinct_words() <= most,
+            vocabulary.distinct_words() <= limit,
             "{}: {}",
             preset.name(),
             vocabulary.distinct_words()

@@ -84,8 +84,8 @@ fn in_page(workspace: &Workspace, name: &str) -> Result<Cmd> {
 /// Vectors that are searched, and the queries after them.
 const SENTENCE_VECTORS: usize = 30_500;
 
-/// The vectors are made once and kept in the cache. The peers are a package of their own, whose
-/// dependencies nothing else builds.
+/// The vectors are generated once and kept in the cache. The peers are a package of their own, because nothing else
+/// builds their dependencies.
 fn retrieval(workspace: &Workspace, wasm: bool) -> Result<Cmd> {
     let vectors = sentence_vectors(workspace)?;
     let folder = workspace.path("tests/bench-retrieval");
@@ -152,7 +152,7 @@ fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
         );
     }
     note("building in release");
-    // Built apart from the run, so that standard output stays the benchmark's.
+    // Built separately from the run, so standard output has only the benchmark's result.
     let cargo = |action: &str| {
         Cmd::cargo().args([
             action,
@@ -164,7 +164,7 @@ fn native(workspace: &Workspace, options: &Options) -> Result<Cmd> {
             &name,
         ])
     };
-    // With the program, which `parallel` runs.
+    // Also builds the program, which `parallel` runs.
     cargo("build")
         .args(["--package", "lab-cli", "--bin", "lab"])
         .dir(&workspace.root)

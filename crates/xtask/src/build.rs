@@ -12,12 +12,12 @@ use crate::tools::{self, TARGET, Toolbox};
 use crate::workers;
 use crate::workspace::Workspace;
 
-/// How many steps `site` announces, the tools' included.
+/// Number of steps that `site` announces, the tools' included.
 pub const STEPS: usize = tools::STEPS + workers::STEPS + 2;
 
 #[derive(Args)]
 pub struct Options {
-    /// As small as it gets; takes many minutes
+    /// As small as possible; takes many minutes
     #[arg(long)]
     small: bool,
     /// With the class that `bench browser` measures; not for publishing
@@ -79,7 +79,7 @@ pub fn bare(
     Ok(examples.join(format!("{example}.wasm")))
 }
 
-/// Compiles the page, so that trunk, which shows no progress, finds it done.
+/// Compiles the page before trunk does, because trunk shows no progress.
 pub fn page(
     workspace: &Workspace,
     tools: &Toolbox,
@@ -121,7 +121,7 @@ pub fn trunk(workspace: &Workspace, tools: &Toolbox, variant: impl Into<Variant>
             workspace.locked_version("wasm-bindgen")?,
         )
         .env("CARGO_TARGET_DIR", workspace.wasm_target())
-        // For the hook: this program, and the target folder as it was before the line above.
+        // For the hook: this program, and the target folder before the change in the line above.
         .env("LLM_LABS_XTASK", xtask)
         .env("LLM_LABS_TARGET", &workspace.target)
         // Trunk reads it as a yes or no and fails on the usual 1.

@@ -1,5 +1,5 @@
-//! Builds what natively the kernels' and the golden tests do for a browser: lab-js's example
-//! `browser_cases`, for the CPU and for WebGPU, each in a folder with a page.
+//! Builds the native tests of kernels and golden models for a browser: lab-js's example `browser_cases`, for the CPU
+//! and for WebGPU, each in a folder with a page.
 
 use anyhow::Result;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::workers::Worker;
 use crate::workspace::Workspace;
 
 const NAME: &str = "browser_cases";
-/// How many steps `build` announces.
+/// Number of steps that `build` announces.
 pub const STEPS: usize = Worker::ALL.len();
 
 /// Builds both and returns the folder that they are in.

@@ -1,4 +1,4 @@
-//! Starting other programs, with errors that say what was run and what it answered.
+//! Starting other programs; errors contain the command and its output.
 
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
@@ -32,7 +32,7 @@ impl Cmd {
         Self::new(Self::cargo_path())
     }
 
-    /// Where that cargo is.
+    /// The path of that cargo.
     pub fn cargo_path() -> OsString {
         std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
     }
@@ -66,7 +66,7 @@ impl Cmd {
         self
     }
 
-    /// Sets standard output aside, so that a result on it is ours alone.
+    /// Redirects standard output, so only our result is on it.
     pub fn stdout_to_stderr(mut self) -> Result<Self> {
         use std::os::fd::AsFd;
         let stderr = std::io::stderr().as_fd().try_clone_to_owned()?;
@@ -121,7 +121,7 @@ impl Cmd {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
     }
 
-    /// Whether it succeeds within the time given; its output is dropped.
+    /// Whether it succeeds within the time limit; its output is dropped.
     pub fn succeeds_within(mut self, limit: Duration) -> bool {
         self.inner
             .stdin(Stdio::null())
@@ -138,7 +138,7 @@ impl Cmd {
                     std::thread::sleep(Duration::from_millis(100))
                 }
                 _ => {
-                    // It is ours and it is late; what it left undone is provided another way.
+                    // Our own process, which is late; its unfinished work is provided another way.
                     let _ = child.kill();
                     let _ = child.wait();
                     return false;

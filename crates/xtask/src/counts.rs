@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use crate::command::Cmd;
 
-/// How many tests a runner counted.
+/// Numbers of tests that a runner counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub passed: usize,
@@ -28,7 +28,7 @@ impl Counts {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub counts: Counts,
-    /// The skipped tests by name, each with the reason where the runner gives it.
+    /// The skipped tests by name, each with the reason if the runner gives one.
     pub skipped: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Summary {
     let mut summary = Summary::default();
     let mut reader = BufReader::new(from);
     let mut line = Vec::new();
-    // A test may print what is not text: lines are bytes here.
+    // A test may print bytes that are not text, so lines are bytes here.
     while reader
         .read_until(b'\n', &mut line)
         .is_ok_and(|read| read > 0)
@@ -124,7 +124,7 @@ fn skipped_test(line: &str) -> Option<String> {
     Some(format!("{name}: {reason}"))
 }
 
-/// The number in front of a word: 12 in `12 passed`, and 0 where the word is missing.
+/// The number in front of a word: 12 in `12 passed`, and 0 if the word is missing.
 fn number_before(text: &str, word: &str) -> usize {
     let Some(end) = text.find(word) else { return 0 };
     let digits: String = text[..end]

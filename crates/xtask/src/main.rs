@@ -42,19 +42,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Builds the playground and serves it on this machine; rebuilds what changes
+    /// Builds the playground and serves it on this machine; rebuilds it after changes
     Serve(serve::Options),
     /// Runs every test: formatting, lints, Rust, wasm in a browser, the page end to end
     Test(test::Options),
-    /// Measures: `browser`, `native`, and whatever else is in the lab's examples
+    /// Measures: `browser`, `native`, and the other programs in the lab's examples
     Bench(bench::Options),
-    /// Builds the smallest site and lists what the page loads: raw, gzip, brotli
+    /// Builds the smallest site and lists the files that the page loads: raw, gzip, brotli
     Size(size::Options),
     /// Builds the site into dist/
     Build(build::Options),
     /// Builds the workers (CPU and WebGPU) into web/worker-dist/
     Workers(workers::Options),
-    /// Provides the tools the other commands use, and says where they are
+    /// Provides the tools that the other commands use, and prints their paths
     Tools(tools::Options),
 }
 

@@ -1,4 +1,4 @@
-//! How much a build spends on speed and size.
+//! Profiles of a build: the effort for speed and size.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Profile {

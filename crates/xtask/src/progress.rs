@@ -1,4 +1,4 @@
-//! Says what is being done, how far it is, and how long it took.
+//! Shows the current step, its progress and its duration.
 
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{Cmd, last_lines};
 
-/// How often a line is written where there is no terminal to redraw one on.
+/// Interval between lines if no terminal can redraw one.
 const QUIET_INTERVAL: Duration = Duration::from_secs(20);
 
 /// The numbered steps of one command.
@@ -60,8 +60,8 @@ pub fn note(text: &str) {
     eprintln!("      {text}");
 }
 
-/// Runs a build with its output in a log file, and shows how many crates are done.
-/// `expected` is how many there will be, where that is known.
+/// Runs a build with its output in a log file, and shows the number of crates that are done. `expected` is their
+/// final number, if it is known.
 pub fn run_logged(cmd: Cmd, log: &Path, expected: Option<usize>) -> Result<()> {
     let shown = cmd.shown().to_string();
     let start = Instant::now();

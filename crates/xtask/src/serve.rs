@@ -51,6 +51,6 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
         steps.elapsed()
     ));
     eprintln!("\n      The playground: http://{address}/\n");
-    // Trunk takes this program's place, so that whatever ends the one ends the other.
+    // Trunk replaces this program, so a signal that ends one ends the other.
     Err(cmd.replace_this_program())
 }

@@ -25,7 +25,7 @@ pub struct Options {
     standard: bool,
 }
 
-/// Which part of the site a file belongs to.
+/// The part of the site that a file belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Page,

@@ -1,4 +1,4 @@
-//! Runs every test and adds up what the runners counted.
+//! Runs every test and adds up the runners' counts.
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -26,8 +26,8 @@ pub struct Options {
 enum Group {
     /// Formatting, lints, and the Rust tests on this machine
     Native,
-    /// Modules in wasm beside what they are natively; the workers, the kernels and the golden models in
-    /// headless Chromium
+    /// Modules in wasm compared with their native builds; the workers, the kernels and the golden models in headless
+    /// Chromium
     Wasm,
     /// The page in headless Chromium, end to end
     E2e,
@@ -134,7 +134,7 @@ fn encoder(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 /// Examples that are built as bare modules, the variable that names each to its test in the crate's
-/// `tests/wasm.test.mjs`, and what the test holds.
+/// `tests/wasm.test.mjs`, and the content of the test.
 const BARE: [[&str; 4]; 2] = [
     [
         "lab-village",
@@ -261,7 +261,7 @@ impl Report {
         });
     }
 
-    /// A test runner, whose own count is read.
+    /// A test runner whose own count is read.
     fn count(&mut self, name: &'static str, cmd: Cmd) {
         eprintln!("\n== {name}");
         let start = Instant::now();

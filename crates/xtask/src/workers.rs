@@ -2,7 +2,7 @@
 //!
 //! Both builds share one target folder, and so the libraries they have in common. Cargo gives both the
 //! same file name there and would compile the last crate anew at every change from one to the other;
-//! whether a worker is up to date is therefore decided here, by what it is made of (`inputs`).
+//! this file therefore decides whether a worker is up to date, by its inputs (`inputs`).
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -16,9 +16,9 @@ use crate::progress::{Steps, note, run_logged};
 use crate::tools::{self, TARGET, Toolbox};
 use crate::workspace::Workspace;
 
-/// Where the page's build picks the workers up; ignored by git.
+/// The folder from which the page's build takes the workers; ignored by git.
 pub const FOLDER: &str = "web/worker-dist";
-/// How many steps `build` announces.
+/// Number of steps that `build` announces.
 pub const STEPS: usize = Worker::ALL.len();
 
 #[derive(Args)]
@@ -67,7 +67,7 @@ impl Worker {
         }
     }
 
-    /// What optimises it: speed where the wasm computes, size where the graphics card does.
+    /// The goal of the optimiser: speed if the wasm computes, size if the graphics card does.
     fn optimisation(self) -> &'static str {
         match self {
             Self::Cpu => "-O3",
@@ -92,7 +92,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds what is out of date, in the checkout's `web/worker-dist/`.
+/// Builds the outdated workers, in the checkout's `web/worker-dist/`.
 pub fn build(
     workspace: &Workspace,
     tools: &Toolbox,
@@ -217,7 +217,7 @@ fn optimise(tools: &Toolbox, worker: Worker, wasm: &Path, log: &Path) -> Result<
     Ok(())
 }
 
-/// The scripts beside the wasm: what the page starts, and what that imports.
+/// The scripts beside the wasm: the worker's script, and its imports.
 fn copy_scripts(from: &Path, to: &Path) -> Result<()> {
     if from.is_dir() {
         copy_changed(from, to)?;
@@ -225,7 +225,7 @@ fn copy_scripts(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies the files whose content differs, so that nothing is rebuilt for a copy of the same.
+/// Copies the files whose content differs, so an equal copy causes no rebuild.
 fn copy_changed(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for entry in std::fs::read_dir(from)? {
@@ -242,7 +242,7 @@ fn copy_changed(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How many crates a build compiles, for the progress line.
+/// Number of crates that a build compiles, for the progress line.
 pub fn count_crates<'a>(
     workspace: &Workspace,
     package: impl Iterator<Item = &'a &'a str>,

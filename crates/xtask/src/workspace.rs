@@ -1,4 +1,4 @@
-//! Where things are: the checkout, its target folder, and the cache outside of it.
+//! Paths: the checkout, its target folder, and the cache outside of it.
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -37,8 +37,7 @@ impl Workspace {
         })
     }
 
-    /// Where everything for wasm is built, apart from what is built for this machine: it may be
-    /// another compiler's work.
+    /// The target folder for wasm, separate from the one for this machine: another compiler may build it.
     pub fn wasm_target(&self) -> PathBuf {
         self.target.join("wasm")
     }

@@ -1,5 +1,5 @@
-// What `wasm.mjs` runs in the page: the store in wasm beside hnswlib-wasm, in one JavaScript engine, on one thread and at
-// the same recall. What is done is what src/main.rs does natively.
+// Code that `wasm.mjs` runs in the page: the store in wasm beside hnswlib-wasm, in one JavaScript engine, on one
+// thread and at the same recall. src/main.rs does the same natively.
 
 import { loadHnswlib } from "/hnswlib/hnswlib.js";
 
@@ -17,7 +17,7 @@ let module;
 let library;
 const row = (index) => all.subarray(index * dimensions, (index + 1) * dimensions);
 
-/** Fetches the vectors, of which the last are the queries, and both libraries. */
+/** Fetches the vectors (the last ones are the queries) and both libraries. */
 export async function prepare(moduleAddress, vectorAddress) {
   all = new Float32Array(await load(vectorAddress));
   const count = all.length / dimensions;
@@ -34,7 +34,7 @@ export function compare(size) {
 class Labs {
   name = "LLM Labs";
   constructor(module) {
-    // The random numbers that a library asks for decide nothing: stubs stand for what wasm-bindgen would put in.
+    // The random numbers that a library requests do not matter: stubs take the place of wasm-bindgen's imports.
     const imports = {};
     for (const { module: from, name } of WebAssembly.Module.imports(module)) {
       imports[from] ??= {};

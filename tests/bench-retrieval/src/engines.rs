@@ -12,7 +12,7 @@ pub trait Engine {
     fn name(&self) -> &'static str;
     fn build(&mut self, vectors: &[f32]) -> Fallible<()>;
     fn search(&mut self, query: &[f32], k: usize, effort: usize) -> Fallible<Vec<usize>>;
-    /// In memory, where the engine says so.
+    /// Bytes in memory, if the engine reports them.
     fn bytes(&self) -> Option<usize>;
 }
 
@@ -91,8 +91,8 @@ pub struct USearch {
 }
 
 impl USearch {
-    /// Its default settings, with floats or with 8-bit numbers. The vectors have length 1, so that with floats
-    /// the scalar product is the cosine, and sooner computed.
+    /// Its default settings, with floats or with 8-bit numbers. The vectors have length 1, so with floats the scalar
+    /// product equals the cosine, and is faster.
     pub fn new(dimensions: usize, bytes: bool) -> Fallible<Self> {
         let options = IndexOptions {
             dimensions,

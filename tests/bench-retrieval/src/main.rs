@@ -3,7 +3,7 @@
 //!
 //! Every engine builds once with its settings, then its search effort is raised until the recall of the ten
 //! nearest, against exact search, is at least 0.95 and 0.99. The queries are then timed at these efforts in
-//! rounds that take the engines in turn; what counts is the median of the rounds' times a query.
+//! rounds that take the engines in turn; the result is the median of the rounds' times a query.
 
 mod engines;
 
@@ -58,7 +58,7 @@ fn read(path: &str) -> Fallible<Vec<f32>> {
     Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-/// What is known of an engine at one recall.
+/// The results of an engine at one recall.
 struct Contest {
     engine: usize,
     recall_wanted: f64,

@@ -1,5 +1,5 @@
-// Watches what a library asks of WebGPU, from outside: how many dispatches and submissions,
-// and which queues it opened, so that a turn can end only when the adapter is idle.
+// Observes a library's use of WebGPU, from outside: the number of dispatches and submissions, and the queues that it
+// opened, so a turn ends only when the adapter is idle.
 
 const counts = { dispatches: 0, submissions: 0 };
 const queues = [];

@@ -39,7 +39,7 @@ export async function create(config, weights, backend) {
   });
 
   return {
-    // Its pool has a worker per core where memory can be shared, else everything runs in this one.
+    // Its pool has a worker for each core if memory can be shared, else everything runs in this one.
     threads: backend === "wasm" ? (self.crossOriginIsolated ? navigator.hardwareConcurrency : 1) : null,
     async step(x, y) {
       count += 1;
@@ -50,7 +50,7 @@ export async function create(config, weights, backend) {
         second,
         np.array(x, { dtype: np.int32 }),
         np.array(y, { dtype: np.int32 }),
-        // As arrays, since a plain number would be a constant and compile the step anew each time.
+        // Arrays, because a plain number would be a constant and compile the step anew each time.
         np.array(1 / (1 - OPTIMIZER.beta1 ** count)),
         np.array(1 / (1 - OPTIMIZER.beta2 ** count)),
       );

@@ -8,7 +8,7 @@ import { NORM_EPSILON, OPTIMIZER } from "../task/task.js";
 
 export async function create(config, weights, backend) {
   setWasmPaths(new URL("/tfjs/", location.href).href);
-  // Asked for all threads, 4.22 still says that it uses one (tensorflow/tfjs issue 8513); the report tells what it says.
+  // Asked for all threads, 4.22 still reports one (tensorflow/tfjs issue 8513); the report repeats its answer.
   if (self.crossOriginIsolated) setThreadsCount(navigator.hardwareConcurrency);
   if (!(await tf.setBackend(backend))) throw new Error(`tfjs has no backend "${backend}" here`);
   await tf.ready();

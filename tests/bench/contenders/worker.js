@@ -2,7 +2,7 @@
 // and where a page that wants to stay responsive has to put its training, whatever the library.
 import { gpuCounts, gpuIdle, watchGpu } from "./gpu.js";
 
-// Loaded when asked for, so that a worker holds no other contender's code.
+// Loaded on demand, so a worker holds no other contender's code.
 const libraries = {
   labs: () => import("./labs.js"),
   jax: () => import("./jax.js"),

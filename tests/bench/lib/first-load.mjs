@@ -1,4 +1,4 @@
-// What a visitor waits for: the page opened in a new browser with an empty cache, Run pressed on the quickstart.
+// A visitor's wait: the page opened in a new browser with an empty cache, Run pressed on the quickstart.
 import fs from "node:fs";
 import zlib from "node:zlib";
 import { launch } from "./browser.mjs";

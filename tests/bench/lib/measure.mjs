@@ -3,10 +3,10 @@ import { CONTENDERS, GROUPS } from "./options.mjs";
 
 const LIMIT_MS = 8 * 60 * 1000;
 const LEAST_ROUNDS = 2;
-// Rounding errors grow with training, so that only the first steps can be held to a tight tolerance.
+// Rounding errors grow with training, so only the first steps can have a tight tolerance.
 const COMPARED_STEPS = 10;
 
-/** Measures one configuration in an open page; returns { [contender]: { median, … } }. Throws where losses differ. */
+/** Measures one configuration in an open page; returns { [contender]: { median, … } }. Throws if losses differ. */
 export async function measure(page, group, config, entries, log) {
   const { path, tolerance } = GROUPS[group];
   const runs = [];

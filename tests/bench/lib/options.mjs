@@ -1,4 +1,4 @@
-// What is measured, how long, and how the command line changes it.
+// The measurements, their length, and the command line's options for them.
 import { parseArgs } from "node:util";
 
 export const CONTENDERS = {
@@ -44,7 +44,7 @@ const HELP = `Step times of LLM Labs beside jax-js and TensorFlow.js, interleave
   --chromium PATH        the browser (default: $CHROMIUM, else one found on the search path)
 `;
 
-/** The resolved options, or a text to print where help was asked for. Throws an Error on bad input. */
+/** The resolved options, or a text to print if help was requested. Throws an Error on bad input. */
 export function readOptions(args) {
   const { values } = parseArgs({
     args,
@@ -82,7 +82,7 @@ function list(option, text, allowed) {
   return allowed.filter((name) => names.includes(name));
 }
 
-/** Who takes part in one group and configuration, with how many steps, and who is left out and why. */
+/** The contenders of one group and configuration, with their numbers of steps, and the ones left out, with reasons. */
 export function plan(options, group, config) {
   const { rounds, warmup, steps, shortWarmup = {}, budget } = PLANS[GROUPS[group].path][config];
   const entries = [];

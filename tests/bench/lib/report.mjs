@@ -64,7 +64,7 @@ export function describe(root, browser, seen) {
   };
 }
 
-/** The same for people. */
+/** The report as text for people. */
 export function table(document) {
   const lines = [];
   const { environment } = document;

@@ -1,5 +1,5 @@
-// The one task every contender is given: sizes, optimiser, initial weights and batches.
-// Runs in the page, so that all contenders receive the very same numbers.
+// The one task of every contender: sizes, optimiser, initial weights and batches. Runs in the page, so all contenders
+// receive exactly the same numbers.
 
 export const CONFIGS = {
   small: { layers: 4, heads: 4, width: 64, context: 64, vocabulary: 65, batch: 8 },
@@ -17,7 +17,7 @@ export const OPTIMIZER = {
 
 export const NORM_EPSILON = 1e-5;
 
-/** The weights of the decoder in order: name, shape, and how they start. */
+/** The weights of the decoder in order: name, shape, and initialisation. */
 export function layout({ layers, width, context, vocabulary }) {
   const initial = 0.02;
   // The two matrices of a block that write into the residual stream start smaller, since 2·layers of them add up.
@@ -66,7 +66,7 @@ export function initialWeights(config) {
   });
 }
 
-/** Symbols that mostly follow one of three successors of the last one: something a decoder can learn. */
+/** Symbols, each mostly one of three successors of the last one: a pattern that a decoder can learn. */
 function syntheticText({ vocabulary }, length) {
   const random = generator(7);
   const symbol = () => Math.floor(random() * vocabulary);

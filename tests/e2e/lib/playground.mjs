@@ -1,4 +1,4 @@
-// A browser, the page in it, and what a person does there.
+// A browser, the page in it, and a person's actions there.
 
 import { chromium } from "playwright-core";
 import { serve } from "./site.mjs";
@@ -135,7 +135,7 @@ export class Playground {
     return this.page.locator("#run").getAttribute("data-phase");
   }
 
-  /** Waits for one of the phases; a run that fails meanwhile is told at once, with the page's error. */
+  /** Waits for one of the phases; a run that fails meanwhile is reported at once, with the page's error. */
   async until(...phases) {
     const place = [...phases, "failed"].map((phase) => `#run[data-phase="${phase}"]`).join(", ");
     await this.page.locator(place).waitFor();
@@ -181,7 +181,7 @@ export class Playground {
     };
   }
 
-  /** What a download button gives, as text. */
+  /** The file of a download button, as text. */
   async download(name) {
     const [download] = await Promise.all([this.page.waitForEvent("download"), this.button(name).click()]);
     const chunks = [];

@@ -1,5 +1,5 @@
-// The tasks of the page's main thread, from Chromium's own trace. What counts is the processor time of a
-// task, not the time by the clock: on a busy machine every task takes as long as others let it wait.
+// The tasks of the page's main thread, from Chromium's own trace. The measure is the processor time of a task, not
+// the time by the clock: on a busy machine other programs make every task wait.
 
 import assert from "node:assert/strict";
 
@@ -24,7 +24,7 @@ export async function tasksDuring(browser, page, body) {
     .sort((a, b) => b - a);
 }
 
-/** No task long enough to be felt. */
+/** No task is long enough to be noticed. */
 export function assertResponsive(tasks) {
   assert.ok(tasks.length > 0, "the trace has no tasks");
   const long = tasks.filter((milliseconds) => milliseconds > 50);

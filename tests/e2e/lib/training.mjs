@@ -1,4 +1,4 @@
-// What must hold on every device: the page trains, obeys and stays responsive.
+// Requirements on every device: the page trains, obeys and stays responsive.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

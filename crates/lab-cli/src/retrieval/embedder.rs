@@ -69,7 +69,7 @@ impl ModelFiles for Folder {
     }
 }
 
-/// The model in a folder: a sentence encoder, with prefixes in place of its own, or a language model.
+/// The model in a folder: a sentence encoder, with other prefixes if they are given, or a language model.
 fn from_folder(
     path: &Path,
     query_prefix: Option<&str>,

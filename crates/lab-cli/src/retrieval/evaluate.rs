@@ -24,7 +24,7 @@ const DEPTH: usize = 101;
 pub struct Arguments {
     /// Folder with corpus.jsonl, queries.jsonl and qrels/test.tsv.
     folder: PathBuf,
-    /// How documents are ranked; without it hybrid with --encoder, else bm25.
+    /// The ranking of documents; the default is hybrid with --encoder, else bm25.
     #[arg(long, value_enum)]
     method: Option<Method>,
     #[command(flatten)]
@@ -198,7 +198,7 @@ impl Dense {
     }
 }
 
-/// Texts that are given to the embedder at once.
+/// Texts that the embedder gets at once.
 const BATCH: usize = 64;
 
 fn embed(

@@ -18,7 +18,7 @@ pub struct Arguments {
     out: PathBuf,
     #[command(flatten)]
     encoder: EncoderArguments,
-    /// Where documents are cut.
+    /// The boundaries at which documents are cut.
     #[arg(long, value_enum, default_value = "structure")]
     chunk: Chunking,
     /// The maximum number of tokens in a chunk, by the encoder's tokenizer, else of words.
@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments) -> Result<(), LabError> {
     Ok(())
 }
 
-/// The documents of a file or of all files in a folder, whose ids are their paths within it.
+/// The documents of a file or of all files in a folder, with their paths within it as ids.
 fn documents(path: &Path) -> Result<Vec<RagDocument>, LabError> {
     let mut paths = Vec::new();
     if path.is_dir() {
@@ -113,7 +113,7 @@ fn documents(path: &Path) -> Result<Vec<RagDocument>, LabError> {
     Ok(documents)
 }
 
-/// Files below a folder, without those whose names begin with a dot; links to folders are not followed.
+/// Files below a folder, without files with names that begin with a dot; links to folders are not followed.
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), LabError> {
     let unreadable = |error: std::io::Error| {
         LabError::new(

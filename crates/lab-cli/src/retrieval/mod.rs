@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab_protocol::RetrievalMethod;
 
-/// By what passages are ranked.
+/// The method of ranking passages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
     /// Words in common.
@@ -30,7 +30,7 @@ impl From<Method> for RetrievalMethod {
     }
 }
 
-/// A bar on standard error, where there is someone to see it.
+/// A bar on standard error, if that is a terminal.
 struct Bar(ProgressBar);
 
 impl Bar {

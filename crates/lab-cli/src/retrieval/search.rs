@@ -13,10 +13,10 @@ pub struct Arguments {
     /// An index, as `lab index` writes it.
     index: PathBuf,
     query: String,
-    /// How many passages.
+    /// Number of passages.
     #[arg(long, default_value_t = 5)]
     k: usize,
-    /// By what they are ranked.
+    /// The method of ranking.
     #[arg(long, value_enum, default_value = "hybrid")]
     method: Method,
     /// Folder of the model that the index was made with.
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// A condition on metadata as JSON, e.g. {"equals": {"key": "source", "value": "a.md"}}.
     #[arg(long)]
     filter: Option<String>,
-    /// From 0 to 1: how much relevance counts against variety (maximal marginal relevance).
+    /// From 0 to 1: weight of relevance against variety (maximal marginal relevance).
     #[arg(long)]
     diversity_balance: Option<f32>,
     /// Print one JSON document.

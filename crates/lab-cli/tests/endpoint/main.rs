@@ -1,4 +1,4 @@
-//! Answers by an endpoint, from a real server on this machine: what it answers, and each way in which it fails.
+//! Answers by an endpoint, from a real server on this machine: its answers, and each way in which it fails.
 
 mod server;
 
@@ -157,7 +157,7 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
     let half = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"To\"}}]}\n\n";
     let error = |message: &str| json!({"error": {"message": message}}).to_string();
     let refused = error(&format!("Incorrect API key provided: {KEY}"));
-    // Reply, exit status, tries, and what is said.
+    // Reply, exit status, tries, and words of the output.
     let cases: [(&str, Reply, i32, usize, &[&str]); 12] = [
         (
             "a hang",
@@ -258,7 +258,7 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
             scope.spawn(move || {
                 let folder = tempfile::tempdir().unwrap();
                 let server = Server::new(&[reply]);
-                // Only what hangs is given up soon.
+                // Only requests that hang have a short limit.
                 let limit = if name.starts_with("a hang") {
                     1.0
                 } else {
@@ -281,7 +281,7 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
                 assert_eq!(server.seen().len(), tries, "{name}");
                 nowhere_the_key(folder.path(), &output);
 
-                // The index is there: what failed is asked again without indexing again.
+                // The index is stored: a failed question is asked again without indexing again.
                 let server = Server::new(&[whole("Tom Field.")]);
                 let experiment = folder.path().join("experiment.json");
                 let text = std::fs::read_to_string(&experiment).unwrap();
@@ -336,9 +336,9 @@ fn tries_are_apart_and_as_long_as_the_endpoint_asks() {
         .windows(2)
         .map(|pair| (pair[1].at - pair[0].at).as_secs_f64())
         .collect();
-    // At least what was asked: how much longer it took is this machine's affair.
-    for (wait, least) in waits.iter().zip([0.5, 1.0, 2.0]) {
-        assert!(*wait >= least, "{waits:?}");
+    // At least the requested time; the excess depends on this machine.
+    for (wait, minimum) in waits.iter().zip([0.5, 1.0, 2.0]) {
+        assert!(*wait >= minimum, "{waits:?}");
     }
     assert_eq!(waits.len(), 3);
 

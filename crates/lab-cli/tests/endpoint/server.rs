@@ -103,7 +103,7 @@ pub fn whole(text: &str) -> Reply {
     )
 }
 
-/// As a stream of events, a word each.
+/// A stream of events, a word each.
 pub fn streamed(words: &[&str]) -> Reply {
     let mut body = String::new();
     for word in words {

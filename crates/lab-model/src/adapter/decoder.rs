@@ -12,8 +12,8 @@ use lab_protocol::{ErrorCode, LabError, LoraConfig, ModelConfig, text};
 use std::collections::BTreeMap;
 
 impl Decoder {
-    /// The model frozen, with a new adapter that is trained: A uniform within ±1/sqrt(in) (Kaiming with
-    /// a = sqrt 5, as PEFT has it), B 0, so that at first nothing changes. `shape` is the model's.
+    /// The model frozen, with a new adapter to train: A uniform within ±1/sqrt(in) (Kaiming with a = sqrt 5, as in
+    /// PEFT), B 0, so the model's output does not change at first. `shape` is the model's.
     pub fn with_new_adapter(
         self,
         shape: &ModelConfig,
@@ -46,8 +46,8 @@ impl Decoder {
         Ok(model)
     }
 
-    /// The model frozen, with this adapter in the place of any other. The base is shared, not copied:
-    /// switching between adapters costs their own size.
+    /// The model frozen, with this adapter instead of any other. The base is shared, not copied: switching between
+    /// adapters costs only their own size.
     pub fn with_adapter(
         self,
         shape: &ModelConfig,
@@ -78,7 +78,7 @@ impl Decoder {
         linears.any(|linear| !linear.adapters.is_empty())
     }
 
-    /// The adapter, read to the host; `config` is the one it was made with.
+    /// The adapter, read to the host; `config` is the configuration that it was made with.
     pub async fn adapter(&self, config: &LoraConfig) -> Result<Adapter, LabError> {
         let parts: Vec<&LowRank> = self
             .blocks
@@ -112,13 +112,13 @@ impl Decoder {
         })
     }
 
-    /// One model of floats in which the adapter's change is part of the weights.
+    /// One model of floats; the adapter's change is added to its weights.
     pub fn merged(self) -> Self {
         self.map_linears(LoraLinear::merged)
     }
 
-    /// Takes an adapter's change out of weights that it was merged into, and leaves it attached. DoRA's
-    /// cannot be taken out without the base's norms: keep the base instead.
+    /// Subtracts an adapter's change from weights that it was merged into, and leaves the adapter attached. DoRA's
+    /// change cannot be subtracted without the base's norms: keep the base instead.
     pub fn unmerged(
         self,
         shape: &ModelConfig,

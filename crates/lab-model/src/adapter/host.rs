@@ -5,7 +5,7 @@ use crate::layout::{Target, no_match, targets};
 use lab_protocol::{LabError, LoraConfig, ModelConfig};
 use std::collections::BTreeMap;
 
-/// An adapter on the host: what a PEFT folder holds.
+/// An adapter on the host: the content of a PEFT folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adapter {
     pub config: LoraConfig,
@@ -16,8 +16,8 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Its modules with the layers of a model of this shape that they change, block by block. A module for
-    /// a layer that the model has not is an error that names it.
+    /// The adapter's modules, each with the layer that it changes in a model of this shape, block by block. A module
+    /// for a layer that the model does not have is an error that names it.
     pub fn targets(&self, shape: &ModelConfig) -> Result<Vec<(Target, &AdapterModule)>, LabError> {
         let mut left: Vec<&String> = self.modules.keys().collect();
         let mut found = Vec::with_capacity(left.len());

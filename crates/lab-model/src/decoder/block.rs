@@ -24,7 +24,7 @@ pub struct Block {
     pub(super) shape: BlockShape,
 }
 
-/// What the weights' shapes do not say.
+/// The sizes that do not follow from the weights' shapes.
 #[derive(Clone, Debug)]
 pub struct BlockShape {
     pub heads: usize,
@@ -89,8 +89,8 @@ impl Block {
         })
     }
 
-    /// The block with `attend` for the attention proper: packed projection `[batch, time,
-    /// (heads + 2·key_value_heads)·head_width]` to `[batch, time, heads·head_width]`.
+    /// The block with `attend` as its attention: packed projection `[batch, time, (heads +
+    /// 2·key_value_heads)·head_width]` to `[batch, time, heads·head_width]`.
     pub(super) fn forward_with(
         &self,
         x: Tensor<3>,

@@ -1,4 +1,4 @@
-//! How a decoder is put together, whether its weights are drawn or read.
+//! The construction of a decoder, from drawn or from read weights.
 
 use super::block::{Block, BlockShape};
 use super::network::Decoder;
@@ -9,15 +9,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 use lab_protocol::{Activation, ModelConfig, Norm as NormKind, Position};
 use std::convert::Infallible;
 
-/// Where a decoder's weights come from. Each is asked for once, by the name under which
-/// [`crate::layout::weight_shapes`] lists it and in that order.
+/// The source of a decoder's weights. Each is requested once, by its name in [`crate::layout::weight_shapes`] and in
+/// that order.
 pub trait WeightSource {
     type Error;
 
-    /// The device that the weights are on.
+    /// The device of the weights.
     fn device(&self) -> &Device;
 
-    /// A matrix, whose numbers begin as N(0, `deviation`²).
+    /// A matrix; fresh numbers are N(0, `deviation`²).
     fn matrix(
         &mut self,
         name: &str,
@@ -25,7 +25,7 @@ pub trait WeightSource {
         deviation: f64,
     ) -> Result<Param<Tensor<2>>, Self::Error>;
 
-    /// A vector, whose numbers begin as `value`.
+    /// A vector; fresh numbers are `value`.
     fn vector(
         &mut self,
         name: &str,
@@ -45,8 +45,8 @@ pub trait WeightSource {
 }
 
 impl Decoder {
-    /// Fresh weights on `device`, as GPT-2 begins: N(0, 0.02), the projections back into the residual
-    /// stream by sqrt(2·layers) smaller, norms 1, biases 0. `config` must be valid.
+    /// Fresh weights on `device`, initialised as in GPT-2: N(0, 0.02), the projections back into the residual stream
+    /// smaller by sqrt(2·layers), norms 1, biases 0. `config` must be valid.
     pub fn new(config: &ModelConfig, vocabulary: usize, seed: u64, device: &Device) -> Self {
         let random = Random::new(seed, Purpose::Weights, 0);
         let Ok(model) = Self::from_weights(config, vocabulary, Drawn { random, device });
@@ -85,7 +85,7 @@ impl Decoder {
     }
 }
 
-/// Of the numbers of a fresh matrix.
+/// Deviation of the numbers of a fresh matrix.
 const DEVIATION: f64 = 0.02;
 
 struct Build<'a, S> {
@@ -153,7 +153,7 @@ impl<S: WeightSource> Build<'_, S> {
     }
 }
 
-/// Draws weights in the order in which they are asked for.
+/// Draws weights in the order of the requests.
 struct Drawn<'a> {
     random: Random,
     device: &'a Device,

@@ -1,9 +1,8 @@
-//! Writing without a second pass over what was written: keys and values of earlier tokens are kept.
+//! Generation without repeated passes: the cache keeps keys and values of earlier tokens.
 //!
-//! Rows of unequal length are padded on the right. What stands behind a row's last token cannot be seen
-//! by it, so [`Decoder::prefill`] is the ordinary forward pass, and what the padding left in the cache is
-//! overwritten, place by place, before it is ever looked at. All of this is for weights without autodiff
-//! (`model.valid()`).
+//! Rows of unequal length are padded on the right. A row's tokens do not see the padding behind them, so
+//! [`Decoder::prefill`] is the ordinary forward pass. The values that the padding left in the cache are overwritten
+//! one by one before any token reads them. All of this is for weights without autodiff (`model.valid()`).
 
 use super::block::Block;
 use super::network::Decoder;
@@ -13,26 +12,25 @@ use crate::layers::Rope;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lab_protocol::{ErrorCode, LabError, text};
 
-/// Room for this many tokens is made at first; it doubles when it is used up.
+/// Capacity at first, in tokens; it doubles when it is used up.
 const MIN_CAPACITY: usize = 32;
 
 /// Keys and values of the tokens so far, for several rows of text.
 pub struct KvCache {
     /// Of each block, `[rows, capacity, key_value_heads·head_width]`.
     blocks: Vec<(Tensor<3>, Tensor<3>)>,
-    /// Tokens of each row.
+    /// Number of tokens in each row.
     lengths: Vec<usize>,
     capacity: usize,
 }
 
 impl KvCache {
-    /// Tokens that each row has so far.
+    /// Number of tokens that each row has so far.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
     }
 
-    /// Keeps these rows, in this order. A row may be named more than once, and is then continued in
-    /// more than one way.
+    /// Keeps these rows, in this order. A row may be named more than once, to continue it in several ways.
     pub fn select(&mut self, rows: &[usize]) {
         let lengths: Vec<usize> = rows
             .iter()
@@ -48,7 +46,7 @@ impl KvCache {
         }
     }
 
-    /// Makes room for one token more in every row.
+    /// Makes room for one more token in every row.
     fn reserve(&mut self, context: usize) {
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         if longest < self.capacity {
@@ -62,7 +60,7 @@ impl KvCache {
     }
 }
 
-/// The power of two that holds this many tokens, at most the context: a GPU sees few shapes.
+/// The smallest power of two that holds this many tokens, at most the context: a GPU sees few shapes.
 fn bucket(tokens: usize, context: usize) -> usize {
     tokens.max(MIN_CAPACITY).next_power_of_two().min(context)
 }
@@ -81,7 +79,7 @@ fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
 }
 
 impl Decoder {
-    /// Tokens that the model can see at once.
+    /// Maximum number of tokens that the model reads at once.
     pub fn context(&self) -> usize {
         let learned = self.position_embedding.as_ref().map(|p| p.val().dims()[0]);
         let turned = self.rope.as_ref().map(Rope::context);
@@ -130,9 +128,9 @@ impl Decoder {
         Ok((logits.reshape([rows, self.vocabulary()]), cache))
     }
 
-    /// Logits `[rows, vocabulary]` after one token more in each row of the cache. Where there is none (a
-    /// row that has ended), its row of the cache stays as it was and its logits say nothing. A row that
-    /// fills the context is an error: see [`Decoder::last_logits`].
+    /// Logits `[rows, vocabulary]` after one more token in each row of the cache. For a `None` (a row that has
+    /// ended), the row of the cache stays unchanged and its logits are meaningless. A row that fills the context is
+    /// an error: see [`Decoder::last_logits`].
     pub fn step(&self, tokens: &[Option<u32>], cache: &mut KvCache) -> Result<Tensor<2>, LabError> {
         let context = self.context();
         let full = |(token, &length): (&Option<u32>, &usize)| token.is_some() && length >= context;
@@ -151,7 +149,7 @@ impl Decoder {
             .map(|token| token.unwrap_or(0) as usize)
             .collect();
         let ids = indices(&ids, &device).reshape([rows, 1]);
-        // The place behind the last token is free, or is the last one of a row that has ended.
+        // The position behind the last token is free, or is the last one of a row that has ended.
         let places: Vec<usize> = cache
             .lengths
             .iter()
@@ -226,7 +224,7 @@ impl Decoder {
         Ok((Tensor::from_data(ids, &device), lengths))
     }
 
-    /// No token may lie outside the vocabulary: a GPU would read beyond the embedding.
+    /// Refuses tokens outside the vocabulary: a GPU would read beyond the embedding.
     fn check<'a>(&self, ids: impl IntoIterator<Item = &'a u32>) -> Result<(), LabError> {
         let vocabulary = self.vocabulary();
         match ids.into_iter().find(|&&id| id as usize >= vocabulary) {
@@ -245,7 +243,7 @@ impl Decoder {
     }
 }
 
-/// `[rows, 1, width]`: of each row of `[rows, time, width]` the last token.
+/// The last token of each row of `[rows, time, width]`, `[rows, 1, width]`.
 fn last_of_each(x: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
     let [rows, time, width] = x.dims();
     if time == 1 {
@@ -263,7 +261,7 @@ fn last_of_each(x: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
 }
 
 impl Block {
-    /// The attention of one token a row, which is added to what is kept.
+    /// The attention of one token in each row, whose key and value are added to the cache.
     fn attend_to(
         &self,
         qkv: Tensor<3>,
@@ -274,14 +272,14 @@ impl Block {
         let (heads, shared) = (self.shape.heads, self.shape.key_value_heads);
         let [rows, _, packed] = qkv.dims();
         let qkv = match rotation {
-            // Rows as positions: each is turned by the angles of its own place.
+            // Rows act as positions: each is turned by the angles of its own position.
             Some(rotation) => {
                 let qkv = qkv.reshape([1, rows, packed]);
                 kernels::rotate_heads(qkv, heads, shared, rotation).reshape([rows, 1, packed])
             }
             None => qkv,
         };
-        // Taken out, so that nothing else holds them and they are changed in place.
+        // Moved out of the cache, so they have one owner and are changed in place.
         let nothing = Tensor::empty([0, 0, 0], &qkv.device());
         let (keys, values) = std::mem::replace(kept, (nothing.clone(), nothing));
         let scale = self.shape.scale();

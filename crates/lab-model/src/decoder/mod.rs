@@ -1,4 +1,4 @@
-//! A decoder-only transformer: GPT-2's and Llama's families and what lies between, by configuration.
+//! A decoder-only transformer, by configuration: GPT-2's and Llama's families, and mixtures of both.
 
 mod block;
 mod build;

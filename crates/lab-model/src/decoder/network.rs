@@ -1,4 +1,4 @@
-//! A decoder-only transformer: GPT-2's and Llama's families and what lies between, by configuration.
+//! A decoder-only transformer, by configuration: GPT-2's and Llama's families, and mixtures of both.
 
 use super::block::Block;
 use crate::dropout::Dropout;
@@ -12,25 +12,24 @@ use burn::tensor::{Int, Tensor};
 pub struct Decoder {
     /// `[vocabulary, width]`
     pub token_embedding: Param<Tensor<2>>,
-    /// `[context, width]`, where positions are learned.
+    /// `[context, width]`, if positions are learned.
     pub position_embedding: Option<Param<Tensor<2>>>,
     pub blocks: Vec<Block>,
     pub norm: Norm,
-    /// `[width, vocabulary]`, where the head is not the token embedding.
+    /// `[width, vocabulary]`, if the head is not the token embedding.
     pub head: Option<Param<Tensor<2>>>,
     #[module(skip)]
     pub(super) rope: Option<Rope>,
 }
 
 impl Decoder {
-    /// Logits `[batch, time, vocabulary]` for token ids `[batch, time]`, time at most the context.
-    /// With `dropout`, the embeddings, the attention's probabilities and what each block adds are dropped from, as in
-    /// training.
+    /// Logits `[batch, time, vocabulary]` for token ids `[batch, time]`, time at most the context. `dropout` applies
+    /// to the embeddings, to the attention's probabilities and to the output of each block's parts, as in training.
     pub fn forward(&self, ids: Tensor<2, Int>, dropout: &mut Dropout) -> Tensor<3> {
         self.logits(self.hidden(ids, dropout))
     }
 
-    /// The trunk: what the head reads, `[batch, time, width]`, after the last norm.
+    /// The trunk: the input of the head, `[batch, time, width]`, after the last norm.
     pub fn hidden(&self, ids: Tensor<2, Int>, dropout: &mut Dropout) -> Tensor<3> {
         let [_, time] = ids.dims();
         let mut x = kernels::embedding(self.token_embedding.val(), ids);
@@ -44,7 +43,7 @@ impl Decoder {
         self.norm.forward(x)
     }
 
-    /// The head: logits `[batch, time, vocabulary]` of what [`Decoder::hidden`] gives.
+    /// The head: logits `[batch, time, vocabulary]` from the output of [`Decoder::hidden`].
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         let weight = self.head.as_ref().unwrap_or(&self.token_embedding).val();
         match (&self.head, weight.is_require_grad()) {

@@ -1,19 +1,18 @@
-//! Sequences of unequal length one behind the other, without padding: everything but the attention works
-//! on single tokens, and the attention sees each sequence in a row of its own.
+//! Sequences of unequal length, concatenated without padding: everything but the attention works on single tokens,
+//! and the attention sees each sequence in its own row.
 
 use super::network::Decoder;
 use crate::dropout::Dropout;
 use crate::kernels;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Where the tokens of sequences lie in the pack, and in rows.
+/// Indices of the tokens of sequences, in the pack and in rows.
 pub struct Packing {
     /// Position of each token in its sequence, `[1, tokens]`.
     positions: Tensor<2, Int>,
-    /// For each place in the rows the token that stands there, `[sequences, longest]`; the first token
-    /// where there is none.
+    /// The token at each position of the rows, `[sequences, longest]`; the first token at positions without one.
     rows: Tensor<2, Int>,
-    /// For each token its place in the rows, `[1, tokens]`.
+    /// The position of each token in the rows, `[1, tokens]`.
     places: Tensor<2, Int>,
 }
 
@@ -45,8 +44,8 @@ impl Packing {
 }
 
 impl Decoder {
-    /// [`Decoder::hidden`] of packed sequences: token ids `[1, tokens]` to `[1, tokens, width]`. No
-    /// sequence sees another.
+    /// [`Decoder::hidden`] of packed sequences: token ids `[1, tokens]` to `[1, tokens, width]`. No sequence sees
+    /// another.
     pub fn hidden_packed(
         &self,
         ids: Tensor<2, Int>,

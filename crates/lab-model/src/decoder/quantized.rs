@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use lab_protocol::{ErrorCode, LabError};
 
 impl Decoder {
-    /// The model frozen, its linear layers (but for the head) in 4 bits. An adapter is taken off first.
+    /// The model frozen, its linear layers (except the head) in 4 bits. An adapter is removed first.
     pub async fn quantized(self, device: &Device) -> Result<Self, LabError> {
         let mut model = self.without_adapter();
         let mut blocks = Vec::with_capacity(model.blocks.len());
@@ -30,7 +30,7 @@ impl Decoder {
         Ok(model)
     }
 
-    /// The model with floats for what is in 4 bits: those that it computes with.
+    /// The model with floats in place of 4 bits: the same numbers that it computes with.
     pub fn dequantized(self) -> Self {
         self.map_linears(|linear| {
             linear.map_base(|base| match base.quantized() {
@@ -43,7 +43,7 @@ impl Decoder {
         })
     }
 
-    /// All numbers of the model, those in 4 bits included.
+    /// Number of the model's parameters, the ones in 4 bits included.
     pub fn parameter_count(&self) -> usize {
         let quantized = self
             .quantized_layers()
@@ -57,7 +57,7 @@ impl Decoder {
         self.num_params() * size_of::<f32>() + quantized.sum::<usize>()
     }
 
-    /// Whether some of it is in 4 bits.
+    /// Whether any of its weights are in 4 bits.
     pub fn is_quantized(&self) -> bool {
         self.quantized_layers().next().is_some()
     }
@@ -68,7 +68,7 @@ impl Decoder {
     }
 }
 
-/// A layer's weight in 4 bits; none if it is already.
+/// A layer's weight in 4 bits; `None` if it is in 4 bits already.
 async fn quantize_layer(linear: &Linear, device: &Device) -> Result<Option<Quantized>, LabError> {
     if linear.quantized().is_some() {
         return Ok(None);
@@ -80,7 +80,7 @@ async fn quantize_layer(linear: &Linear, device: &Device) -> Result<Option<Quant
     quantize(&values, dims, device).map(Some)
 }
 
-/// The numbers `[in, out]` of a matrix in 4 bits. Numbers that are not finite are an error.
+/// The numbers `[in, out]` of a matrix, converted to 4 bits. Numbers that are not finite are an error.
 pub fn quantize(values: &[f32], dims: [usize; 2], device: &Device) -> Result<Quantized, LabError> {
     if values.iter().any(|value| !value.is_finite()) {
         return Err(LabError::new(

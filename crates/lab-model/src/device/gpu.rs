@@ -1,5 +1,5 @@
-//! The GPU, opened through burn-wgpu: on which adapter, with which limits, how its memory is managed, and how
-//! many kernels go to it at once.
+//! The GPU, opened through burn-wgpu: its adapter, its limits, its memory management, and the number of kernels in a
+//! submission.
 
 use async_lock::OnceCell;
 use burn::tensor::Device;
@@ -8,11 +8,11 @@ use burn_wgpu::{
     MemoryConfiguration, RuntimeOptions, WgpuDevice, WgpuInitError, try_init_setup_async,
 };
 
-/// Kernels that are collected before they go to the GPU in one submission. It begins with the first ones while
-/// the host prepares the next: with many more it would wait for the host, and each submission costs a call.
+/// Number of kernels that are collected before one submission to the GPU. The GPU starts with the first ones while
+/// the host prepares the next: with many more it would wait for the host. Each submission costs a call.
 const KERNELS_IN_A_SUBMISSION: usize = 32;
 
-/// A program opens the GPU once; whoever asks again shares it.
+/// A program opens the GPU once; later callers share it.
 static GPU: OnceCell<Gpu> = OnceCell::new();
 
 struct Gpu {
@@ -20,28 +20,28 @@ struct Gpu {
     largest_tensor: u64,
 }
 
-/// Opens the GPU, or gives the one that is open. Gradients are recorded for what is computed on it.
+/// Opens the GPU, or returns the open one. Gradients are recorded for computations on it.
 pub async fn open() -> Result<Device, WgpuInitError> {
     crate::kernels::prepare();
     let gpu = GPU.get_or_try_init(request).await?;
     Ok(gpu.device.clone())
 }
 
-/// Bytes that one tensor may have on this device, if it is the GPU: a kernel sees it as one binding of one
+/// Maximum size of a tensor in bytes on this device, if it is the GPU: a kernel sees a tensor as one binding of one
 /// buffer.
 pub fn largest_tensor(device: &Device) -> Option<u64> {
     let gpu = GPU.get().filter(|gpu| gpu.device == *device);
     gpu.map(|gpu| gpu.largest_tensor)
 }
 
-/// Asks for the fastest adapter, by whatever API the system has, and for all that it can do: burn-wgpu requests
-/// the adapter's own features and limits.
+/// Requests the fastest adapter, by whatever API the system has, with all that it supports: burn-wgpu requests the
+/// adapter's own features and limits.
 async fn request() -> Result<Gpu, WgpuInitError> {
     let adapter = WgpuDevice::default();
     let options = RuntimeOptions {
         tasks_max: KERNELS_IN_A_SUBMISSION,
-        // A page for each tensor in a browser, where a buffer cannot be bound in parts; elsewhere parts of pages
-        // that grow with the largest tensor.
+        // In a browser a page for each tensor, because a buffer cannot be bound in parts there; elsewhere parts of
+        // pages that grow with the largest tensor.
         memory_config: MemoryConfiguration::default(),
     };
     let setup = try_init_setup_async::<AutoGraphicsApi>(&adapter, options).await?;

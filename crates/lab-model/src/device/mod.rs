@@ -6,8 +6,8 @@ mod gpu;
 use burn::tensor::Device;
 use lab_protocol::{BackendChoice, ErrorCode, LabError, Text};
 
-/// Opens the device for a backend: for `Auto` a GPU in a browser's GPU build, else the CPU. Gradients
-/// are recorded for what is computed on it.
+/// Opens the device for a backend: for `Auto` a GPU in a browser's GPU build, else the CPU. Gradients are recorded
+/// for computations on it.
 pub async fn open(choice: BackendChoice) -> Result<Device, LabError> {
     match choice {
         BackendChoice::Wgpu => open_gpu().await,
@@ -22,14 +22,14 @@ fn open_cpu() -> Result<Device, LabError> {
     Ok(Device::flex().autodiff())
 }
 
-/// Has the allocator keep what is freed for what comes next. A step takes and frees the same megabytes a
-/// hundred times; given back to the system, each page of them would be a fault again at its next use, which
-/// took a third of a small model's step.
+/// Tells the allocator to keep freed memory for later allocations. A step allocates and frees the same megabytes a
+/// hundred times. Given back to the system, each page of them would cost a page fault at its next use, which took a
+/// third of a small model's step.
 #[cfg(all(feature = "cpu", target_os = "linux", target_env = "gnu"))]
 fn keep_memory() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        // SAFETY: sets two numbers under the allocator's lock; memory that is in use stays as it is.
+        // SAFETY: sets two numbers under the allocator's lock; memory that is in use stays unchanged.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
             libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
@@ -61,13 +61,13 @@ async fn open_gpu() -> Result<Device, LabError> {
     })
 }
 
-/// Bytes that one tensor may have on this device; none where only memory limits them.
+/// Maximum size of a tensor in bytes on this device; `None` if only memory limits it.
 #[cfg(feature = "wgpu")]
 pub fn largest_tensor(device: &Device) -> Option<u64> {
     gpu::largest_tensor(device)
 }
 
-/// Bytes that one tensor may have on this device; none where only memory limits them.
+/// Maximum size of a tensor in bytes on this device; `None` if only memory limits it.
 #[cfg(not(feature = "wgpu"))]
 pub fn largest_tensor(_: &Device) -> Option<u64> {
     None

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokenizers::{Tokenizer, TruncationParams};
 use weights::{Weights, bad};
 
-/// The most tokens that are computed at once, filled-up ones counted.
+/// Maximum number of tokens in one pass, padding included.
 const TOKENS_AT_ONCE: usize = 4096;
 
 /// The files of a folder that [`SentenceEncoder::read`] reads; the last three may be missing.
@@ -26,7 +26,7 @@ pub const FILES: [&str; 6] = [
     "config_sentence_transformers.json",
 ];
 
-/// The texts that an encoder was trained to see before a question and before a passage; often empty.
+/// The texts before a question and before a passage in the encoder's training; often empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefixes {
     pub query: String,
@@ -91,7 +91,7 @@ impl SentenceEncoder {
         self.width
     }
 
-    /// Tokens of a text that are read, with the marks at its ends; the rest is cut off.
+    /// Maximum number of tokens that are read of a text, with the marks at its ends; the rest is cut off.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
     }
@@ -108,8 +108,8 @@ impl SentenceEncoder {
 
     /// Ids of a text with the marks at its ends, cut at the limit.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, LabError> {
-        // A token is at least one character, a text is read to its end only by its first tokens: megabytes
-        // need not be cut into words. White space is no token, so there is room for much of it.
+        // A token has at least one character, and only its first tokens are read: the tokenizer need not cut
+        // megabytes into words. White space is not a token, so there is room for much of it.
         let end = text
             .char_indices()
             .nth(64 * self.max_tokens)
@@ -121,13 +121,13 @@ impl SentenceEncoder {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// How many tokens a text has, without marks and limit.
+    /// Number of tokens in a text, without marks and limit.
     pub fn count(&self, text: &str) -> usize {
         let encoding = self.counter.encode_fast(text, false);
         encoding.map_or(text.len(), |encoding| encoding.len())
     }
 
-    /// Vectors of length 1, `[texts][dimensions]`. Texts of like length are computed together.
+    /// Vectors of length 1, `[texts][dimensions]`. Texts of similar length are computed together.
     pub async fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, LabError> {
         let mut encoded = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -177,7 +177,7 @@ fn json<F: ModelFiles + ?Sized>(files: &F, name: &str) -> Result<Option<Value>, 
         .transpose()
 }
 
-/// Reads sentence-transformers' configuration of the pooling; without one it is the mean.
+/// Reads sentence-transformers' configuration of the pooling; the default is the mean.
 fn pooling(config: Option<Value>) -> Result<Pooling, LabError> {
     match config {
         None => Ok(Pooling::Mean),
@@ -189,8 +189,8 @@ fn pooling(config: Option<Value>) -> Result<Pooling, LabError> {
     }
 }
 
-/// The prompts as `encode_query` and `encode_document` of sentence-transformers (version 5) choose them. Many
-/// models that need prefixes, E5 and BGE among them, do not name them in their files.
+/// Chooses prompts as `encode_query` and `encode_document` of sentence-transformers (version 5) do. Many models that
+/// need prefixes, E5 and BGE among them, do not name them in their files.
 fn prefixes(settings: &Value) -> Prefixes {
     let prompt = |name: &str| settings["prompts"][name].as_str();
     let default = settings["default_prompt_name"].as_str().and_then(prompt);
@@ -204,7 +204,7 @@ fn prefixes(settings: &Value) -> Prefixes {
     }
 }
 
-/// Reads the shape, and refuses what this network does not compute.
+/// Reads the shape, and refuses features that this network does not support.
 fn shape(config: &Value) -> Result<EncoderShape, LabError> {
     if config["model_type"] != "bert" {
         return Err(bad(text!(

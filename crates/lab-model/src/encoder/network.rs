@@ -1,4 +1,4 @@
-//! BERT's encoder (Devlin et al. 2019): every token sees every other; norms stand after what they follow.
+//! BERT's encoder (Devlin et al. 2019): every token sees every other; norms follow the layers (post-norm).
 
 use super::weights::Weights;
 use crate::kernels;
@@ -14,13 +14,13 @@ pub struct EncoderShape {
     pub width: usize,
     pub hidden_width: usize,
     pub vocabulary: usize,
-    /// The most tokens that have a position.
+    /// Maximum number of positions.
     pub positions: usize,
     pub norm_epsilon: f64,
     pub activation: EncoderActivation,
 }
 
-/// How the vectors of tokens become the vector of their text.
+/// The way from the vectors of tokens to the vector of their text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pooling {
     Mean,
@@ -40,7 +40,7 @@ pub struct Network {
     shape: EncoderShape,
     /// `[vocabulary, width]`
     words: Tensor<2>,
-    /// `[positions, width]`, what a first sentence adds at every place already added.
+    /// `[positions, width]`, with the embedding of the first sentence already added.
     positions: Tensor<2>,
     norm: Norm,
     layers: Vec<Layer>,
@@ -98,8 +98,8 @@ impl Network {
         })
     }
 
-    /// The last layer pooled over the tokens of each text, `[batch, width]`. A text has at least one token and
-    /// at most as many as there are positions. No token sees the padding of shorter texts.
+    /// The last layer, pooled over the tokens of each text, `[batch, width]`. A text has at least one token and at
+    /// most one for each position. No token sees the padding of shorter texts.
     pub fn pooled(&self, texts: &[Vec<u32>], pooling: Pooling) -> Tensor<2> {
         let (batch, time) = (texts.len(), texts.iter().map(Vec::len).max().unwrap_or(0));
         let mut ids = vec![0i32; batch * time];
@@ -120,7 +120,7 @@ impl Network {
             Tensor::<4>::from_data(TensorData::new(present, [batch, 1, 1, time]), &self.device);
         let shares =
             Tensor::<3>::from_data(TensorData::new(shares, [batch, time, 1]), &self.device);
-        // Far below any score, so that its exponential is 0.
+        // Far below any score, so its exponential is 0.
         let mask = (present - 1.0) * 1e9;
         let mut x = kernels::embedding(self.words.clone(), ids);
         x = x + self.positions.clone().narrow(0, 0, time).unsqueeze::<3>();
@@ -201,7 +201,7 @@ impl Load<'_> {
 
     /// The file has `[out, in]`.
     fn linear(&self, name: &str, from: usize, to: usize) -> Result<Linear, LabError> {
-        // Laid out anew once, rather than read crosswise in every product.
+        // Transposed once, so products need not read it crosswise.
         let values = self.weights.get(&format!("{name}.weight"), &[to, from])?;
         let mut turned = vec![0.0f32; values.len()];
         for (row, line) in values.chunks_exact(from).enumerate() {

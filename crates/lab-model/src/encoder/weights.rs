@@ -1,4 +1,4 @@
-//! The tensors of an encoder's file, checked as they are asked for.
+//! The tensors of an encoder's file, checked when they are requested.
 
 use lab_protocol::{ErrorCode, LabError, Text, text};
 use safetensors::SafeTensors;
@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 pub struct Weights<'a> {
     file: SafeTensors<'a>,
-    /// What stands before every name: nothing, or the name of the part that is the encoder.
+    /// The prefix of every name: empty, or the name of the encoder's part.
     prefix: &'static str,
 }
 
@@ -14,7 +14,7 @@ impl<'a> Weights<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, LabError> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| {
             bad(text!(
-                "the sentence encoder cannot be used: model.safetensors is no readable safetensors file: {error}",
+                "the sentence encoder cannot be used: model.safetensors is not a readable safetensors file: {error}",
                 error,
             ))
         })?;

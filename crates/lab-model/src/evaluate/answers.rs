@@ -1,5 +1,5 @@
-//! Questions with known answers: exact match and token F1, as SQuAD's evaluation has them (Rajpurkar et
-//! al. 2016, section 6.1).
+//! Questions with known answers: exact match and token F1, as in SQuAD's evaluation (Rajpurkar et al. 2016, section
+//! 6.1).
 
 use crate::decoder::Decoder;
 use crate::generate::generate_texts;
@@ -8,7 +8,7 @@ use lab_protocol::{GenerateRequest, LabError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// A prompt and the answers that are right.
+/// A prompt and its right answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
@@ -16,15 +16,15 @@ pub struct Question {
     pub answers: Vec<String>,
 }
 
-/// How well questions were answered.
+/// The scores of answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AnswerScore {
-    /// Share of questions whose answer is one of the right ones, once both are normalised.
+    /// Share of questions whose normalised answer equals a normalised right answer.
     pub exact_match: f64,
     /// Mean over the questions of the best F1 with any right answer.
     pub f1: f64,
     pub questions: usize,
-    /// What the model answered, in the questions' order.
+    /// The model's answers, in the questions' order.
     pub answers: Vec<String>,
 }
 
@@ -48,8 +48,8 @@ pub fn exact_match(answer: &str, right: &[String]) -> bool {
     right.iter().any(|right| normalise(right) == answer)
 }
 
-/// The harmonic mean of precision and recall of the words of an answer, the best of all right answers.
-/// Two that are empty once normalised agree.
+/// The harmonic mean of precision and recall of the words of an answer, the maximum over all right answers. Two texts
+/// that are empty once normalised agree.
 pub fn token_f1(answer: &str, right: &[String]) -> f64 {
     let answer = normalise(answer);
     let scores = right.iter().map(|right| f1(&answer, &normalise(right)));
@@ -77,7 +77,7 @@ fn f1(answer: &str, right: &str) -> f64 {
     2.0 * f64::from(common) / (found + expected) as f64
 }
 
-/// Lets a model answer, and scores what it says. The request's prompt is not looked at.
+/// Lets a model answer, and scores its answers. The request's prompt is ignored.
 pub async fn answer_questions(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(normalise(" The  U.S.A.,  an Apple-pie "), "usa applepie");
         assert!(exact_match("the Cat!", &right(&["dog", "a cat"])));
         assert!(!exact_match("cats", &right(&["cat"])));
-        // 2 of 3 words said, 2 of 2 expected: 2·2/(3+2).
+        // 2 of 3 words of the answer, 2 of 2 expected words: 2·2/(3+2).
         let f1 = token_f1("red big cat", &right(&["the red cat"]));
         assert!((f1 - 0.8).abs() < 1e-12, "{f1}");
         // A word counts as often as it is expected: 1 of 2 and 1 of 1.

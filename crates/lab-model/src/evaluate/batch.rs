@@ -21,17 +21,17 @@ pub fn upload(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>
     )
 }
 
-/// What a model makes of a micro-batch, summed over the targets that count, still on the device.
+/// The scores of a micro-batch, summed over the targets that count, still on the device.
 pub struct Sums {
     /// Negative log-likelihood in nats, `[1]`.
     pub nll: Tensor<1>,
-    /// Targets that were the likeliest token, `[1]`, where that is asked for. Not differentiable.
+    /// Number of targets that were the likeliest token, `[1]`, if requested. Not differentiable.
     pub right: Option<Tensor<1>>,
 }
 
-/// Sequences that are run through the model at once.
+/// Sequences that go through the model at once.
 pub trait MicroBatch {
-    /// Targets that count.
+    /// Number of targets that count.
     fn tokens(&self) -> usize;
 
     fn sums(&self, model: &Decoder, device: &Device, dropout: &mut Dropout) -> Sums;
@@ -50,8 +50,8 @@ impl MicroBatch for Batch {
     }
 }
 
-/// Sum of the negative log-likelihoods of a batch's targets, `[1]`, in nats. The training loss is this
-/// divided by the number of targets that count.
+/// Sum of the negative log-likelihoods of a batch's targets, `[1]`, in nats. The training loss is this sum divided by
+/// the number of targets that count.
 pub fn nll_sum(
     model: &Decoder,
     batch: &Batch,
@@ -64,7 +64,7 @@ pub fn nll_sum(
     kernels::cross_entropy(logits.reshape([rows * columns, vocabulary]), targets).sum()
 }
 
-/// Nats and, where asked for, right targets of one micro-batch, read to the host.
+/// Nats and, if requested, right targets of one micro-batch, read to the host.
 pub async fn evaluate_batch<B: MicroBatch>(
     model: &Decoder,
     batch: &B,

@@ -1,4 +1,4 @@
-//! How good a model is: the loss on a batch, a whole text, questions with answers.
+//! The quality of a model: the loss on a batch, on a whole text, questions with answers.
 
 mod answers;
 mod batch;

@@ -1,4 +1,4 @@
-//! How likely a model finds a text.
+//! The likelihood of a text under a model.
 
 use super::batch::upload;
 use crate::corpus::{Batch, covering_batches};
@@ -12,31 +12,31 @@ use burn::tensor::Tensor;
 use lab_protocol::{ErrorCode, LabError, text};
 use serde::Serialize;
 
-/// What a model makes of a text.
+/// The scores of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct TextScore {
     /// Mean negative log-likelihood a token, in nats: of all tokens together, not of windows.
     pub nll: f64,
-    /// `exp(nll)`; infinity where that is too large for a number.
+    /// `exp(nll)`; infinity if that exceeds the largest number.
     pub perplexity: f64,
-    /// Bits for each byte of UTF-8, which compares across tokenizers. The first token's bytes are not
-    /// counted, as nothing predicts it.
+    /// Bits for each byte of UTF-8, which compares across tokenizers. The first token's bytes are not counted,
+    /// because nothing predicts it.
     pub bits_per_byte: f64,
-    /// Tokens that were predicted: all but the first.
+    /// Number of tokens that were predicted: all but the first.
     pub tokens: usize,
-    /// Tokens that the model saw at once, at most.
+    /// Maximum number of tokens that the model read at once.
     pub window: usize,
-    /// Tokens from one window to the next. Where it is less than the window each token but the first
-    /// ones has at least `window - stride` before it.
+    /// Tokens from one window to the next. If it is less than the window, each token but the first ones has at least
+    /// `window - stride` before it.
     pub stride: usize,
 }
 
-/// Logits that are in memory together.
+/// Maximum number of logits that are in memory together.
 const LOGITS: usize = 1 << 24;
 
-/// The score of a text of at least two tokens, in windows of the model's context, `stride` tokens apart
-/// (0: as wide as they are, so that they do not overlap). `progress` hears how many of how many windows
-/// are done, and ends it early, without a result, by returning false.
+/// The score of a text of at least two tokens, in windows of the model's context, `stride` tokens apart (0: windows
+/// that do not overlap). `progress` gets the number of windows done and the number of all windows; if it returns
+/// false, the evaluation ends without a result.
 pub async fn evaluate_text(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -104,7 +104,7 @@ pub async fn evaluate_text(
     }))
 }
 
-/// Sums of the losses of a batch, of as many positions at a time as logits fit into memory.
+/// Sums of the losses of a batch, computed for as many positions at a time as logits fit into memory.
 fn nll_sums(model: &Decoder, batch: &Batch) -> Vec<Tensor<1>> {
     let device = model.token_embedding.val().device();
     let (ids, targets) = upload(batch, &device);

@@ -17,7 +17,7 @@ pub struct BaseModel {
     pub shape: ModelConfig,
     /// Rows of the token embedding: at least the tokenizer's entries.
     pub vocabulary: usize,
-    /// By our names, whole and in their shapes; empty where a decoder has them.
+    /// By our names, complete and in their shapes; empty if a decoder has them.
     pub weights: HostTensors,
     pub tokenizer: Option<Tokenizer>,
     /// `tokenizer_config.json` as it was read, or null.
@@ -25,7 +25,7 @@ pub struct BaseModel {
     /// `generation_config.json` as it was read, or null.
     pub generation_config: Value,
     pub chat_template: Option<ChatTemplate>,
-    /// Tokens after each of which the model has nothing more to say.
+    /// Tokens that end the model's text.
     pub end_of_text: Vec<u32>,
 }
 
@@ -54,7 +54,7 @@ impl BaseModel {
         loader.decoder(&self.shape, self.vocabulary)
     }
 
-    /// The tokenizer, for what cannot be done without one.
+    /// The tokenizer, or an error for callers that need one.
     pub fn tokenizer(&self) -> Result<&Tokenizer, LabError> {
         self.tokenizer.as_ref().ok_or_else(|| {
             LabError::new(

@@ -1,4 +1,4 @@
-//! Numbers in blocks that share a scale, as GGUF files have them (ggml's `block_q4_0` and its kin). Layouts after
+//! Numbers in blocks that share a scale, as in GGUF files (ggml's `block_q4_0` and its kin). Layouts after
 //! ggml-common.h and ggml-quants.c of llama.cpp.
 
 use half::f16;
@@ -16,7 +16,7 @@ pub enum Blocks {
     Q6K,
 }
 
-/// Numbers in a block whose scales have scales themselves.
+/// Numbers in a block with two levels of scales.
 const SUPER: usize = 256;
 const PLAIN: usize = 32;
 
@@ -69,7 +69,7 @@ fn each<const B: usize, const N: usize>(
     }
 }
 
-/// The half-precision number at a place of a block.
+/// The half-precision number at an offset of a block.
 fn half<const B: usize>(block: &[u8; B], place: usize) -> f32 {
     f16::from_le_bytes([block[place], block[place + 1]]).to_f32()
 }
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    /// Values of the Python package `gguf`, which reads the same blocks by other means.
+    /// Values of the Python package `gguf`, which reads the same blocks by independent code.
     #[test]
     fn blocks_decode_as_the_reference_does() {
         let golden: Value =

@@ -1,5 +1,5 @@
-//! The state from which a run continues, in one safetensors file: tensors by group, bytes by name, and what
-//! the strategy must remember.
+//! The state from which a run continues, in one safetensors file: tensors by group, bytes by name, and the strategy's
+//! small state.
 
 use super::safetensors;
 use super::tensors::WeightType;
@@ -11,12 +11,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-/// Tensors by group, bytes by name, and what the strategy remembers.
+/// Tensors by group, bytes by name, and the strategy's small state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckpointState<S> {
     /// Groups such as `model`, `best`, `optimizer`.
     pub groups: HashMap<String, HostTensors>,
-    /// What is not made of tensors, e.g. an index.
+    /// Data that are not tensors, e.g. an index.
     pub files: BTreeMap<String, Vec<u8>>,
     pub state: S,
 }
@@ -85,7 +85,7 @@ pub fn write_checkpoint<S: Serialize>(checkpoint: CheckpointState<S>) -> Result<
     ::safetensors::serialize(entries, Some(metadata)).map_err(|error| unwritable(&error))
 }
 
-/// Reads what [`write_checkpoint`] wrote.
+/// Reads a checkpoint that [`write_checkpoint`] wrote.
 pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointState<S>, LabError> {
     let (tensors, metadata) = safetensors::read(bytes)?;
     let bad = |message: Text| {
@@ -96,20 +96,20 @@ pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointSt
         )
     };
     let schema = metadata.get("llm-labs-schema").ok_or_else(|| {
-        bad("the file is no checkpoint of this version: it has no version".into())
+        bad("the file is not a checkpoint of this version: it has no version".into())
     })?;
     if *schema != SCHEMA_VERSION.to_string() {
         return Err(bad(text!(
-            "the file is no checkpoint of this version: its layout has version {schema}",
+            "the file is not a checkpoint of this version: its layout has version {schema}",
             schema
         )));
     }
-    let state = metadata
-        .get("state")
-        .ok_or_else(|| bad("the file is no checkpoint of this version: it has no state".into()))?;
+    let state = metadata.get("state").ok_or_else(|| {
+        bad("the file is not a checkpoint of this version: it has no state".into())
+    })?;
     let state = serde_json::from_str(state).map_err(|error| {
         bad(text!(
-            "the file is no checkpoint of this version: {error}",
+            "the file is not a checkpoint of this version: {error}",
             error
         ))
     })?;
@@ -117,7 +117,7 @@ pub fn read_checkpoint<S: DeserializeOwned>(bytes: &[u8]) -> Result<CheckpointSt
     for (name, tensor) in tensors {
         let (group, name) = name.split_once('/').ok_or_else(|| {
             bad(text!(
-                "the file is no checkpoint of this version: {name} belongs to no group",
+                "the file is not a checkpoint of this version: {name} belongs to no group",
                 name
             ))
         })?;

@@ -5,7 +5,7 @@ use crate::layout::{Family, family};
 use lab_protocol::{Activation, ErrorCode, LabError, ModelConfig, Norm, Position, text};
 use serde_json::{Value, json};
 
-/// The configuration of a model; `end_of_text` are the tokens that end what it writes.
+/// The configuration of a model; `end_of_text` are the tokens that end its text.
 pub fn write_config(
     config: &ModelConfig,
     vocabulary: usize,
@@ -44,7 +44,7 @@ pub fn write_config(
     }
 }
 
-/// Ids as `config.json` has them: none, one, or a list.
+/// Ids in the form of `config.json`: null, one, or a list.
 pub fn one_or_all(ids: &[u32]) -> Value {
     match ids {
         [] => Value::Null,
@@ -70,11 +70,11 @@ pub fn read_config(value: &Value) -> Result<(ModelConfig, usize), LabError> {
     Ok((config, vocabulary))
 }
 
-/// Four times that of the largest published ones.
+/// Four times the vocabulary of the largest published models.
 pub const MAX_VOCABULARY: usize = 1 << 20;
 
 fn gpt2(read: &Reader<'_>) -> Result<ModelConfig, LabError> {
-    // What would change the attention, and nobody trains with.
+    // Settings that would change the attention, and that nobody trains with.
     if !read.flag("scale_attn_weights", true)? {
         return Err(read.unsupported("scale_attn_weights", "false"));
     }
@@ -132,7 +132,7 @@ fn llama(read: &Reader<'_>) -> Result<ModelConfig, LabError> {
     })
 }
 
-/// A head's width, or 0 where it follows from the others.
+/// A head's width, or 0 if it follows from the other sizes.
 pub fn own_head_width(head_width: usize, heads: usize, width: usize) -> usize {
     if head_width.checked_mul(heads) == Some(width) {
         0
@@ -141,8 +141,8 @@ pub fn own_head_width(head_width: usize, heads: usize, width: usize) -> usize {
     }
 }
 
-/// The base of the rotary angles, at the top (transformers 4) or inside `rope_parameters` (5). Angles that
-/// are stretched, as Llama 3's, are refused.
+/// The base of the rotary angles, at the top (transformers 4) or inside `rope_parameters` (5). Scaled angles, as in
+/// Llama 3, are refused.
 fn rope_theta(read: &Reader<'_>) -> Result<f64, LabError> {
     let mut theta = read.number("rope_theta", 10_000.0)?;
     for key in ["rope_parameters", "rope_scaling"] {
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
         found.ok_or_else(|| self.unsupported(key, &self.value[key].to_string()))
     }
 
-    /// A size whose absence means that it follows from others.
+    /// A size; 0 if it is absent and follows from others.
     fn size_or_zero(&self, key: &str) -> Result<usize, LabError> {
         match &self.value[key] {
             Value::Null => Ok(0),

@@ -1,10 +1,10 @@
-//! The tokens after which a model has nothing more to say.
+//! The tokens that end a model's text.
 
 use crate::tokenizer::Tokenizer;
 use serde_json::Value;
 
-/// All that `generation_config.json` and `config.json` have under `eos_token_id`, a number or a list, the
-/// former first; where neither has any, the tokenizer's end of text.
+/// All ids under `eos_token_id` in `generation_config.json` and `config.json`, a number or a list, the former first;
+/// if neither has any, the tokenizer's end of text.
 pub fn end_tokens(generation: &Value, config: &Value, tokenizer: Option<&Tokenizer>) -> Vec<u32> {
     let mut ends: Vec<u32> = Vec::new();
     for value in [generation, config] {

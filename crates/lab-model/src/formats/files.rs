@@ -1,16 +1,16 @@
-//! Where a model's files are.
+//! Access to a model's files.
 
 use lab_protocol::{ErrorCode, LabError, ModelFile, Text, text};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The files of a model: a folder, a map, what was dropped onto the page.
+/// The files of a model: a folder, a map, files dropped onto the page.
 pub trait ModelFiles {
     /// Names without the folder.
     fn names(&self) -> Vec<String>;
 
-    /// A file's bytes; none if there is no such file.
+    /// A file's bytes; `None` if there is no such file.
     fn read(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>, LabError>;
 }
 
@@ -35,7 +35,7 @@ impl ModelFiles for [ModelFile] {
     }
 }
 
-/// The files in a folder among a run's files, e.g. `model/`, under their names in it.
+/// The files in a folder among a run's files, e.g. `model/`, with names relative to it.
 pub struct Subfolder<'a> {
     pub files: &'a [ModelFile],
     pub folder: &'a str,
@@ -65,7 +65,7 @@ impl ModelFiles for Subfolder<'_> {
     }
 }
 
-/// A file by itself.
+/// A single file.
 pub struct OneFile<'a> {
     pub name: &'a str,
     pub bytes: &'a [u8],
@@ -81,7 +81,7 @@ impl ModelFiles for OneFile<'_> {
     }
 }
 
-/// A file of JSON; none if there is no such file.
+/// A JSON file; `None` if there is no such file.
 pub fn json<F: ModelFiles + ?Sized>(files: &F, name: &str) -> Result<Option<Value>, LabError> {
     let Some(bytes) = files.read(name)? else {
         return Ok(None);

@@ -10,15 +10,15 @@ use lab_protocol::{LabError, ModelConfig, ModelFile};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// What a folder is made of.
+/// The content of a folder.
 pub struct FolderContent<'a> {
     pub shape: &'a ModelConfig,
     pub vocabulary: usize,
     pub weights: &'a HostTensors,
     pub tokenizer: Option<&'a Tokenizer>,
-    /// `tokenizer_config.json` as it was read; made anew where it is null.
+    /// `tokenizer_config.json` as it was read; generated if it is null.
     pub tokenizer_config: &'a Value,
-    /// `generation_config.json` as it was read; made anew where it is null.
+    /// `generation_config.json` as it was read; generated if it is null.
     pub generation_config: &'a Value,
     /// The text of the chat template.
     pub chat_template: Option<&'a str>,
@@ -46,7 +46,7 @@ pub fn model_folder(
     write_folder(&content, WeightType::F32)
 }
 
-/// The files of a model's folder, its weights as numbers of this kind.
+/// The files of a model's folder, its weights in this number format.
 pub fn write_folder(
     content: &FolderContent<'_>,
     kind: WeightType,

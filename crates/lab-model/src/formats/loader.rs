@@ -1,4 +1,4 @@
-//! Weights put onto a device one by one, as they are read.
+//! Weights that go onto a device one by one, while they are read.
 
 use crate::decoder::{Decoder, WeightSource, quantize};
 use crate::device::largest_tensor;
@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use lab_protocol::{ErrorCode, LabError, ModelConfig, text};
 use std::collections::HashMap;
 
-/// In which form a decoder keeps the weights of the linear layers of its blocks.
+/// The form in which a decoder keeps the weights of the linear layers of its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightForm {
     /// 32-bit floats, which can be trained.
@@ -19,7 +19,7 @@ pub enum WeightForm {
     Nf4,
 }
 
-/// The weights that have been read, each in the form in which it stays: there is no second copy of them.
+/// The weights read so far, each in its final form: there is no second copy of them.
 pub struct Loader<'a> {
     form: WeightForm,
     device: &'a Device,

@@ -1,4 +1,4 @@
-//! An adapter's change put into the weights of a base, one matrix after another while they are read.
+//! An adapter's change, merged into the weights of a base one matrix after another while they are read.
 
 use crate::adapter::Adapter;
 use crate::decoder::quantize;
@@ -13,13 +13,13 @@ use lab_protocol::{LabError, LoraConfig, ModelConfig, text};
 pub struct Merge<'a> {
     config: &'a LoraConfig,
     targets: Vec<(Target, &'a AdapterModule)>,
-    /// Whether the adapter was trained on what is left of the weights in 4 bits.
+    /// Whether the adapter was trained on weights rounded to 4 bits.
     quantized_base: bool,
     device: Device,
 }
 
 impl<'a> Merge<'a> {
-    /// For a base of this shape. A module for a layer that it has not is an error that names it.
+    /// For a base of this shape. A module for a layer that it does not have is an error that names it.
     pub fn new(
         adapter: &'a Adapter,
         shape: &ModelConfig,
@@ -33,7 +33,7 @@ impl<'a> Merge<'a> {
         })
     }
 
-    /// The weight of this name with the adapter's change in it. Like [`LoraLinear::merged`], of floats.
+    /// The weight of this name with the adapter's change merged in. Like [`LoraLinear::merged`], of floats.
     pub async fn apply(&self, name: &str, tensor: HostTensor) -> Result<HostTensor, LabError> {
         let mut modules = self
             .targets

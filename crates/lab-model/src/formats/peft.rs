@@ -1,4 +1,4 @@
-//! Adapters as PEFT folders: `adapter_config.json` and `adapter_model.safetensors`, whose tensors are
+//! Adapters as PEFT folders: `adapter_config.json` and `adapter_model.safetensors` with the tensors
 //! `base_model.model.<path>.lora_A.weight` `[rank, in]`, `.lora_B.weight` `[out, rank]` and, with DoRA,
 //! `.lora_magnitude_vector` `[out]`.
 
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const PREFIX: &str = "base_model.model.";
 const CONFIG: &str = "adapter_config.json";
-/// What the weights' metadata say of the base that the adapter was trained on.
+/// The key in the weights' metadata for the base that the adapter was trained on.
 const BASE: &str = "llm-labs-base";
 const NF4: &str = "nf4";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -38,7 +38,7 @@ pub fn adapter_folder(shape: &ModelConfig, adapter: &Adapter) -> Result<Vec<Mode
         dora,
         ..
     } = adapter.config;
-    // PEFT reads a whole number of either kind, and prints what it finds.
+    // PEFT reads a whole number of either kind, and prints it as it is.
     let alpha = if alpha.fract() == 0.0 {
         json!(alpha as i64)
     } else {
@@ -65,7 +65,7 @@ pub fn adapter_folder(shape: &ModelConfig, adapter: &Adapter) -> Result<Vec<Mode
     ])
 }
 
-/// The last names of the adapted modules where they mean just these, else whole paths.
+/// The last names of the adapted modules if they match only these, else whole paths.
 fn target_modules(shape: &ModelConfig, adapter: &Adapter) -> Vec<String> {
     let end = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
     let ends: BTreeSet<String> = adapter.modules.keys().map(|path| end(path)).collect();
@@ -80,7 +80,7 @@ fn target_modules(shape: &ModelConfig, adapter: &Adapter) -> Vec<String> {
     }
 }
 
-/// Values of single modules that differ from the usual one.
+/// Values of single modules that differ from the default.
 fn pattern(
     adapter: &Adapter,
     value: impl Fn(&AdapterModule) -> Value,
@@ -91,8 +91,8 @@ fn pattern(
     adapter.modules.iter().map(of).filter(differing).collect()
 }
 
-/// Reads an adapter for a model of this shape from the files of its folder. What it has that this model
-/// cannot have is named.
+/// Reads an adapter for a model of this shape from the files of its folder. An error names any part that this model
+/// cannot have.
 pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter, LabError> {
     let file = |name: &str| {
         let found = files.iter().find(|file| file.path == name);
@@ -113,7 +113,7 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
     let mut modules = BTreeMap::new();
     for target in targets(shape) {
         let path = &target.path;
-        // The name that some versions give the adapter stands before `.weight`.
+        // The adapter's name, which some versions write, stands before `.weight`.
         let mut take = |part: &str| {
             let key = tensors.keys().find(|key| {
                 key.strip_prefix(PREFIX)
@@ -158,7 +158,7 @@ pub fn read_adapter(shape: &ModelConfig, files: &[ModelFile]) -> Result<Adapter,
     if let Some(name) = tensors.keys().next() {
         let names: Vec<&str> = tensors.keys().map(String::as_str).take(5).collect();
         return Err(bad(text!(
-            "the adapter cannot be read: it changes {path}, which is no linear layer of this model ({count} such tensors: {names})",
+            "the adapter cannot be read: it changes {path}, which is not a linear layer of this model ({count} such tensors: {names})",
             path = name.strip_prefix(PREFIX).unwrap_or(name),
             count = tensors.len(),
             names = names.join(", ")

@@ -1,4 +1,4 @@
-//! A model's files, read when they are needed: first all but the weights, then these one by one.
+//! A model's files, read on demand: first everything but the weights, then the weights one by one.
 
 use super::base_model::BaseModel;
 use super::config::read_config;
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// A model of which all has been read but its weights. That these fit its shape is known.
+/// A model that is read except for its weights, which are checked against its shape.
 pub struct ModelReader<'f, F: ?Sized> {
     files: &'f F,
     base: BaseModel,
@@ -38,8 +38,8 @@ enum Stored {
 }
 
 impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
-    /// Reads a model, wherever its files are. Files are untrusted: all that is wrong with the weights is
-    /// named before any is read.
+    /// Reads a model, wherever its files are. Files are untrusted: all errors of the weights are reported before any
+    /// weight is read.
     pub fn open(files: &'f F) -> Result<Self, LabError> {
         let names = files.names();
         let is_folder = names.iter().any(|name| name == "config.json");
@@ -60,7 +60,7 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
         Ok(reader)
     }
 
-    /// All but the weights.
+    /// Everything but the weights.
     pub fn base(&self) -> &BaseModel {
         &self.base
     }
@@ -80,8 +80,8 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
         Ok(weights)
     }
 
-    /// The model on a device. The change of an `adapter` becomes part of its weights. Each weight goes to
-    /// where it stays as soon as it is read, so that of a matrix in 4 bits no floats are left.
+    /// The model on a device. The change of an `adapter` becomes part of its weights. Each weight gets its final form
+    /// as soon as it is read, so a matrix in 4 bits leaves no floats behind.
     pub async fn decoder(
         &self,
         form: WeightForm,
@@ -109,7 +109,7 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
         loader.decoder(shape, *vocabulary)
     }
 
-    /// Compares what the files have with what the model needs.
+    /// Compares the tensors of the files with the weights that the model needs.
     fn check(&self) -> Result<(), LabError> {
         let mut found: Vec<(String, Vec<usize>)> = Vec::new();
         for name in self.stored.names() {
@@ -149,8 +149,8 @@ impl<'f, F: ModelFiles + ?Sized> ModelReader<'f, F> {
 }
 
 impl BaseModel {
-    /// Reads a model with its weights, wherever its files are. Files are untrusted: all that is wrong with
-    /// the weights is named before any is read.
+    /// Reads a model with its weights, wherever its files are. Files are untrusted: all errors of the weights are
+    /// reported before any weight is read.
     pub fn read<F: ModelFiles + ?Sized>(files: &F) -> Result<Self, LabError> {
         let reader = ModelReader::open(files)?;
         let weights = reader.weights()?;
@@ -201,7 +201,7 @@ fn of_folder<F: ModelFiles + ?Sized>(files: &F) -> Result<(BaseModel, Stored), L
     let generation_config = json(files, "generation_config.json")?.unwrap_or_default();
     let end_of_text = end_tokens(&generation_config, &config, tokenizer.as_ref());
     let tokenizer = tokenizer.map(|tokenizer| {
-        // What the model's own files say goes before names that are usual.
+        // The model's own files take precedence over common names.
         let id = named_token(&tokenizer, &tokenizer_config["eos_token"]);
         let begin = begin(&tokenizer, &tokenizer_config);
         tokenizer.between(begin, id.or(end_of_text.first().copied()))
@@ -219,7 +219,7 @@ fn of_folder<F: ModelFiles + ?Sized>(files: &F) -> Result<(BaseModel, Stored), L
     Ok((base, Stored::Safetensors(shards(files)?)))
 }
 
-/// The file of the weights, or those that an index names.
+/// The file of the weights, or the files that an index names.
 fn shards<F: ModelFiles + ?Sized>(files: &F) -> Result<BTreeSet<String>, LabError> {
     let Some(index) = json(files, INDEX)? else {
         return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
@@ -233,7 +233,7 @@ fn shards<F: ModelFiles + ?Sized>(files: &F) -> Result<BTreeSet<String>, LabErro
         .ok_or_else(|| bad("the model cannot be read: its index names no files"))
 }
 
-/// A model of the file of llama.cpp.
+/// A model from a file of llama.cpp.
 fn of_gguf(bytes: &[u8]) -> Result<BaseModel, LabError> {
     let GgufModel {
         shape,
@@ -258,13 +258,13 @@ fn of_gguf(bytes: &[u8]) -> Result<BaseModel, LabError> {
     })
 }
 
-/// The beginning of a text, where `tokenizer_config.json` says that every text has it.
+/// The token at the beginning of a text, if `tokenizer_config.json` says that every text has it.
 fn begin(tokenizer: &Tokenizer, config: &Value) -> Option<u32> {
     let id = named_token(tokenizer, &config["bos_token"]);
     id.filter(|_| config["add_bos_token"] == true)
 }
 
-/// The id of a token that `tokenizer_config.json` names by its text, or by an object with that.
+/// The id of a token that `tokenizer_config.json` names by its text, or by an object with the text.
 fn named_token(tokenizer: &Tokenizer, token: &Value) -> Option<u32> {
     let name = token.as_str().or_else(|| token["content"].as_str())?;
     tokenizer.id_of(name)

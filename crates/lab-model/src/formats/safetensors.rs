@@ -1,5 +1,5 @@
-//! Named tensors in one file (the safetensors layout). Lengths and offsets are checked by the library
-//! against the bytes that are there.
+//! Named tensors in one file (the safetensors layout). The library checks lengths and offsets against the bytes
+//! present.
 
 use super::tensors::{Encoding, FileTensor, FileTensors, WeightType, unreadable};
 use crate::parameters::{HostTensor, HostTensors};
@@ -9,7 +9,7 @@ use lab_protocol::{LabError, text};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-/// A tensor to be written, which is made when its turn comes.
+/// A tensor to write, which is generated when its turn comes.
 pub struct OutTensor<'a> {
     pub shape: Vec<usize>,
     pub kind: WeightType,
@@ -54,7 +54,7 @@ pub fn write(
     write_each(out.collect(), metadata)
 }
 
-/// The bytes of a file; no more than one tensor is held beside them.
+/// The bytes of a file; at most one tensor is in memory beside them.
 pub fn write_each(
     tensors: Vec<(String, OutTensor<'_>)>,
     metadata: HashMap<String, String>,
@@ -79,7 +79,7 @@ pub fn write_each(
 /// The beginning of a header, after its length of eight bytes.
 const METADATA: &str = "{\"__metadata__\":";
 
-/// What a file has, and where in it.
+/// The tensors of a file, with their positions.
 pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>), LabError> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
@@ -95,7 +95,7 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
             }
             other => {
                 return Err(unreadable(text!(
-                    "the file is no readable safetensors file: {name} is {found}, and f32, f16 or bf16 is needed",
+                    "the file is not a readable safetensors file: {name} is {found}, and f32, f16 or bf16 is needed",
                     name,
                     found = format!("{other:?}"),
                 )));
@@ -104,7 +104,7 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
         let tensor =
             FileTensor::new(view.shape().to_vec(), encoding, view.data()).ok_or_else(|| {
                 unreadable(text!(
-                    "the file is no readable safetensors file: the length of {name} is wrong",
+                    "the file is not a readable safetensors file: the length of {name} is wrong",
                     name,
                 ))
             })?;
@@ -113,7 +113,7 @@ pub fn index(bytes: &[u8]) -> Result<(FileTensors<'_>, HashMap<String, String>),
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
 }
 
-/// The tensors of bytes, which [`index`] passes over.
+/// The tensors of bytes, which [`index`] ignores.
 pub fn byte_tensors(bytes: &[u8]) -> Result<HashMap<String, Vec<u8>>, LabError> {
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let of_bytes = |(_, view): &(&str, TensorView<'_>)| view.dtype() == Dtype::U8;
@@ -123,7 +123,7 @@ pub fn byte_tensors(bytes: &[u8]) -> Result<HashMap<String, Vec<u8>>, LabError> 
 
 fn broken(error: SafeTensorError) -> LabError {
     unreadable(text!(
-        "the file is no readable safetensors file: {error}",
+        "the file is not a readable safetensors file: {error}",
         error
     ))
 }

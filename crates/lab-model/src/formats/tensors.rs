@@ -1,11 +1,11 @@
-//! Tensors as files have them: encoded in several ways, decoded row by row into where they are needed.
+//! Tensors in files: in several encodings, decoded row by row into their place in memory.
 
 use super::blocks::Blocks;
 use half::{bf16, f16};
 use lab_protocol::{ErrorCode, LabError, Text, text};
 use std::collections::BTreeMap;
 
-/// How a file writes its numbers.
+/// The encoding of a file's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     F32,
@@ -16,7 +16,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Bytes of a row of numbers; none if no such row can be, or it is larger than memory.
+    /// Bytes of a row of numbers; `None` if such a row is impossible, or larger than memory.
     pub fn bytes_of(self, numbers: usize) -> Option<usize> {
         match self {
             Self::F32 => numbers.checked_mul(4),
@@ -49,14 +49,14 @@ impl Encoding {
     }
 }
 
-/// A tensor in a file whose length is known to be that of its shape.
+/// A tensor in a file; its length matches its shape.
 #[derive(Clone, Debug)]
 pub struct FileTensor<'a> {
     shape: Vec<usize>,
     encoding: Encoding,
     bytes: &'a [u8],
-    /// Head width, where the two halves of a head are interleaved in the file: llama.cpp has the rows of
-    /// queries and keys in the order 0, n/2, 1, n/2 + 1, …
+    /// Head width, if the two halves of a head are interleaved in the file: llama.cpp stores the rows of queries and
+    /// keys in the order 0, n/2, 1, n/2 + 1, …
     interleaved: Option<usize>,
 }
 
@@ -64,7 +64,7 @@ pub struct FileTensor<'a> {
 pub type FileTensors<'a> = BTreeMap<String, FileTensor<'a>>;
 
 impl<'a> FileTensor<'a> {
-    /// None if the bytes are not exactly those of the shape.
+    /// `None` if the number of bytes does not match the shape.
     pub fn new(shape: Vec<usize>, encoding: Encoding, bytes: &'a [u8]) -> Option<Self> {
         let columns = shape.last().copied().unwrap_or(1);
         let rows = shape
@@ -81,7 +81,7 @@ impl<'a> FileTensor<'a> {
         })
     }
 
-    /// The tensor as one whose rows are in llama.cpp's order.
+    /// The tensor with rows in llama.cpp's order.
     pub fn interleaved(self, head_width: usize) -> Self {
         Self {
             interleaved: (head_width > 1).then_some(head_width),
@@ -98,14 +98,14 @@ impl<'a> FileTensor<'a> {
         self.shape.last().copied().unwrap_or(1)
     }
 
-    /// Decodes whole rows from `first` on, as many as there is room for.
+    /// Decodes whole rows from `first` on, as many as `numbers` has room for.
     pub fn read_rows(&self, first: usize, numbers: &mut [f32]) {
         let columns = self.columns();
         let Some(length) = self.encoding.bytes_of(columns).filter(|_| columns > 0) else {
             return;
         };
         for (row, numbers) in (first..).zip(numbers.chunks_mut(columns)) {
-            // A vector is one row, whose numbers are in that order.
+            // A vector is one row; its numbers are in that order.
             let is_row = self.shape.len() > 1;
             let start = if is_row { self.place_of(row) } else { row } * length;
             if let Some(bytes) = self.bytes.get(start..start + length) {
@@ -130,7 +130,7 @@ impl<'a> FileTensor<'a> {
     }
 }
 
-/// How the weights of a folder are written.
+/// The number format of a folder's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightType {
     #[default]
@@ -158,7 +158,7 @@ impl WeightType {
         }
     }
 
-    /// As `config.json` names it.
+    /// The name in `config.json`.
     pub fn torch_name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -174,7 +174,7 @@ impl WeightType {
         }
     }
 
-    /// Numbers as bytes, each the nearest that there is.
+    /// Numbers as bytes, each rounded to the nearest.
     pub fn encode(self, numbers: &[f32]) -> Vec<u8> {
         match self {
             Self::F32 => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),

@@ -1,5 +1,5 @@
-//! A model's weights from a file's tensors and back. All that is missing, surplus or of another shape is
-//! named before anything is allocated; then each tensor is decoded straight into its place.
+//! A model's weights from a file's tensors and back. All missing and surplus tensors and wrong shapes are reported
+//! before anything is allocated; then each tensor is decoded straight into its place.
 
 use super::safetensors::{self, OutTensor};
 use super::tensors::{FileTensor, FileTensors, WeightType};
@@ -9,17 +9,17 @@ use lab_protocol::{ErrorCode, LabError, ModelConfig, text};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-/// Rows that are decoded at once where they become columns.
+/// Rows that are decoded at once if they become columns.
 const ROWS: usize = 32;
-/// Faults that are named; the rest is counted.
+/// Maximum number of faults that are named; the rest is counted.
 const NAMED: usize = 12;
 
-/// Puts our weights together from one file after another.
+/// Assembles our weights from one file after another.
 pub struct Gather {
     places: Vec<Place>,
-    /// Place and first column of each tensor that files have.
+    /// Place and first column of each tensor of the files.
     parts: HashMap<String, (usize, usize)>,
-    /// By place, the weights of which some parts have been read and others not.
+    /// By place, the weights that have been read in part.
     unfinished: HashMap<usize, Unfinished>,
     family: Family,
 }
@@ -48,7 +48,7 @@ impl Gather {
         }
     }
 
-    /// The name under which a tensor is known: GPT-2's files come with and without this prefix.
+    /// The known name of a tensor: GPT-2's files come with and without this prefix.
     fn known<'n>(&self, name: &'n str) -> Cow<'n, str> {
         let bare = self.family == Family::Gpt2
             && !name.starts_with("transformer.")
@@ -60,7 +60,7 @@ impl Gather {
         }
     }
 
-    /// Compares what files have, by name and shape, with what the model needs.
+    /// Compares the tensors of files, by name and shape, with the weights that the model needs.
     pub fn check<'n>(
         &self,
         found: impl IntoIterator<Item = (&'n str, &'n [usize])>,
@@ -105,7 +105,7 @@ impl Gather {
         ))
     }
 
-    /// A tied head may be in the file a second time; masks and angles are no weights.
+    /// A tied head may be in the file a second time; masks and angles are not weights.
     fn may_be_left_out(&self, name: &str) -> bool {
         (name == "lm_head.weight" && self.family != Family::Own)
             || name.ends_with(".attn.bias")
@@ -113,8 +113,8 @@ impl Gather {
             || name.ends_with("rotary_emb.inv_freq")
     }
 
-    /// The weights of ours that are whole with a file's tensors, which [`Gather::check`] has seen, under our
-    /// names. Each is decoded when it is asked for, so that few need be in memory at once.
+    /// The weights that a file's tensors complete, under our names; [`Gather::check`] must have seen the tensors.
+    /// Each is decoded when it is requested, so few need be in memory at once.
     pub fn whole<'t>(
         &'t mut self,
         tensors: &'t FileTensors<'_>,
@@ -124,7 +124,7 @@ impl Gather {
             .filter_map(|(name, tensor)| self.add(name, tensor))
     }
 
-    /// Decodes a tensor into its place, and gives the weight if it is whole now.
+    /// Decodes a tensor into its place, and returns the weight if it is complete now.
     fn add(&mut self, name: &str, tensor: &FileTensor<'_>) -> Option<(String, HostTensor)> {
         let &(index, start) = self.parts.get(&*self.known(name))?;
         let place = self.places.get(index)?;
@@ -152,7 +152,7 @@ impl Gather {
     }
 }
 
-/// Rows of the file beside each other in ours, from column `start` on.
+/// Copies rows of the file beside each other into ours, from column `start` on.
 fn fill_rows(tensor: &FileTensor<'_>, start: usize, weight: &mut HostTensor) {
     let total = weight.shape.last().copied().unwrap_or(0);
     let columns = tensor.columns();
@@ -166,8 +166,8 @@ fn fill_rows(tensor: &FileTensor<'_>, start: usize, weight: &mut HostTensor) {
     }
 }
 
-/// Rows of the file as columns of ours, from column `start` on; some at once, since memory is read and
-/// written by the line.
+/// Copies rows of the file as columns of ours, from column `start` on; several at once, since memory is read and
+/// written by the cache line.
 fn fill_columns(tensor: &FileTensor<'_>, start: usize, weight: &mut HostTensor) {
     let (total, columns) = (weight.shape.last().copied().unwrap_or(0), tensor.columns());
     let rows = tensor.shape().first().copied().unwrap_or(0);
@@ -208,7 +208,7 @@ pub fn read_weights(config: &ModelConfig, bytes: &[u8]) -> Result<HostTensors, L
     Ok(gather.whole(&tensors).collect())
 }
 
-/// Tensors by our names, e.g. weights or gradients, under the names that the file has for them.
+/// Tensors by our names, e.g. weights or gradients, under their names in the file.
 pub fn rename_weights(
     config: &ModelConfig,
     weights: &HostTensors,
@@ -223,7 +223,7 @@ pub fn rename_weights(
     Ok(file.collect())
 }
 
-/// The weights as a file has them, each made when it is asked for.
+/// The weights in the layout of a file, each generated when it is requested.
 pub fn file_tensors<'a>(
     config: &ModelConfig,
     weights: &'a HostTensors,
@@ -241,7 +241,7 @@ pub fn file_tensors<'a>(
                 kind.check(&place.ours, &tensor.values)?;
                 Some(tensor)
             }
-            // GPT-2 always has biases: those a model was trained without are 0.
+            // GPT-2 always has biases: biases that a model was trained without are 0.
             None if place.ours.ends_with("bias") => None,
             _ => {
                 return Err(LabError::internal(text!(
@@ -269,7 +269,7 @@ pub fn file_tensors<'a>(
     Ok(file)
 }
 
-/// Columns `start..start + width` of a matrix, as rows if they are to be transposed; or elements of a vector.
+/// Columns `start..start + width` of a matrix, as rows if `transposed`; or elements of a vector.
 fn columns(tensor: &HostTensor, start: usize, width: usize, transposed: bool) -> Cow<'_, [f32]> {
     let total = tensor.shape.last().copied().unwrap_or(0).max(1);
     if !transposed && width == total {

@@ -7,9 +7,9 @@ use lab_protocol::LabError;
 
 /// Writes a continuation of each prompt; the results are in the prompts' order.
 ///
-/// Prompts may differ in length; texts that have ended cost nothing but their place. One read of the
-/// device a token: `[rows, vocabulary]` logits, from which the host draws. Texts longer than the
-/// model's window go on, at the cost of a pass over the whole window for each token.
+/// Prompts may differ in length; texts that have ended cost little. Each token takes one read of the device: `[rows,
+/// vocabulary]` logits, from which the host draws. Texts longer than the model's window continue, at the cost of a
+/// pass over the whole window for each token.
 ///
 /// ```no_run
 /// # use lab_model::generate::{GenerationSettings, Sampling, generate_batch};
@@ -32,7 +32,7 @@ pub async fn generate_batch(
     prompts: Vec<Vec<u32>>,
     settings: &GenerationSettings,
 ) -> Result<Vec<GeneratedText>, LabError> {
-    // Neighbours in length together: less of the first pass is padding.
+    // Prompts of similar length go together: less of the first pass is padding.
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by_key(|&index| prompts.get(index).map(Vec::len));
     let mut texts = vec![GeneratedText::default(); prompts.len()];

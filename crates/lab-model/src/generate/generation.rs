@@ -1,4 +1,4 @@
-//! Several texts in the making.
+//! Generation of several texts, step by step.
 
 use super::sampler::{likeliest, log_probability};
 use super::settings::{FinishReason, GeneratedText, GenerationSettings};
@@ -9,19 +9,19 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use lab_protocol::{ErrorCode, LabError};
 
-/// Texts in the making, one token each a step. Owns what it needs of the model, without autodiff.
+/// Several texts in progress, which get one token each in a step. Owns its copy of the model, without autodiff.
 pub struct Generation {
     model: Decoder,
     context: usize,
     settings: GenerationSettings,
     rows: Vec<Row>,
     cache: Option<KvCache>,
-    /// Which row each row of the cache belongs to.
+    /// The text of each row of the cache.
     cached: Vec<usize>,
 }
 
 struct Row {
-    /// The prompt and what was written after it.
+    /// The prompt and the tokens written after it.
     ids: Vec<u32>,
     text: GeneratedText,
     random: Random,
@@ -36,18 +36,18 @@ impl Row {
 /// A token that was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NewToken {
-    /// The row it belongs to, by its place among the prompts.
+    /// The text that it belongs to, by the index of its prompt.
     pub row: usize,
     pub id: u32,
     /// As in [`GeneratedText::log_probs`].
     pub log_prob: f64,
-    /// Set if it is the row's last.
+    /// Set if it is the last token of the text.
     pub finish_reason: Option<FinishReason>,
 }
 
 impl Generation {
-    /// Begins after the prompts, each with the number that its draws follow from. A prompt may not be
-    /// empty; of one that is longer than the model's window the end is seen.
+    /// Starts after the prompts, each with the number that its draws follow from. A prompt must not be empty; if it
+    /// is longer than the model's window, the model reads its end.
     pub fn new(
         model: &Decoder,
         prompts: Vec<(u64, Vec<u32>)>,
@@ -84,7 +84,7 @@ impl Generation {
         })
     }
 
-    /// One prompt alone.
+    /// Starts after one prompt.
     pub fn one(
         model: &Decoder,
         prompt: Vec<u32>,
@@ -93,7 +93,7 @@ impl Generation {
         Self::new(model, vec![(0, prompt)], settings)
     }
 
-    /// Writes one token more of every text that has not ended, and says which; nothing once all have
+    /// Writes one more token of every text that has not ended, and returns these tokens; empty once all texts have
     /// ended.
     pub async fn next(&mut self) -> Result<Vec<NewToken>, LabError> {
         let logits = self.logits().await?;
@@ -110,12 +110,12 @@ impl Generation {
         }
     }
 
-    /// What was written so far, in the prompts' order.
+    /// The texts so far, in the prompts' order.
     pub fn texts(&self) -> impl Iterator<Item = &GeneratedText> {
         self.rows.iter().map(|row| &row.text)
     }
 
-    /// What was written, in the prompts' order.
+    /// The finished texts, in the prompts' order.
     pub fn finish(self) -> Vec<GeneratedText> {
         self.rows.into_iter().map(|row| row.text).collect()
     }
@@ -144,7 +144,7 @@ impl Generation {
             self.cache = None;
         }
         if !full.is_empty() {
-            // The window slides: every token in it has another position, and nothing can be kept.
+            // The window slides: every token in it gets another position, so the cache is useless.
             tensors.push(self.model.last_logits(&self.windows(&full))?);
             owners.extend(full);
         }
@@ -159,9 +159,9 @@ impl Generation {
             .collect())
     }
 
-    /// One step of the cached rows, of which `live` go on.
+    /// One step of the cached rows; only `live` ones continue.
     fn step(&mut self, mut cache: KvCache, live: &[usize]) -> Result<Tensor<2>, LabError> {
-        // Places of rows that have ended are given up now and then: it copies the cache.
+        // Rows that have ended are removed only now and then, because this copies the cache.
         if live.len() * 4 <= self.cached.len() * 3 {
             let kept: Vec<usize> = (0..self.cached.len())
                 .filter(|&place| live.contains(&self.cached[place]))
@@ -182,7 +182,7 @@ impl Generation {
         Ok(logits)
     }
 
-    /// The end of each text that the model can see.
+    /// The end of each text that fits into the model's window.
     fn windows(&self, rows: &[usize]) -> Vec<&[u32]> {
         let window = |&row: &usize| {
             let ids = &self.rows[row].ids;

@@ -1,8 +1,8 @@
-//! Writing with a model: several texts at a time, each token from a distribution that [`Sampling`] shapes.
+//! Generation with a model: several texts at a time, each token from a distribution that [`Sampling`] shapes.
 //!
 //! - [`generate_batch`]: prompts in, continuations out; for rollouts and evaluations.
-//! - [`Generation`]: the same step by step, to show tokens as they come or to stop at will.
-//! - [`generate_texts`], [`Writer`]: with a tokenizer, so that there are stop strings.
+//! - [`Generation`]: the same step by step, to show tokens as they come or to stop at any time.
+//! - [`generate_texts`], [`Writer`]: with a tokenizer, and therefore with stop strings.
 
 mod batch;
 mod generation;

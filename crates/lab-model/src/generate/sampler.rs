@@ -1,22 +1,22 @@
-//! Which token comes next: logits become a distribution, a number draws from it.
+//! The choice of the next token: logits become a distribution, and a random number draws from it.
 
 use crate::random::Random;
 use lab_protocol::{GenerateRequest, LabError};
 
-/// How freely tokens are drawn. The filters apply in the order of the fields, each to what the one
-/// before it left; what stays is scaled to sum to 1.
+/// Settings of the distribution. The filters apply in the order of the fields, each to the tokens that the previous
+/// one kept; the remaining probabilities are scaled to sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Scores of tokens that stand in the text already are divided by this where positive, multiplied
-    /// where negative (Keskar et al. 2019). 1: off.
+    /// Scores of tokens that are already in the text are divided by this if positive, multiplied if negative (Keskar
+    /// et al. 2019). 1: off.
     pub repetition_penalty: f64,
     /// Scores are divided by this. 0: the likeliest token, the first of equals.
     pub temperature: f64,
-    /// Tokens with the highest scores that stay, and those that equal the last of them. 0: off.
+    /// Number of tokens with the highest scores to keep; tokens with the same score as the last one stay too. 0: off.
     pub top_k: usize,
-    /// The smallest set of likeliest tokens whose probabilities reach this stays (Holtzman et al. 2020). 1: off.
+    /// Keeps the smallest set of likeliest tokens whose probabilities reach this sum (Holtzman et al. 2020). 1: off.
     pub top_p: f64,
-    /// Tokens stay whose probability is at least this share of the highest. 0: off.
+    /// Keeps tokens whose probability is at least this share of the highest. 0: off.
     pub min_p: f64,
 }
 
@@ -54,7 +54,7 @@ impl Sampling {
         }
     }
 
-    /// A setting out of its range is an error that names it.
+    /// A setting outside its range is an error that names it.
     pub fn validate(&self) -> Result<(), LabError> {
         GenerateRequest {
             repetition_penalty: self.repetition_penalty,
@@ -67,8 +67,8 @@ impl Sampling {
         .validate()
     }
 
-    /// The tokens that may come next, with their probabilities, which sum to 1. `previous` is the text
-    /// so far. Logits that are not numbers never come; there is always at least one token.
+    /// The tokens that may come next, with their probabilities, which sum to 1. `previous` is the text so far. Tokens
+    /// whose logits are NaN are never drawn; there is always at least one token.
     pub fn distribution(&self, logits: &[f32], previous: &[u32]) -> Vec<(u32, f64)> {
         let mut scores = usable(logits);
         self.penalise(&mut scores, previous);
@@ -77,10 +77,10 @@ impl Sampling {
             return vec![(best as u32, 1.0)];
         }
         let highest = scores.get(best).copied().unwrap_or_default();
-        let least = self.least_score(&scores);
+        let lowest = self.lowest_kept_score(&scores);
         let mut tokens: Vec<(u32, f64)> = (0u32..)
             .zip(scores)
-            .filter(|&(_, score)| score >= least && score > f64::NEG_INFINITY)
+            .filter(|&(_, score)| score >= lowest && score > f64::NEG_INFINITY)
             .map(|(id, score)| (id, libm::exp((score - highest) / self.temperature)))
             .collect();
         if tokens.is_empty() {
@@ -89,7 +89,7 @@ impl Sampling {
         if self.top_p < 1.0 {
             keep_mass(&mut tokens, self.top_p);
         }
-        // The likeliest has weight 1 before scaling: it is never filtered out.
+        // The likeliest token has weight 1 before scaling: it is never filtered out.
         tokens.retain(|&(_, weight)| weight >= self.min_p);
         scale(&mut tokens);
         tokens
@@ -126,18 +126,18 @@ impl Sampling {
         }
     }
 
-    /// The lowest score that top-k leaves.
-    fn least_score(&self, scores: &[f64]) -> f64 {
+    /// The lowest score that top-k keeps.
+    fn lowest_kept_score(&self, scores: &[f64]) -> f64 {
         if self.top_k == 0 || self.top_k >= scores.len() {
             return f64::NEG_INFINITY;
         }
         let mut sorted = scores.to_vec();
-        let (_, least, _) = sorted.select_nth_unstable_by(self.top_k - 1, |a, b| b.total_cmp(a));
-        *least
+        let (_, lowest, _) = sorted.select_nth_unstable_by(self.top_k - 1, |a, b| b.total_cmp(a));
+        *lowest
     }
 }
 
-/// A token of the softmax of `logits / temperature`; the likeliest at temperature 0.
+/// Draws a token from the softmax of `logits / temperature`; the likeliest at temperature 0.
 pub fn sample(logits: &[f32], temperature: f64, random: &mut Random) -> u32 {
     let sampling = Sampling {
         temperature,
@@ -171,7 +171,7 @@ pub fn log_probability(logits: &[f32], id: u32) -> f64 {
     score.unwrap_or(f64::NEG_INFINITY) - log_sum(&scores)
 }
 
-/// Scores without those that are not numbers.
+/// Scores, with negative infinity in place of NaN.
 fn usable(logits: &[f32]) -> Vec<f64> {
     let score = |&logit: &f32| {
         if logit.is_nan() {
@@ -203,7 +203,7 @@ fn log_sum(scores: &[f64]) -> f64 {
     highest + libm::log(sum)
 }
 
-/// Keeps the likeliest tokens up to the one with which they reach `mass`, in descending order.
+/// Keeps the likeliest tokens until their sum reaches `mass`, in descending order.
 fn keep_mass(tokens: &mut Vec<(u32, f64)>, mass: f64) {
     let total: f64 = tokens.iter().map(|&(_, weight)| weight).sum();
     tokens.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

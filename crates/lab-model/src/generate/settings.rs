@@ -1,21 +1,21 @@
-//! What is to be written, and what was.
+//! Settings and results of generation.
 
 use super::sampler::Sampling;
 use lab_protocol::GenerateRequest;
 use serde::{Deserialize, Serialize};
 
-/// What to write, beside the prompts.
+/// Settings of a generation, beside the prompts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationSettings {
     pub sampling: Sampling,
     pub max_tokens: usize,
-    /// A row ends with one of these, which is its last token.
+    /// Each of these tokens ends a row, and is its last token.
     pub stop_tokens: Vec<u32>,
-    /// For each token, so many of the likeliest are reported. 0: none.
+    /// Number of the likeliest tokens to report for each token. 0: none.
     pub alternatives: usize,
-    /// The draws of row `i` follow from this and from `i`, and from nothing else.
+    /// The draws of row `i` follow from this and from `i` alone.
     pub seed: u64,
-    /// Rows that are written at a time, for memory's sake.
+    /// Maximum number of rows that are written at a time, to limit memory.
     pub rows: usize,
 }
 
@@ -43,11 +43,11 @@ impl From<&GenerateRequest> for GenerationSettings {
     }
 }
 
-/// Why a text ended.
+/// The reason for the end of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// It has the most tokens that were asked for.
+    /// The text has the maximum number of tokens.
     Length,
     /// The model wrote a stop token.
     StopToken,
@@ -55,15 +55,15 @@ pub enum FinishReason {
     StopString,
 }
 
-/// What a model wrote after a prompt.
+/// A text that a model wrote after a prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GeneratedText {
     /// The new tokens, a stop token included.
     pub ids: Vec<u32>,
-    /// For each, the natural logarithm of its probability in the model's own distribution: at
-    /// temperature 1 and before every filter. With [`Sampling::default`] this is what it was drawn from.
+    /// For each, the natural logarithm of its probability in the model's own distribution: at temperature 1 and
+    /// before every filter. With [`Sampling::default`] tokens are drawn from this distribution.
     pub log_probs: Vec<f64>,
-    /// For each, the likeliest tokens of that distribution with their logarithms, in descending order.
+    /// For each, the likeliest tokens of that distribution with their log-probabilities, in descending order.
     pub alternatives: Vec<Vec<(u32, f64)>>,
     /// None while it is being written.
     pub finish_reason: Option<FinishReason>,

@@ -1,4 +1,4 @@
-//! Texts in characters: stop strings, and pieces that can be shown as they come.
+//! Generated texts as characters: stop strings, and pieces that can be shown as they come.
 
 use super::generation::{Generation, NewToken};
 use super::settings::{FinishReason, GeneratedText, GenerationSettings};
@@ -6,8 +6,8 @@ use crate::decoder::Decoder;
 use crate::tokenizer::{TextStream, Tokenizer};
 use lab_protocol::{GenerateRequest, LabError};
 
-/// Turns the tokens of one text into characters. What might be the beginning of a stop string is held
-/// back until it is known not to be; the stop string itself is left out.
+/// Turns the tokens of one text into characters. Text that may be the beginning of a stop string is held back until
+/// it is known not to be; the stop string itself is left out.
 pub struct Writer<'a> {
     tokenizer: &'a Tokenizer,
     stop: &'a [String],
@@ -31,7 +31,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The text that a token makes certain.
+    /// The text that is certain after a token.
     pub fn push(&mut self, id: u32) -> String {
         if self.stopped || self.stop_tokens.contains(&id) {
             return String::new();
@@ -45,7 +45,7 @@ impl<'a> Writer<'a> {
         self.stopped
     }
 
-    /// What is left at the end.
+    /// The text that is left at the end.
     pub fn finish(&mut self) -> String {
         if self.stopped {
             return String::new();
@@ -70,18 +70,18 @@ impl<'a> Writer<'a> {
             self.pending.truncate(end);
             return std::mem::take(&mut self.pending);
         }
-        let held = self
+        let kept_back = self
             .stop
             .iter()
             .map(|stop| overlap(&self.pending, stop))
             .max()
             .unwrap_or(0);
-        let rest = self.pending.split_off(self.pending.len() - held);
+        let rest = self.pending.split_off(self.pending.len() - kept_back);
         std::mem::replace(&mut self.pending, rest)
     }
 }
 
-/// Bytes of the longest end of `text` that `stop` begins with.
+/// Length in bytes of the longest end of `text` that is a beginning of `stop`.
 fn overlap(text: &str, stop: &str) -> usize {
     stop.char_indices()
         .map(|(at, _)| at)
@@ -95,12 +95,12 @@ fn overlap(text: &str, stop: &str) -> usize {
 pub struct WrittenText {
     /// Without stop string and stop token.
     pub text: String,
-    /// The tokens it was written in, and why it ended.
+    /// The tokens of the text, and the reason for its end.
     pub tokens: GeneratedText,
 }
 
-/// Writes a continuation of each prompt as the request says, whose own prompt is not looked at.
-/// `stop_tokens` are the model's ends of text.
+/// Writes a continuation of each prompt with the settings of the request, whose own prompt is ignored. `stop_tokens`
+/// are the model's ends of text.
 pub async fn generate_texts(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -114,7 +114,7 @@ pub async fn generate_texts(
     generate_from(model, tokenizer, &prompts, request, stop_tokens).await
 }
 
-/// [`generate_texts`] of prompts that are tokens already.
+/// [`generate_texts`] for prompts that are tokens already.
 pub async fn generate_from(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -178,7 +178,7 @@ mod tests {
         pieces.push(writer.finish());
         assert_eq!(pieces.concat(), "an en\nd");
         assert!(writer.stopped());
-        // Held back until the next token shows that it is no stop string.
+        // Held back until the next token shows that it is not a stop string.
         let mut writer = Writer::new(&Tokenizer::Byte, &stop, &[0]);
         let pieces = [b'e', b'n', b'x', 0].map(|byte| writer.push(byte.into()));
         assert_eq!(pieces, ["", "", "enx", ""]);
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    /// Where a stop string is complete first, and where it begins.
+    /// End and start of the first complete stop string.
     fn first_completed(text: &str, stop: &str) -> Option<(usize, usize)> {
         text.find(stop).map(|start| (start + stop.len(), start))
     }

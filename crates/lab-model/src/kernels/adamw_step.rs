@@ -14,7 +14,7 @@ pub struct AdamWStep {
     pub beta2: f64,
     /// Added to the denominator.
     pub epsilon: f64,
-    /// Decoupled weight decay; 0 for parameters that have none.
+    /// Decoupled weight decay; 0 for parameters without decay.
     pub weight_decay: f64,
     /// Number of this update, counted from 1.
     pub step: usize,

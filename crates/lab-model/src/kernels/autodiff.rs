@@ -1,4 +1,4 @@
-//! The gradients: each operation with what it saves for its backward step.
+//! The gradients: each operation with the values that it saves for its backward step.
 
 mod steps;
 
@@ -11,8 +11,8 @@ use super::backend::{Activation, Heads, Kernels, LabKernels, Nf4Format, Rotation
 use super::dropout::AttentionDropout;
 use steps::*;
 
-/// Records `$step` over `$parents` where one of them is tracked: `$run` gives the state and the
-/// output; untracked, only the output is kept.
+/// Records `$step` over `$parents` if one of them is tracked: `$run` gives the state and the output; if none is
+/// tracked, only the output is kept.
 macro_rules! record {
     ($step:ident, [$($node:ident),+], $run:expr) => {
         match $step.prepare::<C>([$($node),+]).compute_bound().stateful() {

@@ -1,4 +1,4 @@
-//! What a backend must compute ([`Kernels`]) and how the public functions reach it
+//! The operations that a backend must compute ([`Kernels`]) and the way from the public functions to them
 //! ([`LabKernels`], which burn's macro routes to the tensor's backend, with or without autodiff).
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -10,53 +10,53 @@ use super::dropout::AttentionDropout;
 /// An element-wise function of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activation {
-    /// With the error function.
+    /// The exact form, with the error function.
     Gelu,
-    /// With the hyperbolic tangent.
+    /// The approximation with the hyperbolic tangent.
     GeluNew,
     /// The positive part.
     Relu,
 }
 
-/// How heads lie in a packed projection: `queries` query heads, then `keys` key heads, then `keys`
-/// value heads, `width` numbers each.
+/// The layout of heads in a packed projection: `queries` query heads, then `keys` key heads, then `keys` value heads,
+/// `width` numbers each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heads {
-    /// Query heads.
+    /// Number of query heads.
     pub queries: usize,
-    /// Key heads, and as many value heads.
+    /// Number of key heads, and of value heads.
     pub keys: usize,
-    /// Numbers in a head.
+    /// Width of a head.
     pub width: usize,
 }
 
 #[cfg(feature = "cpu")]
 impl Heads {
-    /// Numbers that a token has in the packed projection.
+    /// Length of a token's packed projection.
     pub fn packed(&self) -> usize {
         (self.queries + 2 * self.keys) * self.width
     }
 }
 
-/// Which vectors of a contiguous tensor are turned by which position's angles: cut into vectors of
-/// `width` numbers, vector `i` is number `i % vectors` of position `i / vectors % time`.
+/// The vectors of a contiguous tensor that are turned, and their angles. The tensor is cut into vectors of `width`
+/// numbers; vector `i` is number `i % vectors` of position `i / vectors % time`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// Vectors that a position has.
+    /// Number of vectors at a position.
     pub vectors: usize,
-    /// The first so many of them are turned, the others copied.
+    /// The first `turned` of them are turned, the others copied.
     pub turned: usize,
-    /// Numbers in a vector.
+    /// Length of a vector.
     pub width: usize,
-    /// Positions.
+    /// Number of positions.
     pub time: usize,
-    /// Turn back, as the gradient does.
+    /// Turns back, for the gradient.
     pub inverse: bool,
 }
 
 /// Numbers in a block of NF4, which share a scale.
 pub const NF4_BLOCK: usize = 64;
-/// Scales in a block of them, which share a scale of their own.
+/// Scales in a block, which share a scale of their own.
 pub const NF4_SCALES: usize = 256;
 
 /// A matrix `[rows, columns]` in NF4 with double quantisation. It comes with three tensors: its codes, the
@@ -66,12 +66,12 @@ pub const NF4_SCALES: usize = 256;
 pub struct Nf4Format {
     pub rows: usize,
     pub columns: usize,
-    /// What is added to each scale.
+    /// The mean, which is added to each scale.
     pub mean: f32,
 }
 
-/// The kernels of one backend, forward and backward, none of them recorded by autodiff. Shapes are
-/// those of the public functions; `x [.., d]` means any leading dimensions, treated as rows.
+/// The kernels of one backend, forward and backward; autodiff records none of them. Shapes are the same as in the
+/// public functions; `x [.., d]` means any leading dimensions, treated as rows.
 pub trait Kernels: Backend {
     /// `a · b`, batched and broadcast.
     fn k_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -150,7 +150,7 @@ pub trait Kernels: Backend {
         scale: f32,
         dropout: Option<AttentionDropout>,
     ) -> FloatTensor<Self>;
-    /// One token more for each sequence: see [`super::cached_attention`]; `lengths` `[b]`.
+    /// One more token for each sequence: see [`super::cached_attention`]; `lengths` `[b]`.
     fn k_cached_attention(
         qkv: FloatTensor<Self>,
         keys: FloatTensor<Self>,
@@ -210,12 +210,12 @@ pub trait Kernels: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// The differentiable operations, as burn's dispatch sees them.
+/// The differentiable operations, in the form that burn's dispatch needs.
 #[backend_extension(Flex: cfg(feature = "cpu"), Cube: cfg(feature = "wgpu"), Autodiff)]
 pub trait LabKernels: Backend {
     /// See [`super::matmul`].
     fn lab_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// `x · w`, or `x · wᵀ` where `transposed`.
+    /// `x · w`, or `x · wᵀ` if `transposed`.
     fn lab_linear(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
@@ -296,7 +296,7 @@ pub trait LabKernels: Backend {
     fn lab_entropy(logits: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Without autodiff an operation is its kernel.
+/// Without autodiff an operation is only its kernel.
 impl<B: Kernels> LabKernels for B {
     fn lab_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         B::k_matmul(a, b)
@@ -415,7 +415,7 @@ impl<B: Kernels> LabKernels for B {
     }
 }
 
-/// Whether the kernels apply.
+/// Whether the kernels support this tensor.
 pub(super) fn fits<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
     x.dtype() == burn::tensor::DType::F32 && x.shape().num_elements() > 0
 }

@@ -1,5 +1,4 @@
-//! Attention for writing: one token more for each sequence, over keys and values that are kept. Not
-//! differentiable.
+//! Attention in generation: one more token for each sequence, over cached keys and values. Not differentiable.
 
 use super::backend::{Heads, Kernels, LabKernels, Rotation, fits};
 use super::plain;
@@ -10,8 +9,8 @@ use burn::backend::Dispatch;
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor};
 
-/// Returns the result of backend `$b`, if the tensors are there. (A look at a clone comes first: the
-/// tensors themselves must stay unshared to be changed in place.)
+/// Returns the result of backend `$b`, if the tensors are on it. (A clone is tested first: the tensors themselves
+/// must stay unshared to be changed in place.)
 macro_rules! attend_on {
     ($b:ty, $qkv:ident, $keys:ident, $values:ident, $lengths:ident, $heads:ident, $scale:ident) => {
         if fits(&$qkv)
@@ -37,11 +36,10 @@ macro_rules! attend_on {
     };
 }
 
-/// The attention of one new token of each sequence over that sequence so far: `qkv` `[b, 1, (h + 2·kv)·d]`
-/// packed as in [`super::self_attention`] and already turned; `keys` and `values` `[b, capacity, kv·d]`, of which
-/// sequence `i` has filled `lengths[i]` (below the capacity). The new key and value are written there,
-/// in the memory that is given where nothing else uses it. Gives the output `[b, 1, h·d]`, and keys and
-/// values.
+/// The attention of one new token of each sequence over the sequence so far: `qkv` `[b, 1, (h + 2·kv)·d]` packed as
+/// in [`super::self_attention`] and already turned; `keys` and `values` `[b, capacity, kv·d]`, of which sequence `i`
+/// has filled `lengths[i]` (below the capacity). The new key and value are written there, in place if nothing else
+/// uses the memory. Returns the output `[b, 1, h·d]`, and keys and values.
 #[allow(unused_mut)]
 pub fn cached_attention(
     qkv: Tensor<3>,
@@ -64,9 +62,9 @@ pub fn cached_attention(
     plain::cached_attention(qkv, keys, values, lengths, heads, kv_heads, scale)
 }
 
-/// Turns queries and keys of a packed projection `[b, t, (h + 2·kv)·d]` by the angles of their positions:
-/// `rotation` is cosine and sine, `[t, d/2]` or longer. With one token a row, `[1, rows, …]` turns each
-/// by angles of its own.
+/// Turns queries and keys of a packed projection `[b, t, (h + 2·kv)·d]` by the angles of their positions: `rotation`
+/// is cosine and sine, `[t, d/2]` or longer. With one token for each row, `[1, rows, …]` turns each row by its own
+/// angles.
 pub fn rotate_heads(
     qkv: Tensor<3>,
     heads: usize,

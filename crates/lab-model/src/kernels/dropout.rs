@@ -1,6 +1,6 @@
-//! Which attention probabilities are dropped in training. No kernel stores the probabilities, so none stores a
-//! mask either: each factor is a function of its place, computed again in the backward pass. All devices compute
-//! the same bits, since the generator uses whole numbers only.
+//! The choice of attention probabilities that are dropped in training. No kernel stores the probabilities, so none
+//! stores a mask either: each factor is a function of its position, computed again in the backward pass. All devices
+//! compute the same bits, since the generator uses integers only.
 
 /// Defines `threefry(k0, k1, c0, c1)`: the two random words of Threefry-2x32 with 13 rounds (Salmon et al. 2011,
 /// "Parallel random numbers: as easy as 1, 2, 3") for a key and a counter. The CPU and the shaders each define it
@@ -66,9 +66,9 @@ define_threefry!(#[inline(always)]);
 pub struct AttentionDropout {
     /// The layer's key of the generator.
     pub(super) key: [u32; 2],
-    /// A probability is kept where its random word is below this.
+    /// A probability is kept if its random word is below this.
     pub(super) limit: u32,
-    /// The factor of those that are kept, `1 / (1 - probability)`.
+    /// The factor of kept probabilities, `1 / (1 - probability)`.
     pub(super) scale: f32,
 }
 
@@ -83,8 +83,8 @@ impl AttentionDropout {
         }
     }
 
-    /// The factor of the probability with which a query looks at a key: 0 or [`Self::scale`]. Heads are counted
-    /// through the batch: `row · heads + head`.
+    /// The factor of the probability between a query and a key: 0 or [`Self::scale`]. Heads are counted through the
+    /// batch: `row · heads + head`.
     #[inline(always)]
     pub(super) fn factor(&self, head: usize, query: usize, key: usize) -> f32 {
         let [k0, k1] = self.key;
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(pi, (0xba3e_4725, 0xf27d_669e));
     }
 
-    /// Of 64·64·16 places, about the share that was asked for is dropped, alike in every head, query and key.
+    /// Of 64·64·16 positions, about the requested share is dropped, similarly in every head, query and key.
     #[test]
     fn the_share_is_the_probability() {
         let (heads, time) = (16, 64);

@@ -1,4 +1,4 @@
-//! The compute kernels of the decoder: what it does with tensors, as one function each.
+//! The compute kernels of the decoder: one function for each operation on tensors.
 //!
 //! All functions take and return burn tensors of 32-bit floats and are differentiable (except
 //! [`global_norm`], [`clip_scale`] and [`adamw`], which the optimiser calls on tensors without

@@ -1,4 +1,4 @@
-//! Each operation of the decoder, on the backend that its tensors are on.
+//! The operations of the decoder; each runs on the backend of its tensors.
 
 use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, LabKernels, Nf4Format, Rotation, fits};
@@ -12,7 +12,7 @@ use burn::backend::Dispatch;
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor};
 
-/// The norm by backend `$b`, if all tensors are there.
+/// The norm by backend `$b`, if all tensors are on it.
 macro_rules! global_norm_on {
     ($b:ty, $tensors:expr) => {
         $tensors
@@ -23,8 +23,8 @@ macro_rules! global_norm_on {
     };
 }
 
-/// Returns the update by backend `$b`, if the tensors are there. (A look at a clone comes first: the
-/// tensors themselves must stay unshared to be changed in place.)
+/// Returns the update by backend `$b`, if the tensors are on it. (A clone is tested first: the tensors themselves
+/// must stay unshared to be changed in place.)
 macro_rules! adamw_on {
     ($b:ty, $param:ident, $grad:ident, $m:ident, $v:ident, $h:ident, $clip:ident) => {
         if fits(&$param) && $param.clone().try_into_primitive::<$b>().is_ok() {
@@ -46,7 +46,7 @@ macro_rules! adamw_on {
     };
 }
 
-/// Call this before a GPU is opened; in a browser nothing works without.
+/// Must be called before a GPU is opened; in a browser nothing works without it.
 #[cfg(feature = "wgpu")]
 pub fn prepare() {
     #[cfg(target_arch = "wasm32")]
@@ -263,7 +263,7 @@ pub fn self_attention(
 }
 
 /// Rows of `weight` by number: `weight [v, d]`, `ids [b, t]`, to `[b, t, d]`. The gradient adds up
-/// rows in the order of the tokens, so that it is the same every time.
+/// rows in the order of the tokens, so it is the same every time.
 pub fn embedding(weight: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     if !fits(&weight) || ids.shape().num_elements() == 0 {
         return plain::embedding(weight, ids);
@@ -284,8 +284,8 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     Tensor::from_dispatch(Dispatch::lab_cross_entropy(logits, targets))
 }
 
-/// Entropy in nats of the softmax of each row: `logits [n, v]`, to `[n]`. No second tensor of that size is made,
-/// but for the gradient.
+/// Entropy in nats of the softmax of each row: `logits [n, v]`, to `[n]`. Allocates no second tensor of that size,
+/// except for the gradient.
 pub fn entropy(logits: Tensor<2>) -> Tensor<1> {
     if !fits(&logits) {
         return plain::entropy(logits);
@@ -325,10 +325,9 @@ pub fn global_norm(tensors: &[Tensor<1>]) -> Tensor<1> {
     plain::global_norm(tensors)
 }
 
-/// The factor `[1]` that brings gradients of this global norm down to `max_norm`:
-/// `min(1, max_norm / (norm + 1e-6))`, or 1 where `max_norm` is 0. Nothing is read by the host. When
-/// the norm is NaN or infinite the factor is -1, and [`adamw`] then changes nothing: the trainer reads
-/// the norm afterwards and reports the error.
+/// The factor `[1]` that scales gradients of this global norm down to `max_norm`: `min(1, max_norm / (norm + 1e-6))`,
+/// or 1 if `max_norm` is 0. The host reads nothing. If the norm is NaN or infinite the factor is -1, and [`adamw`]
+/// then changes nothing: the trainer reads the norm afterwards and reports the error.
 pub fn clip_scale(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
     #[cfg(feature = "cpu")]
     if let Ok(norm) = norm.clone().try_into_primitive::<Flex>() {
@@ -341,14 +340,14 @@ pub fn clip_scale(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
     plain::clip_scale(norm, max_norm)
 }
 
-/// One AdamW update with decoupled weight decay, for tensors without autodiff; gives the new
-/// parameter, mean and mean square, in the old ones' memory where nothing else uses it:
+/// One AdamW update with decoupled weight decay, for tensors without autodiff; returns the new parameter, mean and
+/// mean square, in the old ones' memory if nothing else uses it:
 /// ```text
 /// g = clip_scale · grad       m = beta1 m + (1 - beta1) g       v = beta2 v + (1 - beta2) g²
 /// param = param (1 - lr · weight_decay) - lr · m / c1 / (sqrt(v) / sqrt(c2) + epsilon)
 /// ```
-/// with `c = 1 - beta^step`. Where `clip_scale` is negative or not finite, or the gradient is not
-/// finite, all three stay as they were.
+/// with `c = 1 - beta^step`. If `clip_scale` is negative or not finite, or the gradient is not finite, all three stay
+/// unchanged.
 pub fn adamw<const D: usize>(
     param: Tensor<D>,
     grad: Tensor<D>,

@@ -1,16 +1,15 @@
-//! Every kernel once more, from ordinary tensor operations, for clearness and not for speed. These are
-//! what the tests compare the fast ones with, and what runs where a fast one does not apply (another
-//! number format, an empty tensor).
+//! Every kernel once more, from ordinary tensor operations, written for clarity, not for speed. The tests compare the
+//! fast kernels with these. They also run if a fast kernel does not apply (another number format, an empty tensor).
 
 use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
 
 use super::adamw_step::{AdamWStep, CLIP_EPSILON};
 use super::dropout::AttentionDropout;
 
-/// A score that no softmax notices. Not infinity: shader compilers may assume there is none.
+/// A score whose probability is always 0. Not infinity: shader compilers may assume there is none.
 const MASKED: f32 = -1e30;
 
-/// Sums of products, written out: independent of every matrix product there is, and slow.
+/// Sums of products, written out: independent of every other matrix product, and slow.
 pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     let (left, right) = (a.dims(), b.dims());
     let (m, k, n) = (left[D - 2], left[D - 1], right[D - 1]);
@@ -63,7 +62,7 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Te
 }
 
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    // Not burn's own: on GPUs its gradient is that of the tanh form.
+    // Not burn's own: on GPUs its gradient is the gradient of the tanh form.
     let erf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf();
     x * (erf + 1.0) * 0.5
 }
@@ -143,7 +142,7 @@ pub fn self_attention(
     y.swap_dims(1, 2).reshape([batch, time, heads * size])
 }
 
-/// What dropout multiplies probabilities `[b, h, t, s]` by.
+/// Dropout's factors for the probabilities, `[b, h, t, s]`.
 fn dropout_factors(shape: [usize; 4], dropout: AttentionDropout) -> TensorData {
     let [_, _, time, keys] = shape;
     let factor =

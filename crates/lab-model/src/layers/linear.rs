@@ -1,4 +1,4 @@
-//! Linear layers, whose weight may be frozen or in 4 bits.
+//! Linear layers; their weight may be frozen or in 4 bits.
 
 use crate::kernels;
 use crate::nf4::Quantized;
@@ -15,7 +15,7 @@ pub struct Linear {
 
 /// W in one of its two forms.
 #[derive(Module, Debug)]
-// One for each layer: what a box would save is nothing beside the weights, and a module cannot be boxed.
+// One for each layer: a box would save nothing compared with the weights, and a module cannot be boxed.
 #[allow(clippy::large_enum_variant)]
 pub enum Weight {
     /// `[in, out]`
@@ -25,7 +25,7 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// Numbers that come in and go out.
+    /// Numbers of inputs and of outputs.
     pub fn dims(&self) -> [usize; 2] {
         match self {
             Self::Dense(weight) => weight.dims(),
@@ -44,7 +44,7 @@ impl Linear {
         self.product(x, self.bias.as_ref().map(Param::val))
     }
 
-    /// x·W, and `bias` where one is given; the layer's own is not looked at.
+    /// x·W + `bias` if one is given; the layer's own bias is ignored.
     pub fn product(&self, x: Tensor<3>, bias: Option<Tensor<1>>) -> Tensor<3> {
         match &self.weight {
             Weight::Dense(weight) if weight.is_require_grad() => {
@@ -61,7 +61,7 @@ impl Linear {
         }
     }
 
-    /// Numbers that come in and go out.
+    /// Numbers of inputs and of outputs.
     pub fn dims(&self) -> [usize; 2] {
         self.weight.dims()
     }
@@ -74,7 +74,7 @@ impl Linear {
         }
     }
 
-    /// The weight in 4 bits, if it is.
+    /// The weight in 4 bits, if it is in 4 bits.
     pub fn quantized(&self) -> Option<&Quantized> {
         match &self.weight {
             Weight::Dense(_) => None,
@@ -90,7 +90,7 @@ impl Linear {
         }
     }
 
-    /// The layer with another weight, of floats, which is trained if the old one was.
+    /// The layer with another weight, of floats, which is trained if the old weight was.
     pub fn with_dense(self, weight: Tensor<2>) -> Self {
         let weight = match &self.weight {
             Weight::Dense(old) => {

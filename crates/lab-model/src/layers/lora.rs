@@ -9,9 +9,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lab_protocol::{LabError, LoraConfig};
 
-/// A linear layer that adapters may change, each other columns of its output; there may be none. As in
-/// PEFT, the layer inside is called `base_layer`, which is left out of its weights' names
-/// ([`crate::parameters`]): they are called the same with adapters and without.
+/// A linear layer with any number of adapters, each of which changes other columns of its output. As in PEFT, the
+/// inner layer is called `base_layer`; this name is left out of its weights' names ([`crate::parameters`]): they are
+/// the same with adapters and without.
 #[derive(Module, Debug)]
 pub struct LoraLinear {
     base_layer: Linear,
@@ -34,7 +34,7 @@ impl LoraLinear {
         &self.base_layer
     }
 
-    /// Puts one more adapter around the layer: the change that `target` names, as `module` has it.
+    /// Adds an adapter to the layer: the columns of `target`, changed by `module`.
     pub fn attach(
         &mut self,
         target: &Target,
@@ -47,7 +47,7 @@ impl LoraLinear {
         Ok(())
     }
 
-    /// Changes the layer that the adapters are around.
+    /// Changes the layer inside the adapters.
     pub fn map_base(self, change: impl FnOnce(Linear) -> Linear) -> Self {
         Self {
             base_layer: change(self.base_layer),
@@ -55,8 +55,8 @@ impl LoraLinear {
         }
     }
 
-    /// `[batch, time, in]` to `[batch, time, out]`: x·W + b with the adapters' changes. Theirs are one
-    /// product each way: A side by side, B in blocks. They see the same input, dropped from once.
+    /// `[batch, time, in]` to `[batch, time, out]`: x·W + b with the adapters' changes. All adapters together take
+    /// two products: A side by side, B in blocks. They see the same input, after one dropout.
     pub fn forward(&self, x: Tensor<3>, dropout: &mut Dropout) -> Tensor<3> {
         let base = &self.base_layer;
         let Some(first) = self.adapters.first() else {
@@ -77,7 +77,7 @@ impl LoraLinear {
         }
     }
 
-    /// The layer with its adapters' change in its weight, and no adapter.
+    /// The layer with its adapters' changes in its weight, and no adapter.
     pub fn merged(mut self) -> Self {
         if self.adapters.is_empty() {
             return self;
@@ -90,7 +90,7 @@ impl LoraLinear {
         self.map_base(|base| base.with_dense(weight))
     }
 
-    /// The layer with its adapters' change taken out of its weight, and the adapters as they are.
+    /// The layer with its adapters' changes subtracted from its weight, and the adapters unchanged.
     pub fn unmerged(self) -> Self {
         if self.adapters.is_empty() {
             return self;
@@ -128,7 +128,7 @@ impl LoraLinear {
         )
     }
 
-    /// DoRA's factor of each column of the output, 1 where there is none; `None` without DoRA.
+    /// DoRA's factor of each column of the output, 1 for columns without one; `None` without DoRA.
     fn factors(&self) -> Option<Tensor<1>> {
         let [_, out] = self.base_layer.dims();
         let mut pieces = Vec::new();
@@ -149,7 +149,7 @@ impl LoraLinear {
     }
 }
 
-/// The only one as it is, or several joined.
+/// The only tensor unchanged, or several joined.
 fn one_or<const D: usize>(
     mut pieces: Vec<Tensor<D>>,
     join: impl FnOnce(Vec<Tensor<D>>) -> Tensor<D>,

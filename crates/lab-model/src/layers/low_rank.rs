@@ -1,4 +1,4 @@
-//! The change that an adapter makes to a linear layer, or to some columns of one.
+//! The change by which an adapter modifies a linear layer, or some of its columns.
 
 use super::linear::Linear;
 use crate::kernels;
@@ -17,12 +17,12 @@ pub struct AdapterModule {
     pub b: HostTensor,
     /// `[out]`, with DoRA.
     pub magnitude: Option<HostTensor>,
-    /// What A·B is multiplied by.
+    /// The factor of A·B.
     pub scale: f64,
 }
 
-/// Adds s·(dropout(x)·A)·B to some columns of x·W; with DoRA it then brings each column of W + s·A·B to
-/// a length of its own, the magnitude.
+/// Adds s·(dropout(x)·A)·B to some columns of x·W; with DoRA it then scales each column of W + s·A·B to a learned
+/// length, the magnitude.
 #[derive(Module, Debug)]
 pub struct LowRank {
     /// `[in, rank]`
@@ -47,7 +47,7 @@ pub struct LowRank {
 }
 
 impl LowRank {
-    /// For the columns of `linear` that `target` names. Without a magnitude DoRA begins with the base's.
+    /// For the columns of `linear` that `target` names. Without a given magnitude, DoRA starts with the base's.
     pub fn new(
         linear: &Linear,
         target: &Target,
@@ -111,14 +111,14 @@ impl LowRank {
         self.a.dims()[1]
     }
 
-    /// Columns that are changed.
+    /// Number of columns that are changed.
     pub fn width(&self) -> usize {
         self.b.dims()[1]
     }
 
-    /// What DoRA multiplies the columns by, `[width]`: magnitude over length. As in the paper, the length
-    /// counts as a constant, which saves the gradient's way through it. It is found without the sum
-    /// W + s·A·B: |w + s·Ab|² = |w|² + 2s·b·(Aᵀw) + s²·b·(AᵀA b).
+    /// DoRA's factor of the columns, `[width]`: magnitude over length. As in the paper, the length is treated as a
+    /// constant, so no gradient flows through it. It is computed without the sum W + s·A·B: |w + s·Ab|² = |w|² +
+    /// 2s·b·(Aᵀw) + s²·b·(AᵀA b).
     pub fn factor(&self, linear: &Linear) -> Option<Tensor<1>> {
         let (magnitude, squares) = self.magnitude.as_ref().zip(self.squares.as_ref())?;
         let a = self.a.val().without_autodiff();

@@ -1,5 +1,4 @@
-//! The parts that a decoder is made of: linear layers, what low-rank adapters add to them, norms, rotary
-//! positions.
+//! The parts of a decoder: linear layers, low-rank adapters of them, norms, rotary positions.
 
 mod linear;
 mod lora;

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use lab_protocol::Norm as NormKind;
 
-/// Brings the numbers of each token to a common size.
+/// Scales the numbers of each token to a common size.
 #[derive(Module, Debug)]
 pub struct Norm {
     /// `[width]`

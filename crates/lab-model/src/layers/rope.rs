@@ -11,7 +11,7 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// Angles in f64, as the angle of a late position loses digits in f32.
+    /// Angles in f64, because the angle of a late position loses digits in f32.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let half = config.head_width() / 2;
         let angle = |position: usize, pair: usize| {
@@ -37,7 +37,7 @@ impl Rope {
         }
     }
 
-    /// Positions that have angles.
+    /// Number of positions that have angles.
     pub fn context(&self) -> usize {
         self.cos.dims()[0]
     }

@@ -1,5 +1,5 @@
-//! The families of models that files know: GPT-2's with LayerNorm, learned positions and GELU; Llama's with
-//! RMSNorm, rotary positions and SwiGLU; our own for what neither can express.
+//! The families of models that files support: GPT-2's with LayerNorm, learned positions and GELU; Llama's with
+//! RMSNorm, rotary positions and SwiGLU; our own for models that neither can express.
 
 use lab_protocol::{Activation, ModelConfig, Norm, Position};
 
@@ -49,8 +49,8 @@ impl Layer {
     }
 }
 
-/// The linear layers of a block under the names that the file has for them, `{}` for the block's number;
-/// where a layer of ours is several in the file, the number of each.
+/// The linear layers of a block by their names in the file, `{}` for the block's number. If the file stores one of
+/// our layers as several, each has a number.
 pub fn module_paths(config: &ModelConfig) -> Vec<(Layer, &'static str, Option<usize>)> {
     match family(config) {
         Family::Gpt2 => vec![
@@ -89,7 +89,7 @@ pub fn module_paths(config: &ModelConfig) -> Vec<(Layer, &'static str, Option<us
     }
 }
 
-/// Whether the file has the weights of linear layers as `[in, out]` (GPT-2's `Conv1D`).
+/// Whether the file stores the weights of linear layers as `[in, out]` (GPT-2's `Conv1D`).
 pub fn fan_in_fan_out(config: &ModelConfig) -> bool {
     family(config) == Family::Gpt2
 }

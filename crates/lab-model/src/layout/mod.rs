@@ -1,4 +1,4 @@
-//! What a model's weights are called, and which shapes they have: by our names, and by those of files.
+//! Names and shapes of a model's weights: ours, and the ones in files.
 
 mod family;
 mod places;

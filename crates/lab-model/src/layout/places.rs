@@ -1,17 +1,17 @@
-//! Where a model's weights are in the files of its family.
+//! The places of a model's weights in the files of its family.
 
 use super::family::{Family, family};
 use super::weights::weight_shapes;
 use lab_protocol::ModelConfig;
 
-/// One weight of ours and where it is in the file.
+/// One weight of ours and its place in the file.
 pub struct Place {
     pub ours: String,
     /// Shape of ours: `[in, out]`, or `[out]`.
     pub shape: Vec<usize>,
     /// Names in the file and their widths, side by side along the last dimension of ours.
     pub theirs: Vec<(String, usize)>,
-    /// The file has `[out, in]`.
+    /// Whether the file has `[out, in]`.
     pub transposed: bool,
 }
 
@@ -26,7 +26,7 @@ impl Place {
     }
 }
 
-/// Where each weight of a model is in a file of its family.
+/// The place of each weight of a model in a file of its family.
 pub fn places(config: &ModelConfig, vocabulary: usize) -> Vec<Place> {
     let family = family(config);
     weight_shapes(&with_biases(config, family), vocabulary)
@@ -51,7 +51,7 @@ pub fn places(config: &ModelConfig, vocabulary: usize) -> Vec<Place> {
         .collect()
 }
 
-/// GPT-2's files always have biases: those a model was trained without are 0.
+/// GPT-2's files always have biases: biases that a model was trained without are 0.
 fn with_biases(config: &ModelConfig, family: Family) -> ModelConfig {
     ModelConfig {
         bias: config.bias || family == Family::Gpt2,

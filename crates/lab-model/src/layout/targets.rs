@@ -1,5 +1,5 @@
-//! The linear layers that an adapter can change, by their paths in the model's file, and which of them a
-//! list of names and patterns means.
+//! The linear layers that an adapter can change, by their paths in the model's file, and their selection by a list of
+//! names and patterns.
 
 use super::family::{Layer, module_paths};
 use lab_protocol::{ErrorCode, LabError, ModelConfig, text};
@@ -11,16 +11,16 @@ pub struct Target {
     pub path: String,
     pub block: usize,
     pub layer: Layer,
-    /// Numbers that come in.
+    /// Number of inputs.
     pub input: usize,
     /// The first column of our layer's output.
     pub start: usize,
-    /// Columns, which are all that goes out.
+    /// Number of columns, which are all its outputs.
     pub width: usize,
 }
 
 impl Target {
-    /// Our name for the weight of its layer.
+    /// Our name for the weight of the layer.
     pub fn weight(&self) -> String {
         format!("blocks.{}.{}.weight", self.block, self.layer.name())
     }
@@ -57,9 +57,8 @@ pub fn targets(config: &ModelConfig) -> Vec<Target> {
         .collect()
 }
 
-/// The targets that a list means: each entry a path, an end of one after a dot, or either with `*` for
-/// any characters; an empty list means all. An entry that matches nothing is an error that lists what
-/// could match.
+/// The targets that a list selects: each entry is a path, an end of one after a dot, or either with `*` for any
+/// characters; an empty list selects all. An entry that matches nothing is an error that lists the possible targets.
 pub fn chosen_targets(config: &ModelConfig, entries: &[String]) -> Result<Vec<Target>, LabError> {
     let all = targets(config);
     if entries.is_empty() {
@@ -103,7 +102,7 @@ fn means(entry: &str, path: &str) -> bool {
     matches(entry, path) || ends.into_iter().any(|end| matches(entry, end))
 }
 
-/// Whether a pattern is a text, `*` standing for any characters.
+/// Whether a text matches a pattern; `*` stands for any characters.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == text;
@@ -113,7 +112,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     };
     let mut pieces: Vec<&str> = rest.split('*').collect();
     let last = pieces.pop().unwrap_or_default();
-    // The leftmost place is never worse than a later one.
+    // The leftmost match is never worse than a later one.
     for piece in pieces {
         match text.find(piece) {
             Some(at) => text = &text[at + piece.len()..],

@@ -2,8 +2,8 @@
 
 use lab_protocol::{Activation, ModelConfig, Norm, Position};
 
-/// Names and shapes of all weights of a model, by our names. Those of [`crate::decoder::Decoder`], without
-/// making one.
+/// Names and shapes of all weights of a model, by our names: the weights of [`crate::decoder::Decoder`], without
+/// building one.
 pub fn weight_shapes(config: &ModelConfig, vocabulary: usize) -> Vec<(String, Vec<usize>)> {
     let (width, hidden) = (config.width, config.hidden_width());
     let queries = config.query_width();
@@ -50,7 +50,7 @@ pub fn weight_shapes(config: &ModelConfig, vocabulary: usize) -> Vec<(String, Ve
     shapes
 }
 
-/// Whether a weight is the matrix of a linear layer of a block, which adapters can change and 4 bits can hold.
+/// Whether a weight is the matrix of a linear layer of a block; only these can have adapters or be in 4 bits.
 pub fn is_of_linear_layer(name: &str) -> bool {
     let field = name
         .strip_prefix("blocks.")

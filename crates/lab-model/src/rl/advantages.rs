@@ -1,10 +1,10 @@
-//! From scores of whole answers to what each token is worth.
+//! From scores of whole answers to advantages of tokens.
 
 use super::statistics::{kl_k1, mean_and_deviation};
 use lab_protocol::ScaleRewards;
 
-/// What each token did better than expected, and what was to be expected: `[rows · columns]` each, 0
-/// where there is no token.
+/// Advantages of tokens (how much better a token did than expected) and returns, `[rows · columns]` each, 0 at
+/// positions without a token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Advantages {
     pub advantages: Vec<f64>,
@@ -42,8 +42,8 @@ pub fn token_rewards(
     rewards
 }
 
-/// Generalised advantage estimation (Schulman et al. 2016), row by row. What follows a row's last token
-/// has the value 0.
+/// Generalised advantage estimation (Schulman et al. 2016), row by row. Positions after a row's last token have the
+/// value 0.
 pub fn gae(
     rewards: &[f64],
     values: &[f64],
@@ -72,8 +72,8 @@ pub fn gae(
     found
 }
 
-/// Divides what the mask counts by its deviation (Bessel's) and takes its mean away, or leaves the mean
-/// as it was. 0 where the mask does not count.
+/// Divides the values in the mask by their deviation (Bessel's) and subtracts their mean, or keeps the mean. 0
+/// outside the mask.
 pub fn whiten(values: &[f64], mask: &[bool], keep_mean: bool) -> Vec<f64> {
     let counted: Vec<f64> = values
         .iter()
@@ -98,7 +98,7 @@ pub fn whiten(values: &[f64], mask: &[bool], keep_mean: bool) -> Vec<f64> {
 }
 
 /// Advantages of answers to one prompt over each other: `r - mean` within each group of `group` neighbours, divided
-/// by a deviation + 1e-4 or left as it is.
+/// by a deviation + 1e-4 or not scaled.
 pub fn group_advantages(rewards: &[f64], group: usize, scale: ScaleRewards) -> Vec<f64> {
     let of_all = mean_and_deviation(rewards).1;
     rewards
@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// With lambda 1 the advantage is the discounted sum of what follows, less the value.
+        /// With lambda 1 the advantage is the discounted sum of later rewards minus the value.
         #[test]
         fn lambda_one_is_monte_carlo(rewards in prop::collection::vec(-2.0..2.0f64, 6), values in prop::collection::vec(-2.0..2.0f64, 6), gamma in 0.5..1.0f64) {
             let mask = [true, true, true, true, false, false];

@@ -1,5 +1,4 @@
-//! Numbers that a decoder's trunk is asked for: the value of what was written so far, and the reward of
-//! a whole answer.
+//! Scalar heads on a decoder's trunk: the value of the text so far, and the reward of a whole answer.
 
 use super::sequences::SequenceBatch;
 use crate::decoder::Decoder;
@@ -19,12 +18,12 @@ pub struct ScalarHead {
 }
 
 impl ScalarHead {
-    /// A head that says 0 everywhere, as a value head begins.
+    /// A head that returns 0 everywhere: the initial value head.
     pub fn zeros(width: usize, device: &Device) -> Self {
         Self::with_weights(vec![0.0; width], device)
     }
 
-    /// A reward head as Stiennon et al. (2020) begin it: N(0, 1/(width + 1)), bias 0.
+    /// A reward head initialised as in Stiennon et al. (2020): N(0, 1/(width + 1)), bias 0.
     pub fn random(width: usize, seed: u64, device: &Device) -> Self {
         let deviation = 1.0 / (width as f64 + 1.0).sqrt();
         let mut random = Random::new(seed, Purpose::Heads, 0);

@@ -1,15 +1,15 @@
 //! The losses, each a scalar `[1]` with gradients. Losses of tokens are summed with a weight for each (see
-//! [`super::token_weights`]), so that parts of a batch add up to the whole.
+//! [`super::token_weights`]), so parts of a batch add up to the whole.
 
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-/// Which estimate of the divergence from the reference a loss adds.
+/// The estimator of the divergence from the reference that a loss adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KlEstimator {
-    /// Half the square of the log ratio, whose gradient is that of KL(policy ‖ reference).
+    /// Half the square of the log ratio; its gradient is the gradient of KL(policy ‖ reference).
     K2,
-    /// `exp(-l) - 1 + l` (Shao et al. 2024), whose gradient pulls towards the reference's probabilities.
+    /// `exp(-l) - 1 + l` (Shao et al. 2024); its gradient pulls towards the reference's probabilities.
     K3,
 }
 
@@ -50,8 +50,8 @@ pub fn ppo_loss(
     (unclipped.neg().max_pair(clipped.neg()) * weights).sum()
 }
 
-/// Half the weighted sum of the larger of the squared errors of a value and of the value clipped to within
-/// `clip` of what it was when sampling. All `[tokens]`.
+/// Half the weighted sum of the larger of the squared errors of a value and of the value clipped to within `clip` of
+/// the value when sampling. All `[tokens]`.
 pub fn value_loss(
     new: Tensor<1>,
     old: Tensor<1>,
@@ -80,9 +80,9 @@ pub fn kl_penalty(
     (estimate * weights).sum()
 }
 
-/// Direct preference optimisation (Rafailov et al. 2023): mean of `-log sigmoid(beta·h)`, where `h` is how
-/// much more the policy prefers the chosen answer than the reference does; log-probabilities of whole
-/// answers, `[pairs]`. `smoothing` is the share of labels that are held to be wrong.
+/// Direct preference optimisation (Rafailov et al. 2023): mean of `-log sigmoid(beta·h)`. `h` is how much more
+/// strongly the policy prefers the chosen answer than the reference does. Log-probabilities of whole answers,
+/// `[pairs]`. `smoothing` is the assumed share of wrong labels.
 pub fn dpo_loss(
     policy: (Tensor<1>, Tensor<1>),
     reference: (Tensor<1>, Tensor<1>),

@@ -1,8 +1,8 @@
-//! Reinforcement learning from preferences: the formulas, and what a language model needs for them.
+//! Reinforcement learning from preferences: the formulas, and the parts of a language model for them.
 //!
-//! Numbers of tokens are those of the tokens that the policy wrote, one sequence after the other; statistics also
-//! take rows of equal length with a mask. What decides (rewards, advantages, statistics) is computed on the host in
-//! double precision, what has a gradient on the device.
+//! Numbers of tokens cover the tokens that the policy wrote, one sequence after the other; statistics also take rows
+//! of equal length with a mask. The host computes decisions (rewards, advantages, statistics) in double precision;
+//! the device computes values with gradients.
 
 mod advantages;
 mod heads;

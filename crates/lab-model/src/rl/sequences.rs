@@ -1,4 +1,4 @@
-//! Prompts and answers as batches, and how likely a model finds the answers.
+//! Prompts and answers as batches, and the log-probabilities of the answers under a model.
 
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
@@ -6,7 +6,7 @@ use crate::kernels;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-/// A prompt, which is not empty, and what was written after it.
+/// A prompt, which is not empty, and the answer after it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
     pub prompt: Vec<u32>,
@@ -28,26 +28,27 @@ impl Sequence {
     }
 }
 
-/// Sequences in rows, padded on the right: what stands there is seen by nothing before it.
+/// Sequences in rows, padded on the right: no token sees the padding behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequenceBatch {
     /// `[rows, columns]`
     inputs: Vec<i32>,
     columns: usize,
-    /// The places in `inputs` that are read: of an answer's tokens those that predict them, of whole sequences the last.
+    /// The indices into `inputs` that are read: the tokens that predict an answer's, or the last token of a whole
+    /// sequence.
     places: Vec<i32>,
-    /// The tokens that are predicted there; none for whole sequences.
+    /// The tokens that are predicted there; empty for whole sequences.
     targets: Vec<i32>,
-    /// Places of each sequence.
+    /// Number of places of each sequence.
     lengths: Vec<usize>,
 }
 
-/// Columns are a multiple of this, so that a device meets few shapes.
+/// Columns are a multiple of this, so a device sees few shapes.
 const GRAIN: usize = 8;
 
 impl SequenceBatch {
-    /// For predicting: the last token is not an input, and the places are those whose next token belongs to the
-    /// answer. Sequences must fit into `context` then.
+    /// For predicting: the last token is not an input, and the places are the ones before the answer's tokens.
+    /// Sequences must fit into `context` then.
     pub fn predicting(sequences: &[&Sequence], context: usize) -> Self {
         let read = |sequence: &Sequence| sequence.len().saturating_sub(1);
         let mut batch = Self::new(sequences, context, read);
@@ -64,7 +65,7 @@ impl SequenceBatch {
         batch
     }
 
-    /// For judging: every token is an input, and the place of each sequence is its last token.
+    /// For scoring: every token is an input, and the place of each sequence is its last token.
     pub fn whole(sequences: &[&Sequence], context: usize) -> Self {
         let mut batch = Self::new(sequences, context, Sequence::len);
         for (row, sequence) in sequences.iter().enumerate() {
@@ -75,7 +76,7 @@ impl SequenceBatch {
         batch
     }
 
-    /// The first `read` tokens of each sequence as inputs, in rows that are no longer than `context`.
+    /// The first `read` tokens of each sequence as inputs, in rows of at most `context` tokens.
     fn new(sequences: &[&Sequence], context: usize, read: impl Fn(&Sequence) -> usize) -> Self {
         let longest = sequences.iter().map(|sequence| read(sequence)).max();
         let columns = longest.unwrap_or(1).max(1).next_multiple_of(GRAIN);
@@ -94,8 +95,8 @@ impl SequenceBatch {
         }
     }
 
-    /// What the trunk says at the places, `[1, places, width]`, one sequence after the other. Nothing behind it,
-    /// neither a head nor a loss, is computed for prompts and padding.
+    /// The trunk's output at the places, `[1, places, width]`, one sequence after the other. For prompts and padding,
+    /// neither a head nor a loss is computed.
     pub fn hidden(&self, model: &Decoder, device: &Device, dropout: &mut Dropout) -> Tensor<3> {
         let device = device.clone().inner();
         let shape = [self.inputs.len() / self.columns, self.columns];
@@ -119,7 +120,7 @@ impl SequenceBatch {
         let device = values.device();
         let (count, sequences) = (self.places.len(), self.lengths.len());
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
-        // Rows of equal length: behind the values of a sequence stands a 0.
+        // Rows of equal length: the values of a sequence are padded with 0.
         let mut rows = Vec::with_capacity(sequences * longest);
         let mut start = 0;
         for (row, &length) in self.lengths.iter().enumerate() {
@@ -135,8 +136,8 @@ impl SequenceBatch {
     }
 }
 
-/// Logits `[places, vocabulary]` of what [`SequenceBatch::hidden`] gave, divided by a temperature. (The head has no
-/// bias, so that the smaller tensor can be divided.)
+/// Logits `[places, vocabulary]` from the output of [`SequenceBatch::hidden`], divided by a temperature. (The head
+/// has no bias, so the smaller tensor can be divided.)
 pub fn logits(model: &Decoder, hidden: Tensor<3>, temperature: f64) -> Tensor<2> {
     let [_, places, _] = hidden.dims();
     let hidden = if temperature == 1.0 {
@@ -190,7 +191,7 @@ mod tests {
         assert_eq!(whole.targets, [0; 0]);
     }
 
-    /// Of prompts and padding no logits are made; those of answers are what the whole model says there.
+    /// No logits are computed for prompts and padding; the logits of answers equal the whole model's.
     #[test]
     fn only_answers_reach_the_head() {
         let device = Device::flex();

@@ -1,4 +1,4 @@
-//! What is reported of a policy, and the estimators of the divergence between two.
+//! Statistics of a policy, and the estimators of the divergence between two.
 
 /// Estimates KL(p ‖ q) from `log p - log q` at samples of p: unbiased, of high variance, may be negative
 /// (Schulman 2020, "Approximating KL divergence").
@@ -6,7 +6,7 @@ pub fn kl_k1(log_ratio: f64) -> f64 {
     log_ratio
 }
 
-/// The same by half the square: biased, of low variance. Its gradient is that of KL(p ‖ q).
+/// The same by half the square: biased, of low variance. Its gradient is the gradient of KL(p ‖ q).
 pub fn kl_k2(log_ratio: f64) -> f64 {
     0.5 * log_ratio * log_ratio
 }
@@ -16,7 +16,7 @@ pub fn kl_k3(log_ratio: f64) -> f64 {
     libm::expm1(-log_ratio) + log_ratio
 }
 
-/// Mean over what the mask counts; 0 where it counts nothing.
+/// Mean over the values in the mask; 0 if the mask is empty.
 pub fn masked_mean(values: &[f64], mask: &[bool]) -> f64 {
     let (mut sum, mut count) = (0.0, 0usize);
     for (value, _) in values.iter().zip(mask).filter(|(_, counts)| **counts) {
@@ -44,7 +44,7 @@ pub fn approximate_kl(new: &[f64], old: &[f64], mask: &[bool]) -> f64 {
     masked_mean(&squares, mask)
 }
 
-/// Share of the tokens whose probability has moved by more than `clip`, relative to what it was.
+/// Share of the tokens whose probability has changed by more than `clip`, relative to the old one.
 pub fn clip_fraction(new: &[f64], old: &[f64], mask: &[bool], clip: f64) -> f64 {
     let moved: Vec<f64> = new
         .iter()
@@ -54,8 +54,8 @@ pub fn clip_fraction(new: &[f64], old: &[f64], mask: &[bool], clip: f64) -> f64 
     masked_mean(&moved, mask)
 }
 
-/// Share of the returns' variance that the values explain: 1 is all, 0 none, below 0 worse than their mean.
-/// `None` where the returns do not vary.
+/// Share of the returns' variance that the values explain: 1 is all, 0 none, below 0 worse than their mean. `None` if
+/// the returns do not vary.
 pub fn explained_variance(values: &[f64], returns: &[f64], mask: &[bool]) -> Option<f64> {
     let kept = |source: &[f64]| -> Vec<f64> {
         let counted = source.iter().zip(mask).filter(|(_, counts)| **counts);
@@ -81,7 +81,7 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, libm::sqrt(squares / (values.len() - 1) as f64))
 }
 
-/// Pearson's correlation; 0 where one of the two does not vary.
+/// Pearson's correlation; 0 if one of the two does not vary.
 pub fn correlation(first: &[f64], second: &[f64]) -> f64 {
     let ((mean_a, deviation_a), (mean_b, deviation_b)) =
         (mean_and_deviation(first), mean_and_deviation(second));
@@ -98,12 +98,12 @@ pub fn correlation(first: &[f64], second: &[f64]) -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KlController {
     pub coefficient: f64,
-    /// Nats a sequence and the sequences over which the error is spread; none means fixed.
+    /// Nats a sequence and the number of sequences over which the error is spread; `None` means fixed.
     pub target: Option<(f64, f64)>,
 }
 
 impl KlController {
-    /// Hears of the divergence of the last `sequences`, in nats a sequence.
+    /// Adapts to the divergence of the last `sequences`, in nats a sequence.
     pub fn update(&mut self, kl: f64, sequences: usize) {
         if let Some((target, horizon)) = self.target {
             let error = (kl / target - 1.0).clamp(-0.2, 0.2);

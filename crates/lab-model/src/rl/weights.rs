@@ -1,10 +1,10 @@
-//! How the losses of tokens become the loss of a minibatch.
+//! The weights by which the losses of tokens become the loss of a minibatch.
 
 use lab_protocol::GrpoLossType;
 
-/// What each token's loss weighs in a minibatch of answers of these lengths, one answer after the other; the loss
-/// is the weighted sum. `longest` is the most tokens that an answer may have, `mean_tokens` how many tokens the
-/// minibatches of an update have in the mean. Source: TRL's `GRPOTrainer._compute_loss`.
+/// The weight of each token's loss in a minibatch of answers of these lengths, one answer after the other; the loss
+/// is the weighted sum. `longest` is the maximum number of tokens of an answer, `mean_tokens` the mean number of
+/// tokens in the minibatches of an update. Source: TRL's `GRPOTrainer._compute_loss`.
 pub fn token_weights(
     kind: GrpoLossType,
     lengths: &[usize],

@@ -1,7 +1,7 @@
 //! The printable characters that stand for bytes in byte-level vocabularies (GPT-2).
 
-/// The character of a byte: itself where it is printable, else the n-th character after U+0100 for the
-/// n-th byte that is not.
+/// The character of a byte: the byte itself if it is printable, else the n-th character after U+0100 for the n-th
+/// byte that is not.
 pub fn character_of(byte: u8) -> char {
     if is_printable(byte) {
         return char::from(byte);

@@ -19,13 +19,13 @@ pub enum Tokenizer {
     },
     /// One token for each byte of UTF-8; the id is the byte.
     Byte,
-    /// Pieces of words, such as byte-pair encoding makes.
+    /// Pieces of words, e.g. from byte-pair encoding.
     Subword(Arc<Subword>),
 }
 
 impl Tokenizer {
-    /// The tokenizer of this kind for texts: the characters that occur in them, in the order of their code
-    /// points; all bytes; or byte pairs, of which `vocabulary` is the most entries.
+    /// The tokenizer of this kind for texts: the characters that occur in them, in the order of their code points;
+    /// all bytes; or byte pairs with at most `vocabulary` entries.
     pub fn train<T: AsRef<str>>(
         kind: TokenizerKind,
         vocabulary: usize,
@@ -39,7 +39,7 @@ impl Tokenizer {
         }
     }
 
-    /// [`Tokenizer::train`] that tells the merges made and to be made, and stops without a result when
+    /// [`Tokenizer::train`] that reports the merges made and the merges to make, and stops without a result when
     /// `progress` returns false.
     pub fn train_with<T: AsRef<str>>(
         kind: TokenizerKind,
@@ -102,8 +102,8 @@ impl Tokenizer {
         }
     }
 
-    /// Text of token ids. Bytes that are not UTF-8 (a model may write such) become U+FFFD; ids outside
-    /// the vocabulary are left out.
+    /// Text of token ids. Bytes that are not UTF-8 (a model may write them) become U+FFFD; ids outside the vocabulary
+    /// are left out.
     pub fn decode(&self, ids: &[u32]) -> String {
         match self {
             Self::Character { alphabet, .. } => ids
@@ -118,7 +118,7 @@ impl Tokenizer {
         }
     }
 
-    /// The token that ends a text, where the vocabulary has one.
+    /// The token that ends a text, if the vocabulary has one.
     pub fn end_of_text(&self) -> Option<u32> {
         match self {
             Self::Character { .. } | Self::Byte => None,
@@ -126,8 +126,7 @@ impl Tokenizer {
         }
     }
 
-    /// The token that ends an answer or a document: the end of text, else a new line where that is one
-    /// token.
+    /// The token that ends an answer or a document: the end of text, else a new line if that is one token.
     pub fn end(&self) -> Option<u32> {
         let line = || match self.encode("\n").ok()?[..] {
             [id] => Some(id),
@@ -136,8 +135,7 @@ impl Tokenizer {
         self.end_of_text().or_else(line)
     }
 
-    /// Documents one after the other, each with its [end](Tokenizer::end), so that a model learns where a
-    /// text is over.
+    /// Documents one after the other, each with its [end](Tokenizer::end), so a model learns where a text ends.
     pub fn encode_documents<T: AsRef<str>>(&self, documents: &[T]) -> Result<Vec<u32>, LabError> {
         let end = self.end();
         let mut ids = Vec::new();
@@ -148,7 +146,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The token that every text begins with, for models that were taught so.
+    /// The token that begins every text, for models that were trained with one.
     pub fn begin_of_text(&self) -> Option<u32> {
         match self {
             Self::Character { .. } | Self::Byte => None,
@@ -156,8 +154,8 @@ impl Tokenizer {
         }
     }
 
-    /// What a model is given to continue: the token that every text begins with, if there is one, and the
-    /// prompt's. A prompt that begins with that token (a chat template may write it) gets no second one.
+    /// The tokens of a prompt, preceded by the token that begins every text, if there is one. A prompt that begins
+    /// with that token (a chat template may write it) gets no second one.
     pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, LabError> {
         let mut ids = self.encode(prompt)?;
         let begin = self.begin_of_text();
@@ -167,7 +165,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The tokenizer with these as the tokens that begin and end a text, where it has such.
+    /// The tokenizer with these tokens as begin and end of a text, if it has them.
     pub fn between(self, begin: Option<u32>, end: Option<u32>) -> Self {
         let Self::Subword(shared) = self else {
             return self;
@@ -178,7 +176,7 @@ impl Tokenizer {
         }
     }
 
-    /// The id of a vocabulary entry or special token, written as `tokenizer.json` has it.
+    /// The id of a vocabulary entry or special token, written as in `tokenizer.json`.
     pub fn id_of(&self, token: &str) -> Option<u32> {
         match self {
             Self::Subword(subword) => subword.id_of(token),
@@ -186,7 +184,7 @@ impl Tokenizer {
         }
     }
 
-    /// What one token shows, part of a character as U+FFFD; nothing for an id outside the vocabulary.
+    /// The text of one token, part of a character as U+FFFD; empty for an id outside the vocabulary.
     pub fn token_text(&self, id: u32) -> String {
         match self {
             Self::Subword(subword) => subword.token_text(id),
@@ -194,8 +192,8 @@ impl Tokenizer {
         }
     }
 
-    /// The bytes that a token stands for wherever it is; none in a vocabulary in which that depends on the
-    /// tokens before.
+    /// The bytes of a token, independent of its position; `None` in a vocabulary in which they depend on the tokens
+    /// before.
     pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
         match self {
             Self::Character { .. } => Some(self.decode(&[id]).into_bytes()),
@@ -204,8 +202,7 @@ impl Tokenizer {
         }
     }
 
-    /// Bytes of UTF-8 that a token stands for: what turns nats a token into bits a byte. Special tokens
-    /// stand for none.
+    /// Number of UTF-8 bytes of a token, which converts nats a token into bits a byte. Special tokens have none.
     pub fn bytes_of(&self, id: u32) -> usize {
         match self {
             Self::Character { alphabet, .. } => {
@@ -216,10 +213,10 @@ impl Tokenizer {
         }
     }
 
-    /// `tokenizer.json` as the `tokenizers` library reads it.
+    /// The tokenizer as a `tokenizer.json` for the `tokenizers` library.
     pub fn to_json(&self) -> Value {
         let (pre_tokenizer, decoder, model) = match self {
-            // What was JSON once is so again.
+            // It was JSON when it was read, so it parses.
             Self::Subword(subword) => {
                 return serde_json::from_str(subword.json()).unwrap_or_default();
             }
@@ -249,7 +246,7 @@ impl Tokenizer {
         })
     }
 
-    /// Reads a `tokenizer.json`: what [`Tokenizer::to_json`] wrote, or another program.
+    /// Reads a `tokenizer.json` from [`Tokenizer::to_json`] or another program.
     pub fn from_json(value: &Value) -> Result<Self, LabError> {
         let model = &value["model"];
         // A vocabulary may also be a list (Unigram), which only the library reads.

@@ -1,16 +1,17 @@
-//! What the `tokenizers` library does not stand, refused with a reason before it panics or fills the memory.
+//! Checks of a `tokenizer.json`: values that would make the `tokenizers` library panic or fill the memory are
+//! refused.
 
 use super::unreadable::bad;
 use lab_protocol::{LabError, text};
 use serde_json::Value;
 
-/// What the patterns of a tokenizer may cost together: their lengths, and for each [`REPETITION`] times the copies
-/// that its counts ask for. It holds them to some dozen megabytes; published tokenizers cost a few hundred.
+/// Maximum cost of the patterns of a tokenizer together: their lengths, and for each [`REPETITION`] times the copies
+/// that its counts ask for. It limits them to some dozen megabytes; published tokenizers cost a few hundred.
 const PATTERNS: usize = 10_000;
 /// A copy may be of all letters of Unicode, some 20 kilobytes of automaton.
 const REPETITION: usize = 100;
 
-/// The library takes it for granted that a pair of a merge makes an entry of the vocabulary.
+/// The library assumes that a pair of a merge forms an entry of the vocabulary.
 pub fn check_merges(model: &Value) -> Result<(), LabError> {
     let (Some(vocabulary), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array())
     else {
@@ -39,10 +40,10 @@ pub fn check_merges(model: &Value) -> Result<(), LabError> {
     Ok(())
 }
 
-/// The library loses count where a normalizer puts something before a text without replacing any of it.
+/// The library loses count if a normalizer inserts something before a text without replacing any of it.
 pub fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
     let pattern = &normalizer["pattern"];
-    // Patterns with what only other kinds of expressions have, such as a look ahead, may match nothing too.
+    // Patterns with features of other regular expressions, such as a look-ahead, may match nothing too.
     let matches_nothing = |pattern: &str| {
         regex_syntax::parse(pattern)
             .map_or(true, |parsed| parsed.properties().minimum_len() == Some(0))
@@ -56,7 +57,7 @@ pub fn check_normalizer(normalizer: &Value) -> Result<(), LabError> {
     };
     if puts_before {
         return Err(bad(
-            "the tokenizer cannot be read: its normalizer changes what is not there",
+            "the tokenizer cannot be read: its normalizer inserts text without replacing any",
         ));
     }
     let parts = normalizer["normalizers"].as_array();
@@ -94,7 +95,7 @@ fn patterns_cost(part: &Value) -> usize {
     costs.into_iter().fold(0, usize::saturating_add)
 }
 
-/// Counts within each other multiply; those beside each other are taken for such.
+/// Nested counts multiply; neighbouring counts are treated as nested.
 fn pattern_cost(pattern: &str) -> usize {
     let mut copies = 1usize;
     for (place, _) in pattern.match_indices('{') {

@@ -1,25 +1,25 @@
-//! Text as it is written, token by token, never half a character.
+//! Generated text token by token, never half a character.
 
 use super::kinds::Tokenizer;
 
-/// Turns tokens into text as they come. What is put together is what [`Tokenizer::decode`] gives for all.
+/// Turns tokens into text as they come. All pieces together equal [`Tokenizer::decode`] of all tokens.
 #[derive(Clone, Debug, Default)]
 pub struct TextStream {
     /// Bytes of a character that is not complete yet.
     pending: Vec<u8>,
-    /// For vocabularies whose tokens have no bytes of their own: the tokens of the text given last and
-    /// those that came since.
+    /// For vocabularies whose tokens have no bytes of their own: the tokens of the text returned last and the tokens
+    /// after them.
     ids: Vec<u32>,
-    /// How many of these tokens, and bytes of their text, have been given.
+    /// Number of these tokens, and of the bytes of their text, that have been returned.
     given_ids: usize,
     given: usize,
 }
 
-/// Tokens after which text that looks incomplete is given as it is.
+/// Number of tokens after which text that looks incomplete is returned unchanged.
 const MAX_TOKENS_OF_A_CHARACTER: usize = 8;
 
 impl TextStream {
-    /// The text that a token completes; empty while a character is not whole.
+    /// The text that a token completes; empty while a character is incomplete.
     pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
         match tokenizer.token_bytes(id) {
             Some(bytes) => {
@@ -30,7 +30,7 @@ impl TextStream {
         }
     }
 
-    /// What is left at the end, an incomplete character as U+FFFD.
+    /// The text that is left at the end, an incomplete character as U+FFFD.
     pub fn finish(self, tokenizer: &Tokenizer) -> String {
         if self.ids.is_empty() {
             return String::from_utf8_lossy(&self.pending).into_owned();
@@ -62,8 +62,8 @@ impl TextStream {
         text
     }
 
-    /// Decodes with the tokens given last before them, since such a vocabulary treats the first word of a
-    /// text and the bytes of a character specially, and gives what has been added.
+    /// Decodes with the tokens returned last before them, since such a vocabulary treats the first word of a text and
+    /// the bytes of a character specially, and returns the added text.
     fn push_decoded(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
         self.ids.push(id);
         let text = tokenizer.decode(&self.ids);

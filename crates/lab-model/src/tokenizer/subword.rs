@@ -9,9 +9,9 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
 
-/// Entries that a vocabulary may have; the largest published ones have a quarter of it.
+/// Maximum number of entries of a vocabulary; the largest published ones have a quarter of it.
 const MAX_VOCABULARY: usize = 1 << 20;
-/// Names that the end of a text has in published vocabularies, the surest first.
+/// Names of the end of a text in published vocabularies, the surest first.
 const ENDS_OF_TEXT: [&str; 8] = [
     END_OF_TEXT,
     "<|end_of_text|>",
@@ -22,23 +22,23 @@ const ENDS_OF_TEXT: [&str; 8] = [
     "[EOS]",
     "<|end|>",
 ];
-/// Bytes of a text that are given to the library at once: it keeps many numbers for each.
+/// Bytes of a text that the library gets at once: it keeps many numbers for each.
 const CHUNK: usize = 1 << 14;
 
 /// A tokenizer that the `tokenizers` library runs.
 pub struct Subword {
     library: tokenizers::Tokenizer,
-    /// What it was made from, to be written as it was read.
+    /// The description that it was made from, to write it unchanged.
     json: String,
     vocabulary: usize,
     end_of_text: Option<u32>,
-    /// The token that every text begins with, for models that were taught so.
+    /// The token that begins every text, for models that were trained with one.
     begin_of_text: Option<u32>,
-    /// What each token stands for, in a vocabulary of bytes; without it only whole texts have a meaning.
+    /// The bytes of each token, in a vocabulary of bytes; without them only whole texts have a meaning.
     bytes: Option<HashMap<u32, Box<[u8]>>>,
-    /// Special tokens stand for no text.
+    /// Special tokens, which have no text.
     special: Vec<u32>,
-    /// A long text may be cut before a space without changing its tokens.
+    /// Whether a long text may be cut before a space without changing its tokens.
     divisible: bool,
 }
 
@@ -51,17 +51,17 @@ impl Subword {
         let library = json.parse::<tokenizers::Tokenizer>();
         let mut library =
             library.map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
-        // As the library understood it: it guesses the type of a part that states none.
+        // In the library's reading: it guesses the type of a part that states none.
         let normalizer = serde_json::to_value(library.get_normalizer())
             .map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
         check_normalizer(&normalizer)?;
-        // Texts are as long as they are.
+        // Texts are neither truncated nor padded.
         library
             .with_truncation(None)
             .map_err(|error| bad(text!("the tokenizer cannot be read: {error}", error)))?;
         library.with_padding(None);
-        // What the library remembers of words it would keep until the thread ends, even when the tokenizer is
-        // gone; without it a text takes no longer.
+        // The library would keep its cache of words until the thread ends, even when the tokenizer is gone; encoding
+        // is not slower without it.
         let mut model = library.get_model().clone();
         model.resize_cache(0);
         library.with_model(model);
@@ -86,7 +86,7 @@ impl Subword {
         let end_of_text = ENDS_OF_TEXT
             .iter()
             .find_map(|name| entries.get(*name).copied());
-        // By id, as a file may give a token any: a list up to the highest could be far larger than the file.
+        // By id, because a file may give a token any id: a list up to the highest could be far larger than the file.
         let bytes = is_byte_level(&value["decoder"]).then(|| {
             let entries = entries.iter();
             entries
@@ -117,7 +117,7 @@ impl Subword {
         self.begin_of_text
     }
 
-    /// The same with these tokens that begin and end a text, where the vocabulary has them.
+    /// The same with these tokens as begin and end of a text, if the vocabulary has them.
     pub fn between(self, begin: Option<u32>, end: Option<u32>) -> Self {
         let known = |id: &u32| (*id as usize) < self.vocabulary;
         Self {
@@ -139,7 +139,7 @@ impl Subword {
         self.special.binary_search(&id).is_ok()
     }
 
-    /// The bytes of a token in a vocabulary of bytes; none in others.
+    /// The bytes of a token in a vocabulary of bytes; `None` in others.
     pub fn bytes(&self, id: u32) -> Option<&[u8]> {
         Some(self.bytes.as_ref()?.get(&id).map_or(&[], |b| b))
     }
@@ -162,7 +162,7 @@ impl Subword {
         Ok(ids)
     }
 
-    /// How much of a text goes to the library at once: up to a space that follows a letter.
+    /// Length of the text that goes to the library at once: up to a space after a letter.
     fn chunk(&self, text: &str) -> usize {
         if !self.divisible {
             return text.len();
@@ -183,12 +183,12 @@ impl Subword {
                     .collect();
                 String::from_utf8_lossy(&all).into_owned()
             }
-            // Ids that the vocabulary does not have are left out by the library.
+            // The library leaves out ids that the vocabulary does not have.
             None => self.library.decode(ids, false).unwrap_or_default(),
         }
     }
 
-    /// What one token shows. Where a sign stands for a space (SentencePiece), it is shown as a space, which
+    /// The text of one token. A sign that stands for a space (SentencePiece) is shown as a space, which
     /// [`Subword::decode`] leaves out before the first word.
     pub fn token_text(&self, id: u32) -> String {
         if self.bytes.is_some() {
@@ -239,7 +239,7 @@ fn bytes_of_entry(text: &str) -> Box<[u8]> {
     bytes.unwrap_or_else(|| text.as_bytes().into())
 }
 
-/// True for tokenizers that cut at spaces in GPT-2's way and have no token with a space in it.
+/// Whether a tokenizer cuts at spaces in GPT-2's way and has no token with a space in it.
 fn is_divisible(value: &Value) -> bool {
     let gpt2 = |step: &Value| step["type"] == "ByteLevel" && step["use_regex"] != false;
     let step = &value["pre_tokenizer"];

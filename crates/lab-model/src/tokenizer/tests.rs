@@ -30,7 +30,7 @@ proptest! {
     }
 }
 
-/// A tokenizer with signs for spaces and bytes for what it does not know, as SentencePiece makes them.
+/// A tokenizer with signs for spaces and bytes for unknown characters, as SentencePiece makes them.
 fn with_signs_for_spaces() -> Tokenizer {
     let mut vocab = json!({"<unk>": 0, "</s>": 1, "\u{2581}": 2, "\u{2581}a": 3, "a": 4, "b": 5});
     for byte in 0..=u8::MAX {

@@ -1,6 +1,5 @@
-//! Byte-pair encoding is learned (Sennrich et al. 2016): the pair of symbols that occurs most often becomes
-//! a symbol, again and again. Counts are kept up to date where a merge changes them, so that megabytes
-//! take seconds.
+//! Training of byte-pair encoding (Sennrich et al. 2016): the pair of symbols that occurs most often becomes a
+//! symbol, again and again. A merge updates only the counts that it changes, so megabytes take seconds.
 
 use super::byte_level::character_of;
 use super::split::pieces;
@@ -8,18 +7,18 @@ use lab_protocol::{LabError, text};
 use serde_json::{Value, json};
 use std::collections::{BinaryHeap, HashMap};
 
-/// What stands between two texts.
+/// The text between two texts.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
-/// Bytes and the end of a text: what every byte-pair vocabulary has.
+/// Bytes and the end of a text: the minimum of every byte-pair vocabulary.
 pub const SMALLEST_VOCABULARY: usize = 257;
 /// Merges or texts between two calls of the progress function.
 const PROGRESS_INTERVAL: usize = 64;
 
 type Pair = (u32, u32);
 
-/// Learns a vocabulary of at most `vocabulary` entries: fewer where the texts have no more pairs.
-/// `progress` is told the merges made and to be made, and stops the training by returning false, whereupon
-/// there is no result. Gives a Hugging Face `tokenizer.json`.
+/// Learns a vocabulary of at most `vocabulary` entries: fewer if the texts have no more pairs. `progress` gets the
+/// number of merges made and of merges to make, and stops the training without a result by returning false. Returns a
+/// Hugging Face `tokenizer.json`.
 pub fn train<T: AsRef<str>>(
     vocabulary: usize,
     texts: impl IntoIterator<Item = T>,
@@ -69,7 +68,7 @@ struct Word {
 
 struct Learner {
     words: Vec<Word>,
-    /// How often each pair occurs, and the words in which it was seen.
+    /// Count of each pair, and the words in which it was seen.
     pairs: HashMap<Pair, (i64, Vec<u32>)>,
     /// Pairs by count, the smaller pair first of equals. Counts may be out of date: too high.
     queue: BinaryHeap<(i64, std::cmp::Reverse<Pair>)>,
@@ -81,7 +80,7 @@ struct Learner {
 
 impl Learner {
     fn new(counts: HashMap<String, u64>) -> Self {
-        // The end of text, then the bytes in the order of their characters, as the library has them.
+        // The end of text, then the bytes in the order of their characters, as in the library.
         let mut bytes: Vec<(char, u8)> = (0..=u8::MAX).map(|b| (character_of(b), b)).collect();
         bytes.sort_unstable();
         let mut id_of_byte = [0; 256];
@@ -204,7 +203,7 @@ impl Learner {
     }
 }
 
-/// Changes the count of a pair by what a word contributes, and remembers where it is.
+/// Changes the count of a pair by a word's contribution, and remembers the word.
 fn add(pairs: &mut HashMap<Pair, (i64, Vec<u32>)>, pair: Pair, change: i64, word: u32) {
     let (count, places) = pairs.entry(pair).or_default();
     *count += change;
@@ -280,7 +279,7 @@ mod tests {
 
     #[test]
     fn merges_of_a_text_are_those_of_the_library() {
-        // The library would learn from the name of the end as from text.
+        // The library would learn the name of the end as text.
         let text = include_str!("training.rs").replace(END_OF_TEXT, "");
         if let Err(error) = check(700, &text) {
             panic!(

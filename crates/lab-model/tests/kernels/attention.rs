@@ -99,8 +99,8 @@ pub async fn self_attention(bench: &mut Bench) {
     }
 }
 
-/// Over many keys attention with dropout gives in the mean what it gives without. At probability 0.2 a result's
-/// deviation is at most half of the largest value, so that of a mean of 256 a thirty-second.
+/// Over many keys the mean of attention with dropout equals attention without. At probability 0.2 a result's
+/// deviation is at most half of the largest value, so the deviation of a mean of 256 is at most a thirty-second.
 pub async fn attention_dropout(bench: &mut Bench) {
     let (b, h, kv, t, d, keys) = (2, 4, 2, 6, 4, 256);
     let device = bench.device.clone().inner();
@@ -126,7 +126,7 @@ pub async fn attention_dropout(bench: &mut Bench) {
     gradient_by_differences(bench, [b, t, (h + 2 * kv) * d], [h, kv]).await;
 }
 
-/// Moves numbers of the packed projection and looks how far a weighted sum of the output moves.
+/// Moves numbers of the packed projection and measures the change of a weighted sum of the output.
 async fn gradient_by_differences(bench: &mut Bench, shape: [usize; 3], [h, kv]: [usize; 2]) {
     let count = shape.iter().product();
     let values = bench.numbers.floats(count);
@@ -180,7 +180,7 @@ fn angles(time: usize, half: usize, device: &Device) -> (Tensor<2>, Tensor<2>) {
 pub async fn rope(bench: &mut Bench) {
     for [b, h, t, d] in [[1, 1, 1, 2], [2, 3, 7, 10], [2, 4, 64, 16]] {
         let (cos, sin) = angles(t + 1, d / 2, &bench.device);
-        // As the decoder has it: heads and positions swapped.
+        // As in the decoder: heads and positions swapped.
         let x = move |l: &Leaves| l[0].clone().reshape([b, t, h, d]).swap_dims(1, 2);
         bench
             .agree(

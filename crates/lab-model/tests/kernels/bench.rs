@@ -1,8 +1,8 @@
-//! How a kernel and its plain form are compared.
+//! The comparison of a kernel with its plain form.
 
 use lab_model::burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Seeded numbers (SplitMix64), so that a failure can be repeated.
+/// Seeded numbers (SplitMix64), so a failure can be repeated.
 pub struct Numbers(u64);
 
 impl Numbers {

@@ -17,7 +17,7 @@ use bench::{Leaves, close, read};
 use lab_model::burn::tensor::{Int, Tensor, TensorData};
 use lab_model::kernels::{self, plain};
 
-/// Products of two batches of matrices, each as it is or a transposed view.
+/// Products of two batches of matrices, each plain or a transposed view.
 pub async fn matmul(bench: &mut Bench, rounds: usize) {
     for round in 0..rounds {
         let n = &mut bench.numbers;

@@ -1,4 +1,4 @@
-//! The attention of writing: not differentiable, and it changes the cache.
+//! The attention of generation: not differentiable, and it changes the cache.
 
 use super::{Bench, close, read};
 use lab_model::burn::tensor::{Tensor, TensorData};

@@ -1,4 +1,4 @@
-//! Weights in 4 bits: what the device makes of the codes, and products with it.
+//! Weights in 4 bits: the device's decoding of the codes, and products with it.
 
 use super::{Bench, close, read};
 use lab_model::burn::tensor::{Tensor, TensorData};
@@ -14,7 +14,7 @@ pub async fn nf4(bench: &mut Bench) {
         let values = bench.numbers.floats(input * output);
         let device = bench.device.clone();
         let quantized = Quantized::new(&values, [input, output], &device);
-        // By output and input, as the codes are.
+        // By output and input, like the codes.
         let transposed: Vec<f32> = (0..input * output)
             .map(|place| values[place % input * output + place / input])
             .collect();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 const FIXED: [&str; 4] = ["run", "strategy", "step", "timestamp"];
 
-/// Columns `run, strategy, step, timestamp`, then the metrics by name; empty where a record has none.
+/// Columns `run, strategy, step, timestamp`, then the metrics by name; empty if a record lacks one.
 pub fn to_csv(records: &[MetricRecord]) -> Result<String, LabError> {
     let names = records.iter().flat_map(|record| record.values.keys());
     let names: BTreeSet<&str> = names.map(String::as_str).collect();

@@ -17,7 +17,7 @@ use lab_protocol::{LabError, MetricRecord, ModelFile, RunResult};
 pub enum ExportFormat {
     /// A table with a line for each record.
     Csv,
-    /// The records as they are, an object a line.
+    /// The records unchanged, an object a line.
     Jsonl,
     /// An event file for each run, which TensorBoard opens.
     Tensorboard,

@@ -19,7 +19,7 @@ const STYLES: [(&str, &str); 5] = [
 /// Points a curve is drawn with at most.
 const POINTS: usize = 400;
 
-/// A plot of curves, each a name and its points (step, value). None if there is no finite point.
+/// A plot of curves, each a name and its points (step, value). `None` if there is no finite point.
 pub fn svg_plot(title: &str, curves: &[(&str, Vec<(f64, f64)>)]) -> Option<String> {
     let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
     let points = || {

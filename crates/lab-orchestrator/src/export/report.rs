@@ -1,10 +1,10 @@
-//! An experiment as a page to read: what was run, how it compares, its curves.
+//! An experiment as a page to read: its runs, their comparison, its curves.
 
 use super::svg_plot;
 use lab_protocol::{Comparison, MetricRecord, RunResult, Standing, StopReason};
 use std::fmt::Write;
 
-/// Metrics with a plot, where a run has them.
+/// Metrics that get a plot if a run has them.
 const PLOTTED: [&str; 8] = [
     "loss",
     "validation_loss",

@@ -1,10 +1,10 @@
-//! What follows from the state: what is skipped, what starts, what is closed.
+//! The consequences of the state: strategies to skip, strategies to start, executors to close.
 
 use super::machine::{Scheduler, Strategy};
 use super::{Action, ExecutorId, Key, Phase};
 
 impl Scheduler {
-    /// Skips what waits for a model that will not come.
+    /// Skips strategies that wait for a model that will never exist.
     pub(super) fn skip(&mut self) {
         loop {
             let hopeless = |strategy: &Strategy| {
@@ -34,7 +34,7 @@ impl Scheduler {
         }
     }
 
-    /// Gives executors what can be started.
+    /// Gives executors strategies that can start.
     pub(super) fn assign(&mut self) {
         let is_idle = !self.phases().any(|(_, phase)| phase.is_active());
         // Nothing is left that could be resumed.

@@ -11,7 +11,7 @@ pub struct Scheduler {
     pub(super) order: Vec<Key>,
     pub(super) pool: Pool,
     pub(super) phase: Phase,
-    /// A pause was asked for: nothing starts, and what has just started is paused.
+    /// A pause was requested: nothing starts, and a run that has just started is paused.
     pub(super) is_paused: bool,
     pub(super) runs: RunNumber,
     pub(super) problems: Vec<Action>,
@@ -27,12 +27,12 @@ pub(super) struct Strategy {
     pub(super) run: Option<RunNumber>,
     /// Step of the last checkpoint.
     pub(super) checkpoint: Option<usize>,
-    /// It goes on with its run instead of beginning another.
+    /// It continues its run instead of starting a new one.
     pub(super) continues: bool,
 }
 
 impl Scheduler {
-    /// Takes one input and gives what has to be done.
+    /// Takes one input and returns the actions to perform.
     pub fn handle(&mut self, input: Input) -> Vec<Action> {
         let before: BTreeMap<Key, Phase> = self.phases().collect();
         let phase = self.phase;
@@ -55,7 +55,7 @@ impl Scheduler {
         actions
     }
 
-    /// Where the experiment stands.
+    /// The phase of the experiment.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -66,7 +66,7 @@ impl Scheduler {
             .map_or(Phase::Idle, |strategy| strategy.phase)
     }
 
-    /// The executor that stands by, for questions to models that are done.
+    /// The main executor, which stays ready for questions to finished models.
     pub fn main_executor(&self) -> Option<ExecutorId> {
         self.pool.main
     }
@@ -77,7 +77,7 @@ impl Scheduler {
         Some((executor.id, self.strategies.get(&strategy)?.run?))
     }
 
-    /// The strategy whose run an executor is at.
+    /// The strategy whose run an executor executes.
     pub fn strategy_of(&self, executor: ExecutorId, run: RunNumber) -> Option<Key> {
         let mut executors = self.pool.executors.iter();
         let executor = executors.find(|other| other.id == executor && other.is_ready)?;
@@ -101,8 +101,8 @@ impl Scheduler {
             }
             Input::Resume => {
                 self.is_paused = false;
-                let held = [Phase::Paused, Phase::Pausing];
-                self.send_to(&held, None, RunCommand::Resume);
+                let paused = [Phase::Paused, Phase::Pausing];
+                self.send_to(&paused, None, RunCommand::Resume);
             }
             Input::Step => self.send_to(&[Phase::Paused], None, RunCommand::Step),
             Input::Stop => {
@@ -157,7 +157,7 @@ impl Scheduler {
         }
     }
 
-    /// Continues a failed run, and what was skipped because of it.
+    /// Continues a failed run, and runs the strategies that were skipped because of it.
     fn go_on(&mut self, key: Key, backend: BackendChoice) {
         if self.phase_of(key) != Phase::Failed || !self.order.contains(&key) {
             return;

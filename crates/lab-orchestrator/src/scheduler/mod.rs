@@ -1,7 +1,7 @@
-//! Decides everything that happens to an experiment, without doing any of it: which strategy runs when and where,
-//! how many at a time, what a pause, a stop, a failure or a lost executor means for the others.
+//! Decides everything that happens to an experiment, without performing any of it: when and where each strategy runs,
+//! how many run at a time, and the effects of a pause, a stop, a failure or a lost executor on the others.
 //!
-//! [`Scheduler::handle`] takes one [`Input`], a wish of the user or a report of an executor, and gives the
+//! [`Scheduler::handle`] takes one [`Input`], a wish of the user or a report of an executor, and returns the
 //! [`Action`]s that follow. It knows no clock, no thread and no browser: the terminal and the page perform the same
 //! actions with executors of their own.
 
@@ -20,7 +20,7 @@ use lab_protocol::{BackendChoice, LabError};
 
 /// Names a strategy as long as its experiment is open. Its name may change, its key does not.
 pub type Key = usize;
-/// Names an executor. One that replaces another has a number of its own.
+/// Identifies an executor. A replacement has a new number.
 pub type ExecutorId = usize;
 /// Names a run. A run that is continued keeps its number.
 pub type RunNumber = usize;
@@ -28,21 +28,21 @@ pub type RunNumber = usize;
 /// Inputs of the scheduler.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// Compute on this backend from now on. A run on the main executor goes on from its last checkpoint there.
+    /// Compute on this backend from now on. A run on the main executor continues from its last checkpoint there.
     UseBackend(BackendChoice),
-    /// Run these strategies, each after its base. Ignored while an experiment is under way.
+    /// Run these strategies, each after its base. Ignored while an experiment is running.
     Run(Vec<Planned>),
-    /// Continue a failed run from its last checkpoint on this backend, and run what was skipped because of it.
+    /// Continue a failed run from its last checkpoint on this backend, and run the strategies skipped because of it.
     Continue {
         strategy: Key,
         backend: BackendChoice,
     },
-    /// Pause what runs, and start nothing more.
+    /// Pause the running strategies, and start no others.
     Pause,
     Resume,
     /// Execute one step of everything that is paused.
     Step,
-    /// End everything: what runs keeps its results so far, what waits is not run.
+    /// End everything: running strategies keep their results so far, waiting ones are not run.
     Stop,
     /// End one strategy and nothing else.
     Cancel(Key),
@@ -55,7 +55,7 @@ pub enum Input {
     },
     /// The results of a strategy are gone.
     Unloaded(Key),
-    /// Another experiment is opened. Ignored while one is under way.
+    /// Another experiment is opened. Ignored while one is running.
     Forget,
     /// An executor has its device and takes runs. If it is the main one, `limit` strategies may run at a time.
     Ready {
@@ -68,7 +68,7 @@ pub enum Input {
         executor: ExecutorId,
         error: LabError,
     },
-    /// What became of a run. Reports of executors that are gone and of runs that have ended are ignored.
+    /// The outcome of a run. Reports of executors that are gone and of runs that have ended are ignored.
     Report {
         executor: ExecutorId,
         run: RunNumber,
@@ -101,23 +101,23 @@ pub enum Report {
     Failed(LabError),
 }
 
-/// What has to be done, in this order.
+/// Actions to perform, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Show that a strategy is in another phase.
     Changed { strategy: Key, phase: Phase },
     /// Show that the experiment is in another phase.
     ExperimentChanged(Phase),
-    /// Show that the main executor is lost. Where another takes its place, [`Action::Open`] follows.
+    /// Show that the main executor is lost. If another takes its place, [`Action::Open`] follows.
     MainLost,
-    /// Show an error, and what can be done about it.
+    /// Show an error, and the possible ways out of it.
     Problem {
-        /// The strategy whose run failed; none where an executor was lost that had none.
+        /// The strategy whose run failed; `None` if a lost executor had no run.
         strategy: Option<Key>,
         error: LabError,
         offers: Vec<Offer>,
     },
-    /// Start an executor. The main one stands by as long as it lives, the others end with their run.
+    /// Start an executor. The main one stays ready as long as it lives, the others end with their run.
     Open {
         executor: ExecutorId,
         backend: BackendChoice,
@@ -151,7 +151,7 @@ pub enum RunCommand {
     Stop,
 }
 
-/// What can be done about an error.
+/// A way out of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Continue the run of this strategy after the step of its last checkpoint.

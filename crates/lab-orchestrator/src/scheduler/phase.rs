@@ -1,4 +1,4 @@
-/// Where a strategy stands, or the whole experiment.
+/// The phase of a strategy, or of the whole experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// It has not been run.
@@ -9,10 +9,10 @@ pub enum Phase {
     /// An executor has it, but has not answered yet.
     Starting,
     Running,
-    /// A pause was asked for; the step under way is being finished.
+    /// A pause was requested; the current step is being finished.
     Pausing,
     Paused,
-    /// A stop was asked for; the step under way and the last evaluation are being finished.
+    /// A stop was requested; the current step and the last evaluation are being finished.
     Stopping,
     Finished,
     Failed,
@@ -30,12 +30,12 @@ impl Phase {
         Self::Paused,
     ];
 
-    /// Whether an executor is busy with it.
+    /// Whether an executor works on it.
     pub fn is_active(self) -> bool {
         Self::ACTIVE.contains(&self)
     }
 
-    /// Whether a result may still come of it.
+    /// Whether it may still get a result.
     pub fn is_to_come(self) -> bool {
         self == Self::Waiting || self.is_active()
     }

@@ -14,11 +14,11 @@ pub(super) struct Executor {
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     pub executors: Vec<Executor>,
-    /// The executor that stands by.
+    /// The main executor, which stays ready between runs.
     pub main: Option<ExecutorId>,
-    /// What the user chose for the main executor.
+    /// The user's choice for the main executor.
     pub backend: BackendChoice,
-    /// What the main executor got; none until it is ready.
+    /// The device of the main executor; `None` until it is ready.
     pub device: Option<BackendChoice>,
     /// Strategies that may run at a time, at least 1.
     pub limit: usize,

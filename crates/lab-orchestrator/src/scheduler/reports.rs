@@ -1,4 +1,4 @@
-//! What executors report.
+//! The reports of executors.
 
 use super::machine::Scheduler;
 use super::{Action, ExecutorId, Offer, Phase, Report, RunCommand, RunNumber};
@@ -28,7 +28,7 @@ impl Scheduler {
         let Some(strategy) = self.strategies.get_mut(&key) else {
             return;
         };
-        // Whoever stops a run hears nothing else of it but its end.
+        // While a run stops, its reports are ignored until it ends.
         let stops = strategy.phase == Phase::Stopping;
         match report {
             Report::Started | Report::Resumed if stops => {}
@@ -70,7 +70,7 @@ impl Scheduler {
         }
     }
 
-    /// An executor is lost. Its run may go on from its last checkpoint. If it was the main one, another takes its
+    /// An executor is lost. Its run may continue from its last checkpoint. If it was the main one, another takes its
     /// place, unless it never was ready: that would only fail again, and is left to the user.
     pub(super) fn lost(&mut self, id: ExecutorId, error: LabError) {
         let was_main = self.pool.main == Some(id);

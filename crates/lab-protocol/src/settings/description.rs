@@ -18,21 +18,21 @@ pub struct Object {
 pub struct Setting {
     pub name: &'static str,
     pub label: &'static str,
-    /// What it does, for whoever sets it.
+    /// Its effect, for the person who sets it.
     pub help: &'static str,
-    /// What a reference adds: sources, exceptions. May be empty.
+    /// Additions for a reference: sources, exceptions. May be empty.
     pub notes: &'static str,
     /// May be empty.
     pub unit: &'static str,
     /// The name of an absent value.
     pub none: &'static str,
-    /// None where what it is a part of says so.
+    /// `None` if the part that contains it has a group.
     pub group: Option<Group>,
     pub kind: Kind,
-    /// Whether it may be absent, whatever its default.
+    /// Whether it may be absent, even if it has a default.
     pub optional: bool,
     pub range: Option<Range>,
-    /// None where it must be given.
+    /// `None` if it must be given.
     pub default: Option<fn() -> Value>,
     pub when: Option<Condition>,
 }
@@ -65,7 +65,7 @@ pub struct Condition {
     pub values: &'static [&'static str],
 }
 
-/// What values a setting has.
+/// The values of a setting.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Whole,
@@ -74,7 +74,7 @@ pub enum Kind {
     Text,
     /// Several texts.
     List,
-    /// Several texts, each a line of its own.
+    /// Several texts, each on its own line.
     Lines,
     Choice(&'static Choices),
     Layouts(&'static Layouts),
@@ -102,7 +102,7 @@ pub struct Choice {
     pub help: &'static str,
 }
 
-/// An object whose key `tag` says which settings it has.
+/// An object whose key `tag` chooses its settings.
 #[derive(Debug)]
 pub struct Layouts {
     pub name: &'static str,
@@ -128,7 +128,7 @@ impl Kind {
     }
 }
 
-/// Where settings are shown together.
+/// The group in which settings are shown together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// Always in sight.

@@ -1,4 +1,4 @@
-//! What a setting is, and what follows from it: each is stated once, at its field (`lab-protocol-derive`).
+//! Settings: each is declared once, at its field (`lab-protocol-derive`); everything else follows from that.
 
 mod description;
 mod place;

@@ -1,4 +1,4 @@
-//! Settings at their places in a whole configuration, in the order in which they are declared.
+//! Settings at their places in a whole configuration, in the order of their declaration.
 
 use crate::{Choice, Group, Kind, Object, Setting};
 
@@ -24,8 +24,8 @@ impl Place {
     }
 }
 
-/// All settings of a configuration. A part that is always there has none of its own; one that may be absent
-/// is itself a setting, on which its settings depend, as the settings of a layout do on its tag.
+/// All settings of a configuration. A part that must be present has no setting of its own. A part that may be absent
+/// is itself a setting, on which its settings depend, as the settings of a layout depend on its tag.
 pub fn places(object: &Object) -> Vec<Place> {
     let mut walk = Walk::default();
     walk.all(object.settings, "");

@@ -2,7 +2,7 @@
 
 use crate::{LabError, Text, text};
 
-/// Numbers from `low` to `high`, both included; infinity is no upper end, [`ABOVE_ZERO`] leaves 0 out.
+/// Numbers from `low` to `high`, both included; infinity means no upper limit, [`ABOVE_ZERO`] excludes 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     pub low: f64,

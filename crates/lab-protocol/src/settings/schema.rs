@@ -13,7 +13,7 @@ pub fn schema(object: &Object, definitions: &mut Definitions) -> Value {
     schema
 }
 
-/// A reference to `object` among the definitions, where it is put if it is not there yet.
+/// A reference to `object` among the definitions, to which it is added if it is missing.
 pub fn definition(object: &Object, definitions: &mut Definitions) -> Value {
     refer(object.name, definitions, |all| schema(object, all))
 }
@@ -134,7 +134,7 @@ fn describe(schema: &mut Value, paragraphs: &[&str]) {
     }
 }
 
-/// Whole where it is whole: JSON tells 1 from 1.0, people do not.
+/// An integer if the value is one: JSON distinguishes 1 from 1.0, people do not.
 fn number(value: f64) -> Value {
     match value.fract() == 0.0 && value.abs() <= crate::MAX_SEED as f64 {
         true => json!(value as i64),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The configuration of a kind of strategy.
 pub struct StrategySettings {
-    /// As in `StrategyConfig::strategy`.
+    /// The value of `StrategyConfig::strategy`.
     pub kind: &'static str,
     pub object: &'static Object,
     /// The configuration with every default filled in; unknown keys and wrong types are errors.
@@ -31,7 +31,7 @@ impl StrategySettings {
     }
 }
 
-/// Of every strategy of the lab, in the order of the pipeline.
+/// The settings of every strategy of the lab, in the order of the pipeline.
 pub static STRATEGIES: [StrategySettings; 6] = [
     StrategySettings::of::<PretrainingConfig>("pretraining"),
     StrategySettings::of::<FineTuningConfig>("fine_tuning"),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub trait Settings: Serialize + DeserializeOwned + 'static {
     const OBJECT: &'static Object;
 
-    /// Every range and every part, then what depends on several settings. The error names the field.
+    /// Checks every range and every part, then conditions on several settings. The error names the field.
     fn validate(&self) -> Result<(), LabError>;
 }
 
@@ -94,7 +94,7 @@ impl<T: Settings> SettingType for Vec<T> {
     }
 }
 
-/// A value as it stands in a configuration; null where serde cannot write it.
+/// A value in the form of a configuration; null if serde cannot write it.
 pub fn json<T: Serialize>(value: T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }

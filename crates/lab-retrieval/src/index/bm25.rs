@@ -30,7 +30,7 @@ impl Default for Bm25Config {
 pub struct Bm25 {
     config: Bm25Config,
     ids: Vec<String>,
-    /// The terms of each text; none where it was removed.
+    /// The terms of each text; `None` if it was removed.
     texts: Vec<Option<TextTerms>>,
     places: HashMap<String, u32>,
     total_length: u64,

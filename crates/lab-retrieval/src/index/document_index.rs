@@ -381,7 +381,7 @@ impl Index {
     }
 }
 
-/// A description, cut off where it is long.
+/// A description, cut off if it is long.
 fn brief(description: &Value) -> String {
     let mut text = description.to_string();
     if text.chars().count() > 120 {

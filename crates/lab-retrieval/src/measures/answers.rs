@@ -1,9 +1,9 @@
-//! Lexical measures of an answer: a right answer in other words counts as wrong. The measures are those of SQuAD (Rajpurkar et al. 2016).
+//! Lexical measures of an answer: a right answer in other words counts as wrong. The measures are SQuAD's (Rajpurkar et al. 2016).
 
 use crate::text::{TermConfig, sentences, terms};
 use std::collections::{HashMap, HashSet};
 
-/// An answer as it is compared: lower case, without punctuation, articles and double spaces.
+/// An answer in the form that is compared: lower case, without punctuation, articles and double spaces.
 pub fn normalize(answer: &str) -> String {
     let lower = answer.to_lowercase();
     let plain: String = lower

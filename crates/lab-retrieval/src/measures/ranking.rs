@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// The relevance of each judged document to one query. A document is relevant above 0; an unlisted one is not.
 pub type Judgements = HashMap<String, i32>;
 
-/// The gain of a document in nDCG, from its relevance. Both are equal where relevance is 0 or 1.
+/// The gain of a document in nDCG, from its relevance. Both are equal if relevance is 0 or 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gain {
@@ -89,7 +89,7 @@ pub fn ndcg(ranking: &[&str], judgements: &Judgements, k: usize, gain: Gain) -> 
     if ideal > 0.0 { real / ideal } else { 0.0 }
 }
 
-/// How rankings are measured. The default is BEIR's way.
+/// Settings of the evaluation of rankings. The default is BEIR's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Evaluation {

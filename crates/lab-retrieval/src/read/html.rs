@@ -44,7 +44,7 @@ const SILENT: [&str; 7] = [
     "script", "style", "template", "noscript", "svg", "iframe", "head",
 ];
 
-/// The title, where there is one, and the text.
+/// The title, if there is one, and the text.
 pub fn html_to_text(html: &str) -> (Option<String>, String) {
     let mut page = Page::default();
     // So that the content of script and style is not taken for tags.
@@ -74,7 +74,7 @@ struct Page {
     title: String,
     content: String,
     in_title: bool,
-    /// The silent element that is open, and how many of its name within it.
+    /// The open silent element, and the number of elements of its name within it.
     silent: Option<(String, usize)>,
     preformatted: usize,
     /// White space was seen that a next word must be kept apart by.
@@ -86,7 +86,7 @@ impl Page {
         if tag == "title" {
             self.in_title = true;
         }
-        // A body begins even where the head was not closed.
+        // A body begins even if the head was not closed.
         if tag == "body" {
             self.silent = None;
         }

@@ -54,7 +54,7 @@ pub fn csv(name: &str, text: &str) -> Result<Vec<RagDocument>, LabError> {
     .collect()
 }
 
-/// Where a document stands in its file, counted from 1.
+/// The place of a document in its file, counted from 1.
 #[derive(Clone, Copy)]
 enum Place {
     Line(usize),

@@ -1,5 +1,5 @@
-//! Scalar products. Those of floats use many independent sums in a fixed order, so that they vectorise and are
-//! the same on every machine. Those of bytes from -127 to 127 are exact in any order.
+//! Scalar products. Products of floats use many independent sums in a fixed order, so they are vectorised and the
+//! same on every machine. Products of bytes from -127 to 127 are exact in any order.
 
 /// Independent sums in a product of floats.
 const LANES: usize = 32;
@@ -8,7 +8,7 @@ const LANES: usize = 32;
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has what the function is compiled for.
+        // SAFETY: the processor has the instructions that the function is compiled for.
         return unsafe { dot_avx2(a, b) };
     }
     dot_portable(a, b)
@@ -48,7 +48,7 @@ pub fn byte_dot() -> ByteDot {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512bw") {
-            // SAFETY: the processor has what the function is compiled for.
+            // SAFETY: the processor has the instructions that the function is compiled for.
             return |a, b| unsafe { byte_dot_avx512(a, b) };
         }
         if std::arch::is_x86_feature_detected!("avx2") {
@@ -171,7 +171,7 @@ mod tests {
             );
             #[cfg(target_arch = "x86_64")]
             if std::arch::is_x86_feature_detected!("avx2") {
-                // SAFETY: the processor has what the function is compiled for.
+                // SAFETY: the processor has the instructions that the function is compiled for.
                 assert_eq!(i64::from(unsafe { byte_dot_avx2(&a, &b) }), expected);
             }
             // The extremes do not overflow the pairs of 16 bits.

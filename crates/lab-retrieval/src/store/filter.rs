@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Filter {
-    /// The value of a key; where it is a list, one of its items.
+    /// The value of a key; if it is a list, one of its items.
     Equals {
         key: String,
         value: Value,

@@ -4,7 +4,7 @@
 //!
 //! How `instant-distance` 0.6.1 is used, and why:
 //! - Its order of insertion comes from a generator that differs between machines of 32 and 64 bits. The
-//!   points are handed over in the order that this generator will undo, so that the graph depends on our
+//!   points are handed over in the order that this generator will undo, so the graph depends on our
 //!   order only, and is the same in wasm.
 //! - On several threads it inserts in any order. A pool of one thread keeps the order.
 //! - Its layers follow from a logarithm, which is a constant here.

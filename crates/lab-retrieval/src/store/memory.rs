@@ -1,5 +1,5 @@
 //! The store in memory. New vectors go to a buffer that is searched exactly. A large buffer becomes a segment
-//! with a graph, together with segments that are not much larger, so that there are few segments. Removed and
+//! with a graph, together with segments that are not much larger, to keep the number of segments small. Removed and
 //! replaced vectors stay as tombstones until their segment is rebuilt.
 
 use super::graph::{Graph, build};
@@ -140,7 +140,7 @@ impl MemoryStore {
         self.rows.len() * row + graphs
     }
 
-    /// A number that differs where the graphs differ.
+    /// A number that differs if the graphs differ.
     pub fn fingerprint(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         for segment in &self.segments {

@@ -39,7 +39,7 @@ impl MemoryStore {
         Ok(self.rank(rows, &prepared, query))
     }
 
-    /// The same by exact search over all vectors.
+    /// Searches exactly, over all vectors.
     pub fn search_exact(&self, query: &VectorQuery<'_>) -> Result<Vec<Hit>, LabError> {
         let prepared = self.check_query(query)?;
         let mut rows = Vec::new();

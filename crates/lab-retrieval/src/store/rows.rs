@@ -85,11 +85,11 @@ impl Rows {
         self.facts.push(quantized.facts);
     }
 
-    /// The vector as it is stored: of length 1 with cosine; a vector of zeros stays.
+    /// The vector in its stored form: of length 1 with cosine; a vector of zeros stays.
     pub fn normalized(&self, vector: &[f32]) -> Vec<f32> {
         let mut vector = vector.to_vec();
         if self.similarity == Similarity::Cosine {
-            // By the largest number first, so that no square overflows or vanishes.
+            // Divided by the largest number first, so no square overflows or vanishes.
             let largest = vector
                 .iter()
                 .fold(0.0f32, |largest, v| largest.max(v.abs()));

@@ -21,7 +21,7 @@ pub struct Chunk {
     /// The character after the last.
     pub end: usize,
     pub text: String,
-    /// The headings above it, outermost first, where it was cut by structure.
+    /// The headings above it, outermost first, if it was cut by structure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headings: Vec<String>,
 }
@@ -134,7 +134,7 @@ impl Packer<'_> {
             last += 1;
             tokens += pieces[last].tokens;
         }
-        // Tokens of the whole may be more than those of its parts, where a tokenizer marks the beginning.
+        // The whole may have more tokens than its parts together, if a tokenizer marks the beginning.
         while last > first
             && (self.count)(&self.text[pieces[first].range.start..pieces[last].range.end])
                 > self.size
@@ -144,8 +144,8 @@ impl Packer<'_> {
         last
     }
 
-    /// Where the next chunk begins: at the pieces of the overlap, but always further than this one, and
-    /// with room for at least one piece that this one does not have.
+    /// The beginning of the next chunk: at the pieces of the overlap, but always after the beginning of this chunk,
+    /// and with room for at least one piece that this chunk does not have.
     fn step_back(&self, pieces: &[Piece], first: usize, last: usize) -> usize {
         let mut next = last + 1;
         let mut tokens = 0;
@@ -157,14 +157,14 @@ impl Packer<'_> {
             tokens += more;
             next -= 1;
         }
-        // A shorter overlap where the counted whole would not hold the new piece.
+        // A shorter overlap if the new piece would not fit into the counted whole.
         while next <= last && self.fill(pieces, next) <= last {
             next += 1;
         }
         next
     }
 
-    /// Pieces with their tokens; those that are too long are cut finer.
+    /// Pieces with their tokens; pieces that are too long are cut further.
     fn small(&self, pieces: Vec<Range<usize>>) -> Vec<Piece> {
         let mut small = Vec::with_capacity(pieces.len());
         for range in pieces {

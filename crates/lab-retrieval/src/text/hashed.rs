@@ -20,7 +20,7 @@ pub struct HashedConfig {
     pub character_ngrams: [usize; 2],
     /// Pairs of neighbouring words count too.
     pub word_pairs: bool,
-    /// Weight of what a word's character n-grams and pairs add, beside 1 for the word itself.
+    /// Weight of a word's character n-grams and pairs, relative to 1 for the word itself.
     pub part_weight: f32,
 }
 
@@ -89,7 +89,7 @@ impl HashedEmbedder {
         })
     }
 
-    /// The same, with words weighted by how rare they are in `texts`: ln((N + 1)/(df + 1)) + 1.
+    /// Weights words by their rarity in `texts`: ln((N + 1)/(df + 1)) + 1.
     pub fn weighted<'a>(mut self, texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut frequencies = Frequencies {
             texts: 0,
@@ -144,7 +144,7 @@ impl HashedEmbedder {
         self.collect(features)
     }
 
-    /// Sums the features in a fixed order, so that the rounding is the same everywhere.
+    /// Sums the features in a fixed order, so the rounding is the same everywhere.
     fn collect(&self, features: HashMap<u64, (f32, u32)>) -> Vec<f32> {
         let mut features: Vec<_> = features.into_iter().collect();
         features.sort_unstable_by_key(|(hash, _)| *hash);

@@ -42,15 +42,15 @@ pub fn paragraphs(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     between(&starts, range)
 }
 
-/// A heading and what follows it up to the next.
+/// A heading and the text below it, up to the next heading.
 pub struct Section {
     pub range: Range<usize>,
     /// The headings above, its own last.
     pub headings: Vec<String>,
 }
 
-/// Sections of Markdown, by lines that begin with one to six `#`; the text before the first heading is a
-/// section without headings. What is fenced by ``` or ~~~ has no headings.
+/// Sections of Markdown, by lines that begin with one to six `#`; the text before the first heading is a section
+/// without headings. Text fenced by ``` or ~~~ has no headings.
 pub fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let mut path: Vec<(usize, String)> = Vec::new();
@@ -92,7 +92,7 @@ fn heading(line: &str) -> Option<(usize, &str)> {
     is_heading.then(|| (level, rest.trim().trim_end_matches('#').trim()))
 }
 
-/// Lines without their ends, and where each begins.
+/// Lines without their ends, and the beginning of each.
 fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = (usize, &str)> {
     let mut at = range.start;
     text[range].split_inclusive('\n').map(move |line| {
@@ -102,8 +102,8 @@ fn lines(text: &str, range: Range<usize>) -> impl Iterator<Item = (usize, &str)>
     })
 }
 
-/// Ranges from each start to the next. What comes before the first start belongs to the first piece;
-/// with no start at all there is nothing but white space, and no piece.
+/// Ranges from each start to the next. Text before the first start belongs to the first piece; without any start
+/// there is only white space, and no piece.
 fn between(starts: &[usize], range: Range<usize>) -> Vec<Range<usize>> {
     let ends = starts.iter().skip(1).copied().chain([range.len()]);
     starts

@@ -1,4 +1,4 @@
-//! What a finished run left, to be asked.
+//! The answers of a finished run to prompts.
 
 use super::answers::ModelAnswers;
 use crate::run::base::Base;
@@ -11,9 +11,9 @@ use lab_model::generate::generate_from;
 use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile};
 use std::rc::Rc;
 
-/// Tokens of an answer that is drawn, at most.
+/// Maximum number of tokens of an answer that is drawn.
 const LONGEST: usize = 64;
-/// Draws until two answers differ.
+/// Maximum number of draws until two answers differ.
 const ATTEMPTS: u64 = 8;
 
 /// Answers prompts as a finished run of a strategy does.
@@ -25,7 +25,8 @@ pub struct Answerer {
 }
 
 impl Answerer {
-    /// Opens the run's files: as the strategy does, else the model among them.
+    /// Opens the run's files. The strategy answers in its own way if it has one, else the model among the files
+    /// answers.
     pub async fn open(
         strategy: &dyn Strategy,
         files: &[ModelFile],
@@ -41,7 +42,7 @@ impl Answerer {
         })
     }
 
-    /// `None` if the run cannot be asked, or it was told to stop meanwhile.
+    /// `None` if the run cannot be asked, or was told to stop meanwhile.
     pub async fn answer(
         &self,
         prompts: &[Prompt],
@@ -53,7 +54,7 @@ impl Answerer {
         }
     }
 
-    /// Two answers to one prompt that differ, drawn from the model as it is; none but the model is asked.
+    /// Two different answers to one prompt. Both are drawn from the run's model alone.
     pub async fn two_answers(&self, prompt: &Prompt, seed: u64) -> Result<[String; 2], LabError> {
         let cannot = |message: &str, hint: &str| {
             LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")

@@ -1,4 +1,5 @@
-//! Answers to many prompts at once, the likeliest word by word, and how many of the village's are right.
+//! Answers to many prompts at once, by the likeliest token each time, and the share of the village's questions that
+//! are answered right.
 
 use crate::run::base::Base;
 use crate::run::commands::StopSignal;
@@ -15,19 +16,19 @@ use lab_protocol::LabError;
 use lab_village::{Question, score};
 use std::rc::Rc;
 
-/// Tokens of the longest answer.
+/// Maximum number of tokens of an answer.
 const ANSWER: usize = 40;
 /// Rows that are answered together.
 pub(crate) const ROWS: usize = 32;
 
-/// The likeliest continuation of each prompt, up to a token that ends answers, a full context or `most` tokens;
-/// of a prompt that fills the context, the end is seen. `None` if told to stop meanwhile.
-/// `model` is without autodiff.
+/// The likeliest continuation of each prompt, up to a token that ends answers, a full context or `max_tokens` tokens.
+/// Of a prompt that fills the context, the model reads only the end. `None` if told to stop meanwhile. `model` is
+/// without autodiff.
 pub async fn answers(
     model: &Decoder,
     format: &PromptFormat<'_>,
     prompts: &[Prompt],
-    most: usize,
+    max_tokens: usize,
     stop: &StopSignal,
 ) -> Result<Option<Vec<String>>, LabError> {
     let encoded = prompts
@@ -36,13 +37,13 @@ pub async fn answers(
             let mut ids = prompt.tokens(format)?;
             let context = model.context();
             if ids.len() >= context {
-                let kept = (context - most.min(context / 2)).max(1);
+                let kept = (context - max_tokens.min(context / 2)).max(1);
                 ids.drain(..ids.len() - kept);
             }
             Ok(ids)
         })
         .collect::<Result<Vec<_>, LabError>>()?;
-    // Prompts of like length together: little is computed for padding.
+    // Prompts of similar length go together: little is computed for padding.
     let mut order: Vec<usize> = (0..encoded.len()).collect();
     order.sort_by_key(|&index| encoded[index].len());
     let mut found = vec![String::new(); prompts.len()];
@@ -52,7 +53,7 @@ pub async fn answers(
         let mut written: Vec<Vec<u32>> = vec![Vec::new(); rows.len()];
         let mut last = likeliest(logits).await?;
         let mut open = vec![true; rows.len()];
-        for _ in 0..most {
+        for _ in 0..max_tokens {
             let mut next = Vec::with_capacity(rows.len());
             for (row, &token) in last.iter().enumerate() {
                 open[row] &=
@@ -77,7 +78,7 @@ pub async fn answers(
     Ok(Some(found))
 }
 
-/// The largest of each row of logits.
+/// The index of the largest logit of each row.
 async fn likeliest(logits: Tensor<2>) -> Result<Vec<u32>, LabError> {
     let [rows, width] = logits.dims();
     let values = parameters::read(vec![logits.reshape([rows * width])]).await?;

@@ -1,4 +1,4 @@
-//! A text that goes on from a prompt, token by token.
+//! A text that continues a prompt, token by token.
 
 use crate::run::commands::StopSignal;
 use crate::run::prompts::Prompt;
@@ -7,8 +7,8 @@ use lab_model::generate::{Generation, GenerationSettings, Writer};
 use lab_model::prompts::PromptFormat;
 use lab_protocol::{GenerateRequest, LabError};
 
-/// A continuation of a prompt as the request says, whose own is not looked at, up to a token that ends answers;
-/// what was written so far if told to stop meanwhile.
+/// Continues a prompt with the settings of the request, whose own prompt is ignored, up to a token that ends answers.
+/// Returns the text written so far if told to stop meanwhile.
 pub async fn write(
     model: &Decoder,
     format: &PromptFormat<'_>,

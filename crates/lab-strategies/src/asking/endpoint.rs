@@ -1,5 +1,4 @@
-//! A model behind the network: OpenAI's chat completions, with time limits, tries and plain words for what
-//! goes wrong.
+//! A model behind the network: OpenAI's chat completions, with time limits, repeated tries and errors in plain words.
 
 use super::template::numbered;
 use crate::asking::generator::{Asked, Generator};
@@ -13,11 +12,11 @@ use serde_json::json;
 
 /// Seconds before the second try; each further wait is twice as long.
 const FIRST_WAIT: f64 = 0.5;
-/// The longest wait, in seconds. An endpoint that asks for more is not waited for.
+/// The maximum wait in seconds. An endpoint that asks for more is not tried again.
 const LONGEST_WAIT: f64 = 60.0;
-/// The most bytes of an answer that are read.
+/// Maximum number of bytes that are read of an answer.
 const LARGEST: usize = 4 << 20;
-/// Characters of an endpoint's own words that are repeated.
+/// Maximum number of characters of an endpoint's own words that an error repeats.
 const QUOTED: usize = 300;
 
 const INSTRUCTION: &str = "Answer the question from the numbered passages alone, as briefly as you can. \
@@ -28,16 +27,16 @@ If the passages do not hold the answer, say that you do not know.";
 pub(crate) struct Endpoint {
     config: EndpointConfig,
     key: Option<Secret>,
-    /// The longest answer, in tokens.
-    most: usize,
+    /// Maximum number of tokens of an answer.
+    max_tokens: usize,
     /// `RagConfig::prompt_template`.
     template: String,
 }
 
-/// What became of a try.
+/// The outcome of a try.
 enum Try {
     Done(String),
-    /// Another may succeed; after so many seconds, if the endpoint says when.
+    /// Another try may succeed, after this many seconds if the endpoint names a time.
     Again(LabError, Option<f64>),
     Failed(LabError),
 }
@@ -56,7 +55,7 @@ impl Endpoint {
         Ok(Self {
             config: config.clone(),
             key,
-            most: rag.answer_tokens,
+            max_tokens: rag.answer_tokens,
             template: rag.prompt_template.clone(),
         })
     }
@@ -73,7 +72,7 @@ impl Endpoint {
                 {"role": "system", "content": INSTRUCTION},
                 {"role": "user", "content": numbered(&asked.question, &asked.passages, &self.template)},
             ],
-            "max_tokens": self.most,
+            "max_tokens": self.max_tokens,
             "temperature": 0,
             "stream": true,
         })
@@ -238,7 +237,7 @@ impl Endpoint {
         match fault {
             Fault::Garbage(beginning) => Try::Failed(network(
                 text!(
-                    "the endpoint's answer is no chat completion{words}",
+                    "the endpoint's answer is not a chat completion{words}",
                     words = self.quoted(&beginning)
                 ),
                 "Check that the address is that of an OpenAI-compatible endpoint.",
@@ -267,7 +266,7 @@ impl Endpoint {
         }
     }
 
-    /// The endpoint's own words, the key taken out should they have it, behind a colon; nothing for none.
+    /// The endpoint's own words behind a colon, with the key removed if they contain it; empty if there are none.
     fn quoted(&self, words: &str) -> String {
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
         let words = match &self.key {
@@ -286,7 +285,7 @@ fn network(message: impl Into<Text>, hint: &str) -> LabError {
     LabError::new(ErrorCode::Network, message, hint).at("config.endpoint")
 }
 
-/// Waits so many milliseconds. Returns whether the run was told to stop meanwhile.
+/// Waits this many milliseconds. Returns whether the run was told to stop meanwhile.
 async fn wait_out(milliseconds: f64, run: &RunContext) -> bool {
     const SLICE: f64 = 200.0;
     let mut left = milliseconds;
@@ -302,7 +301,7 @@ async fn wait_out(milliseconds: f64, run: &RunContext) -> bool {
 
 #[async_trait(?Send)]
 impl Generator for Endpoint {
-    /// All of them: what its window holds, only the endpoint knows.
+    /// All passages: only the endpoint knows the size of its window.
     fn fitting(&self, _question: &str, passages: &[Passage]) -> Result<usize, LabError> {
         Ok(passages.len())
     }

@@ -1,4 +1,4 @@
-//! Who writes answers from passages: a model of the lab, or an endpoint.
+//! Generators write answers from passages: a model of the lab, or an endpoint.
 
 use super::template::filled;
 use crate::asking::answers::answers;
@@ -12,7 +12,7 @@ use lab_protocol::LabError;
 use lab_retrieval::Passage;
 use std::rc::Rc;
 
-/// A question with what was found for it.
+/// A question with the passages that were found for it.
 pub(crate) struct Asked {
     pub question: String,
     /// The best first.
@@ -21,10 +21,10 @@ pub(crate) struct Asked {
 
 #[async_trait(?Send)]
 pub(crate) trait Generator {
-    /// How many of the passages, from the first, it can be given together with the question.
+    /// The number of passages, from the first, that fit into the prompt together with the question.
     fn fitting(&self, question: &str, passages: &[Passage]) -> Result<usize, LabError>;
 
-    /// An answer to each. `None` if the run was told to stop meanwhile.
+    /// One answer to each question. `None` if the run was told to stop meanwhile.
     async fn answer(
         &self,
         asked: &[Asked],
@@ -35,14 +35,14 @@ pub(crate) trait Generator {
 /// A model of the lab.
 pub(crate) struct LabModel {
     pub base: Rc<Base>,
-    /// The longest answer, in tokens.
-    pub most: usize,
-    /// Text with the places `{passages}` and `{question}`; empty for a line for each passage and the question.
+    /// Maximum number of tokens of an answer.
+    pub max_tokens: usize,
+    /// Text with the places `{passages}` and `{question}`. If it is empty, each passage and the question are a line.
     pub template: String,
 }
 
 impl LabModel {
-    /// The message that the model is given.
+    /// The message that the model gets.
     pub fn prompt(&self, question: &str, passages: &[Passage]) -> Prompt {
         let lines = passages
             .iter()
@@ -61,7 +61,7 @@ impl LabModel {
 #[async_trait(?Send)]
 impl Generator for LabModel {
     fn fitting(&self, question: &str, passages: &[Passage]) -> Result<usize, LabError> {
-        let room = self.base.shape.context.saturating_sub(self.most);
+        let room = self.base.shape.context.saturating_sub(self.max_tokens);
         for count in (1..=passages.len()).rev() {
             let prompt = self.prompt(question, &passages[..count]);
             if prompt.tokens(&self.base.format())?.len() <= room {
@@ -83,6 +83,6 @@ impl Generator for LabModel {
         self.base.end()?;
         let model = self.base.model.valid();
         let format = self.base.format();
-        answers(&model, &format, &prompts, self.most, &run.stop).await
+        answers(&model, &format, &prompts, self.max_tokens, &run.stop).await
     }
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// Rows of a batch of held-out text.
 const ROWS: usize = 16;
 
-/// What a strategy's result is worth on held-out questions and text.
+/// Results of a strategy on held-out questions and text.
 #[derive(Default)]
 pub struct HeldOut {
     /// By name.
@@ -37,12 +37,11 @@ pub struct HeldOutAnswer {
 }
 
 /// Judges a result on the village's test questions and held-out text, by metric name:
-/// `held_out/known_facts` (beginnings of sentences about those who live there), `unseen_questions`,
-/// `reading` (the answer stands in the prompt, or nowhere), `new_facts` (about people whom only the
-/// documents describe), `true_reward` of the answers to unseen questions, `perplexity` a token of held-out
-/// text and `nats_above_floor`, its distance from the entropy of the language; shares with their standard
-/// errors. A strategy that leaves no model has no perplexity. Nothing where there is no village, or the run
-/// was told to stop meanwhile.
+/// `held_out/known_facts` (beginnings of sentences about the village's residents), `unseen_questions`, `reading` (the
+/// answer stands in the prompt, or nowhere), `new_facts` (about people whom only the documents describe),
+/// `true_reward` of the answers to unseen questions, `perplexity` a token of held-out text and `nats_above_floor`,
+/// its distance from the entropy of the language; shares with their standard errors. A strategy that leaves no model
+/// has no perplexity. Empty if there is no village, or the run was told to stop meanwhile.
 pub async fn held_out(
     strategy: &dyn Strategy,
     files: &[ModelFile],
@@ -116,7 +115,8 @@ pub async fn held_out(
     Ok(found)
 }
 
-/// Mean loss a token of the held-out text, with half a context before each, and how many tokens it has.
+/// Mean loss a token of the held-out text, each window after half a context of earlier text, and the number of
+/// tokens.
 async fn loss(
     base: &Base,
     village: &Village,

@@ -6,9 +6,9 @@ use serde_json::Value;
 #[derive(Default)]
 pub(super) struct Reply {
     pub(super) bytes: Vec<u8>,
-    /// Where the line begins that is not whole yet.
+    /// Start of the line that is not complete yet.
     line: usize,
-    /// What the stream's events have said so far.
+    /// The text of the stream's events so far.
     pub(super) text: String,
     streamed: bool,
     ended: bool,
@@ -17,16 +17,16 @@ pub(super) struct Reply {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
-    /// With its beginning.
+    /// The body cannot be read; with its beginning.
     Garbage(String),
     Empty,
-    /// The endpoint's own words about an error in the midst of a stream.
+    /// The endpoint's own words about an error in the middle of a stream.
     Complaint(String),
     BrokenOff,
 }
 
 impl Reply {
-    /// Takes a piece. Returns whether there is more text now.
+    /// Takes a piece of the body. Returns whether there is more text now.
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
         let before = self.text.len();
         self.bytes.extend_from_slice(bytes);
@@ -89,12 +89,12 @@ impl Reply {
         }
     }
 
-    /// What a body says of an error.
+    /// The error that a body describes.
     pub(super) fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         let value = serde_json::from_str::<Value>(&text).unwrap_or_default();
         complaint(&value).unwrap_or_else(|| {
-            // A page of a proxy is not worth repeating.
+            // A proxy's error page is not worth repeating.
             let page = text.trim_start().starts_with('<');
             if page {
                 String::new()
@@ -105,7 +105,7 @@ impl Reply {
     }
 }
 
-/// The words of an `error` object, in the shapes that endpoints have.
+/// The text of an `error` object, in the shapes that endpoints use.
 fn complaint(value: &Value) -> Option<String> {
     let error = value.get("error").filter(|error| !error.is_null())?;
     let words = error.get("message").unwrap_or(error);
@@ -141,7 +141,7 @@ mod tests {
             "data: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n",
         );
         assert_eq!(read(&[stream]).unwrap(), "Mühlweg");
-        // Wherever it is cut, within a character too.
+        // At every byte, also within a character.
         for cut in 0..stream.len() {
             let mut reply = Reply::default();
             reply.push(&stream.as_bytes()[..cut]);

@@ -1,4 +1,4 @@
-//! Conversations to learn from, in the layouts that are in use.
+//! Conversations to learn from, in the layouts that data sets use.
 
 use super::messages::{PROMPTS, answer, first, messages, prompt, text};
 use super::rows::{Read, read_rows};
@@ -6,18 +6,18 @@ use lab_model::chat::ChatMessage;
 use lab_protocol::{LabError, OnError, PromptResponsePair};
 use serde_json::{Map, Value};
 
-/// A conversation, of which the assistant's messages from one on are learned.
+/// A conversation. The assistant's messages from `prompt` on are learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     pub messages: Vec<ChatMessage>,
-    /// How many messages are only read: those of the prompt.
+    /// Number of messages that are only read, at the beginning.
     pub prompt: usize,
-    /// Number of the row it came from, from 1.
+    /// Number of its row, from 1.
     pub row: usize,
 }
 
 impl Conversation {
-    /// The messages before the first that is learned.
+    /// The messages before the first one that is learned.
     pub fn before(&self) -> &[ChatMessage] {
         self.messages.get(..self.prompt).unwrap_or_default()
     }
@@ -34,10 +34,9 @@ const RESPONSES: [&str; 7] = [
 ];
 const CONVERSATIONS: [&str; 3] = ["messages", "conversations", "conversation"];
 
-/// Reads a text: a JSON list, an object a line, or CSV whose first line names the columns. A row is a prompt and
-/// its response (`prompt`/`completion`, `instruction`/`input`/`output`, `question`/`answer` and the like), or
-/// `messages`, in which every message of the assistant's is learned. A row that is none of these stops the reading
-/// or is skipped.
+/// Reads a text: a JSON list, an object a line, or CSV whose first line names the columns. A row is a prompt and its
+/// response (`prompt`/`completion`, `instruction`/`input`/`output`, `question`/`answer` and the like), or `messages`,
+/// of which all of the assistant's are learned. A row of another layout is an error or is skipped.
 pub fn read_conversations(text: &str, on_error: OnError) -> Result<Read<Conversation>, LabError> {
     read_rows(text, &PROMPTS, on_error, conversation)
 }
@@ -93,7 +92,7 @@ fn conversation(fields: &Map<String, Value>, row: usize) -> Result<Conversation,
     })
 }
 
-/// A conversation up to its last answer; what comes after is not learned.
+/// A conversation up to its last answer; later messages are not learned.
 fn turns(mut messages: Vec<ChatMessage>, row: usize) -> Result<Conversation, String> {
     let is_answer = ChatMessage::is_assistant;
     let last = messages.iter().rposition(is_answer);
@@ -164,7 +163,7 @@ mod tests {
             .replace('\n', " ");
         let found = one(&text);
         assert_eq!((found.messages.len(), found.prompt), (5, 2));
-        // The model reads the whole prompt, also where the assistant said it.
+        // The model reads the whole prompt, also its assistant's messages.
         let text =
             r#"{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
             {"role": "user", "content": "c"}], "completion": "d"}"#

@@ -1,11 +1,10 @@
-//! JSON that loses nothing: an object that has a key twice is an error, where the usual reader keeps the
-//! last.
+//! Strict JSON: an object with a key twice is an error. The usual reader keeps the last value.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// A value in which every key is there once.
+/// A value in which no object has a key twice.
 pub struct Unique(pub Value);
 
 impl<'de> Deserialize<'de> for Unique {

@@ -3,7 +3,7 @@
 use lab_model::chat::ChatMessage;
 use serde_json::{Map, Value};
 
-/// The names under which a prompt is found.
+/// The fields in which a prompt is found.
 pub const PROMPTS: [&str; 6] = [
     "prompt",
     "question",
@@ -24,7 +24,7 @@ pub fn first<'v>(
         .find(|(_, value)| !value.is_null())
 }
 
-/// A prompt: messages, or a text of the user's.
+/// A prompt: a list of messages, or a text of the user's.
 pub fn prompt(name: &str, value: &Value) -> Result<Vec<ChatMessage>, String> {
     match value {
         Value::Array(_) => messages(name, value),
@@ -95,7 +95,7 @@ pub fn speakers(text: &str) -> Option<Vec<ChatMessage>> {
     Some(found)
 }
 
-/// A text, or what is there instead.
+/// The text of a value, or an error that names its type.
 pub fn text<'v>(name: &str, value: &'v Value) -> Result<&'v str, String> {
     value
         .as_str()

@@ -1,4 +1,4 @@
-//! A user's rows as conversations, preferences and prompts, and what of them is held out.
+//! A user's rows as conversations, preferences and prompts, and their split into training and held-out rows.
 
 mod conversations;
 mod json;

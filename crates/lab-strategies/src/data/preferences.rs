@@ -1,4 +1,4 @@
-//! Preferences and prompts, in the layouts that are in use.
+//! Preferences and prompts, in the layouts that data sets use.
 
 use super::messages::{PROMPTS, answer, first, messages, prompt, speakers, text};
 use super::rows::{Read, read_rows};
@@ -12,14 +12,14 @@ pub struct Preference {
     pub prompt: Vec<ChatMessage>,
     pub chosen: String,
     pub rejected: String,
-    /// By how much the chosen one is better.
+    /// How much better the chosen one is.
     pub margin: Option<f64>,
-    /// Number of the row it came from, from 1.
+    /// Number of its row, from 1.
     pub row: usize,
 }
 
 impl Preference {
-    /// A pair as it was collected, its prompt a message of the user's and a new line.
+    /// A preference as it was collected; its prompt is a message of the user's and a new line.
     pub fn collected(example: &PreferenceExample, row: usize) -> Self {
         let question = example.prompt.strip_suffix('\n');
         Self {
@@ -53,7 +53,7 @@ pub fn read_preferences(text: &str, on_error: OnError) -> Result<Read<Preference
     read_rows(text, &CHOSEN, on_error, preference)
 }
 
-/// Prompts alone, for a reward that needs no preferences; of preferences their prompts.
+/// Reads prompts alone, for a reward that needs no preferences; from preferences, their prompts.
 pub fn read_prompts(text: &str, on_error: OnError) -> Result<Read<PromptRow>, LabError> {
     let columns = [&PROMPTS[..], &CHOSEN[..]].concat();
     read_rows(text, &columns, on_error, |fields, row| {
@@ -91,7 +91,7 @@ fn preference(fields: &Map<String, Value>, row: usize) -> Result<Preference, Str
 
 type Named<'v> = (&'static str, &'v Value);
 
-/// The answers after a prompt that has a field of its own; some layouts repeat it in both.
+/// The answers after a prompt that has a field of its own; in some layouts both answers repeat the prompt.
 fn after_prompt(prompt: &Value, answers: [Named; 2]) -> Result<[String; 2], String> {
     let after = |(name, value): Named| -> Result<String, String> {
         match (prompt, value) {
@@ -127,7 +127,7 @@ fn shared_prompt(answers: [Named; 2]) -> Result<(Vec<ChatMessage>, [String; 2]),
     };
     let [first, second] = &conversations;
     let same = first.iter().zip(second).take_while(|(a, b)| a == b).count();
-    // Two equal conversations still end with an answer.
+    // Two equal conversations still end with an answer each.
     let same = same.min(first.len().min(second.len()).saturating_sub(1));
     if same == 0 {
         return Err("its conversations do not begin with the same prompt".into());
@@ -143,7 +143,8 @@ fn shared_prompt(answers: [Named; 2]) -> Result<(Vec<ChatMessage>, [String; 2]),
     Ok((first[..same].to_vec(), found))
 }
 
-/// Two texts: what both begin with is the prompt, up to the last mark of a speaker in it, else its last line's end.
+/// Splits two texts into their prompt and answers. The prompt is their common beginning, up to the last mark of a
+/// speaker in it, else up to the end of its last whole line.
 fn shared_lines([first, second]: [&str; 2]) -> (Vec<ChatMessage>, [String; 2]) {
     let same = first.char_indices().zip(second.chars());
     let same = same
@@ -151,8 +152,8 @@ fn shared_lines([first, second]: [&str; 2]) -> (Vec<ChatMessage>, [String; 2]) {
         .map(|((at, c), _)| at + c.len_utf8())
         .last();
     let shared = &first[..same.unwrap_or(0)];
-    let mark = "Assistant:";
-    let start = shared.rfind(mark).map(|at| at + mark.len());
+    let speaker = "Assistant:";
+    let start = shared.rfind(speaker).map(|at| at + speaker.len());
     let start = start
         .or_else(|| shared.rfind('\n').map(|at| at + 1))
         .unwrap_or(0);
@@ -209,7 +210,7 @@ mod tests {
             );
             assert_eq!(found.margin.is_some(), row["margin"].is_number());
         }
-        // Several turns keep their roles, and texts part at a whole character.
+        // Several turns keep their roles, and texts are split between whole characters.
         let hh =
             |answer| format!("\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: {answer}");
         let found = one(json!({"chosen": hh("y\u{e9}s"), "rejected": hh("y\u{e8}s")}));

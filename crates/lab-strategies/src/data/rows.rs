@@ -5,14 +5,14 @@ use lab_protocol::{ErrorCode, LabError, OnError, SkippedRows, Text, text};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What is read from rows, with the rows that could not be used.
+/// Values read from rows, with the rows that could not be used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read<T> {
     pub rows: Vec<T>,
     pub skipped: Skipped,
 }
 
-/// Rows that could not be used, as far as they may be skipped.
+/// Rows that could not be used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Skipped {
     on_error: OnError,
@@ -21,7 +21,7 @@ pub struct Skipped {
     first: Vec<String>,
 }
 
-/// Faults that an error lists; of the others it gives the number.
+/// Maximum number of faults that an error lists; it only counts the others.
 const LISTED: usize = 5;
 
 impl Skipped {
@@ -32,14 +32,14 @@ impl Skipped {
         }
     }
 
-    /// Notes a row that cannot be used; one that was noted before stays as it was.
+    /// Notes a row that cannot be used; a row that was noted before keeps its first fault.
     pub fn add(&mut self, row: usize, fault: &str) {
         if self.numbers.insert(row) && self.first.len() < LISTED {
             self.first.push(format!("row {row}: {fault}"));
         }
     }
 
-    /// An error where bad rows are not to be skipped and there are some, or where nothing is `left` beside them.
+    /// An error if bad rows must not be skipped and there are some, or if no row is `left` beside them.
     pub fn check(&self, left: usize) -> Result<(), LabError> {
         let count = self.numbers.len();
         let more = match count - self.first.len() {
@@ -62,7 +62,7 @@ impl Skipped {
         }
     }
 
-    /// The warning about skipped rows; none where every row was used.
+    /// The warning about skipped rows; `None` if every row was used.
     pub fn report(&self) -> Option<SkippedRows> {
         self.first.first().map(|first| SkippedRows {
             count: self.numbers.len(),
@@ -71,7 +71,7 @@ impl Skipped {
     }
 }
 
-/// What is wrong with the data.
+/// An error about the data.
 pub fn bad(message: impl Into<Text>) -> LabError {
     LabError::new(
         ErrorCode::InvalidData,
@@ -81,8 +81,8 @@ pub fn bad(message: impl Into<Text>) -> LabError {
     .at("data")
 }
 
-/// Reads every row by `read`, which is given the row's fields and says what is wrong with them. CSV must have one
-/// of `columns`. Rows are counted from 1, in CSV after the one with the names.
+/// Reads every row by `read`, which gets the row's fields and returns the value or the row's fault. CSV must have one
+/// of `columns`. Rows are counted from 1, in CSV after the line with the names.
 pub fn read_rows<T>(
     text: &str,
     columns: &[&str],
@@ -133,7 +133,7 @@ fn rows(text: &str, columns: &[&str]) -> Result<Vec<Row>, LabError> {
     }
 }
 
-/// Stands after the last row: where it is not found, a quote before it was never closed.
+/// Marks the end of the last row: if it is not found, a quote before it was never closed.
 const LAST: &str = "\u{4}the last row\u{4}";
 
 fn csv_rows(text: &str, columns: &[&str]) -> Result<Vec<Row>, LabError> {

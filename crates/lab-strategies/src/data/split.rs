@@ -1,19 +1,20 @@
-//! What is held out of a user's rows.
+//! The split of a user's rows into training and held-out rows.
 
 use lab_model::examples::shuffle;
 use lab_model::random::{Purpose, Random};
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Rows to learn from, and rows held out, both in the order in which they were given.
+/// Rows to learn from and held-out rows, both in the order in which they were given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split<T> {
     pub training: Vec<T>,
     pub validation: Vec<T>,
 }
 
-/// Holds out a `fraction` of the rows, rounded down, which the seed chooses. Rows of one `prompt` stay together, so
-/// that nothing is held out that was trained on. Where all rows have one prompt, equal `whole` rows do.
+/// Holds out a `fraction` of the rows, rounded down; the seed chooses them. Rows with the same `prompt` stay
+/// together, so no held-out row was trained on. If all rows have one prompt, equal `whole` rows stay together
+/// instead.
 pub fn split<T, P: Hash + Eq, W: Hash + Eq>(
     rows: Vec<T>,
     fraction: f64,
@@ -30,7 +31,7 @@ pub fn split<T, P: Hash + Eq, W: Hash + Eq>(
     shuffle(&mut groups, &mut Random::new(seed, Purpose::Split, 0));
     let mut is_held_out = vec![false; rows.len()];
     let mut count = 0;
-    // One group is learned from, whatever its size.
+    // One group is always learned from, whatever its size.
     for group in groups.iter().skip(1) {
         if count + group.len() <= wanted {
             count += group.len();
@@ -50,7 +51,7 @@ pub fn split<T, P: Hash + Eq, W: Hash + Eq>(
     }
 }
 
-/// Places of the rows of each key, in the order in which the keys first come.
+/// Indices of the rows of each key, in the order of the keys' first rows.
 fn grouped<T, K: Hash + Eq>(rows: &[T], key: impl Fn(&T) -> K) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut known = HashMap::new();

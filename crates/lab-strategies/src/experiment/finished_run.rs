@@ -1,4 +1,4 @@
-//! Runs that are done, asked.
+//! Questions to finished runs.
 
 use crate::asking::answerer::Answerer;
 use crate::experiment::prepare::{named, placed};
@@ -11,10 +11,10 @@ use burn::tensor::Device;
 use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, text};
 use std::rc::Rc;
 
-/// A run that is done, from its files, to be asked.
+/// A finished run, opened from its files to answer prompts.
 pub struct FinishedRun {
     strategy: Box<dyn Strategy>,
-    /// Whether what is asked is a question, not a text to go on with.
+    /// Whether prompts are questions, not texts to continue.
     questions: bool,
     files: Vec<ModelFile>,
 }
@@ -48,9 +48,9 @@ impl FinishedRun {
         })
     }
 
-    /// The likeliest answer to `prompt`; `None` if the host said stop meanwhile. Where
-    /// the experiment only pretrains on a text, the prompt is gone on with as it stands; everywhere else it
-    /// is put as the questions that the strategies learned from.
+    /// The likeliest answer to `prompt`; `None` if the host said stop meanwhile. If the experiment only pretrains on
+    /// a text, the model continues the prompt unchanged. In any other experiment the prompt gets the form of the
+    /// questions that the strategies learned from.
     pub async fn ask(
         &self,
         prompt: &str,
@@ -64,8 +64,8 @@ impl FinishedRun {
         Ok(answers.and_then(|answers| answers.into_iter().next()))
     }
 
-    /// Two answers to `prompt` that differ, drawn from the model, for somebody to say which is better; and the
-    /// prompt as strategies learn from it.
+    /// Two different answers to `prompt`, drawn from the model for a vote, and the prompt as strategies learn from
+    /// it.
     pub async fn compare(
         &self,
         prompt: &str,

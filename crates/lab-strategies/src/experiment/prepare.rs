@@ -28,7 +28,7 @@ pub struct PreparedRun {
     reward: Option<Rc<dyn RewardFunction>>,
 }
 
-/// `run.json`: all that is needed to make the run again.
+/// `run.json`: everything that is needed to repeat the run.
 #[derive(Serialize)]
 pub struct RunRecord<'a> {
     pub schema: u32,
@@ -45,8 +45,8 @@ pub struct RunRecord<'a> {
     pub seed: u64,
 }
 
-/// Checks a whole experiment and its data before any of it is run; the field is named. `registry` holds
-/// the strategies that it may name.
+/// Checks a whole experiment and its data before any of it is run; errors name the field. `registry` holds the
+/// strategies that it may name.
 pub fn check(
     registry: &Registry,
     experiment: &ExperimentConfig,
@@ -69,7 +69,7 @@ fn validate(experiment: &ExperimentConfig) -> Result<(), LabError> {
     data.map_err(|error| error.at("data"))
 }
 
-/// The strategy of that name, with its place in the experiment.
+/// The strategy with this name, and its index in the experiment.
 pub(crate) fn named<'a>(
     experiment: &'a ExperimentConfig,
     strategy: &str,
@@ -86,7 +86,7 @@ pub(crate) fn named<'a>(
     })
 }
 
-/// The text belongs to no strategy; everything else that can be wrong does.
+/// Places an error in the strategy's part of the experiment, except errors of the text, which belongs to no strategy.
 pub(crate) fn placed(error: LabError, index: usize) -> LabError {
     if error.field.as_deref() == Some("data") {
         error
@@ -95,8 +95,8 @@ pub(crate) fn placed(error: LabError, index: usize) -> LabError {
     }
 }
 
-/// Checks an experiment, the strategy of that name in it, and the data it is to train on: `text`, or
-/// the village that the experiment names. `base` are the files of the run that the strategy starts from.
+/// Checks an experiment, the strategy with this name in it, and its data: `text`, or the village that the experiment
+/// names. `base` are the files of the run that the strategy starts from.
 pub fn prepare(
     registry: &Registry,
     experiment: &ExperimentConfig,
@@ -140,7 +140,7 @@ impl PreparedRun {
         &self.data.hash
     }
 
-    /// Supplies the reward of strategies whose reward is a function.
+    /// Supplies the reward for strategies that use a function.
     pub fn with_reward(mut self, reward: Rc<dyn RewardFunction>) -> Self {
         self.reward = Some(reward);
         self
@@ -157,7 +157,7 @@ impl PreparedRun {
         context.base = self.base.into();
         context.reward = self.reward;
         let mut result = train(&*self.strategy, &context, checkpoint).await?;
-        // Before anything is read again to be judged.
+        // The peak is read before the evaluation reads the files again.
         let peak = context.peak_bytes().map(|bytes| bytes as f64);
         result
             .metrics
@@ -174,14 +174,14 @@ impl PreparedRun {
     }
 }
 
-/// What every run is measured by when it is done: the held-out questions, and metrics from outside.
+/// Evaluates a finished run: answers to the held-out questions, and metrics from outside.
 async fn judge(
     strategy: &dyn Strategy,
     metrics: &[Rc<dyn Metric>],
     result: &RunResult,
     context: &RunContext,
 ) -> Result<BTreeMap<String, f64>, LabError> {
-    // What was trained is not lost because it cannot be judged.
+    // A trained model is kept even if its evaluation fails.
     let found = match result.files.is_empty() {
         true => HeldOut::default(),
         false => held_out(strategy, &result.files, context)
@@ -209,7 +209,7 @@ async fn judge(
             Ok(Some(value)) if value.is_finite() => {
                 values.insert(name, value);
             }
-            // What took long to train is not thrown away because a metric has a mistake.
+            // A result that took long to train is kept even if a metric has a mistake.
             Ok(Some(value)) => context.warn(format!("the metric \"{name}\" is {value}")),
             Err(error) => context.warn(format!("the metric \"{name}\" failed: {error}")),
         }
@@ -241,7 +241,7 @@ impl<'a> RunRecord<'a> {
     }
 }
 
-/// The experiment's data: the text that was given, or the village that it describes.
+/// The experiment's data: the text that was given, or the village that the experiment describes.
 fn training_data(experiment: &ExperimentConfig, text: String) -> Result<TrainingData, LabError> {
     let data = &experiment.data;
     let hint = match data.source {
@@ -272,7 +272,7 @@ fn training_data(experiment: &ExperimentConfig, text: String) -> Result<Training
     Err(LabError::new(ErrorCode::InvalidData, "there is no text to train on", hint).at("data"))
 }
 
-/// The preset that the data name, the experiment's seed, and what the data say of the village.
+/// The preset that the data name, with the experiment's seed and the data's other settings of the village.
 fn village_settings(experiment: &ExperimentConfig) -> Result<VillageSettings, LabError> {
     let mut given = experiment.data.village.clone();
     let name = &experiment.data.name;

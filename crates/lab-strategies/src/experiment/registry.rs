@@ -1,4 +1,4 @@
-//! What an experiment can name: the lab's own strategies, and strategies and metrics from outside.
+//! The names that an experiment can use: the lab's own strategies, and strategies and metrics from outside.
 
 use crate::asking::held_out::HeldOutAnswer;
 use crate::preference::dpo::DpoStrategy;
@@ -25,28 +25,28 @@ pub struct Registry {
     reward: Option<Rc<dyn RewardFunction>>,
 }
 
-/// A measure of finished runs. Its values stand beside the lab's own: in the run's metrics, in charts,
+/// A measure of finished runs. Its values appear beside the lab's own metrics: in the run's metrics, in charts,
 /// comparisons and exports.
 pub trait Metric {
     /// Its name in results and records, e.g. `held_out/politeness_score`.
     fn name(&self) -> &str;
 
-    /// What it is, and which way is better. Without more than a name it is not ranked.
+    /// Its description and which direction is better. A metric with only a name is not ranked.
     fn info(&self) -> MetricInfo {
         MetricInfo::named(self.name())
     }
 
-    /// Its value for a run, or none where it has no meaning. A failure, or a value that is not finite,
-    /// is a warning of the run and no value.
+    /// Its value for a run, or `None` if it has no meaning there. If it fails, or the value is not finite, the run
+    /// warns and has no value.
     fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError>;
 }
 
-/// A run that is done, as a metric sees it.
+/// A finished run, as a metric sees it.
 pub struct Finished<'a> {
     /// With the run's files.
     pub result: &'a RunResult,
     pub data: &'a TrainingData,
-    /// What the strategy answered to the held-out questions; empty where there are none.
+    /// The strategy's answers to the held-out questions; empty if there are none.
     pub answers: &'a [HeldOutAnswer],
 }
 
@@ -81,7 +81,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Adds a metric under a name that no other from outside has.
+    /// Adds a metric; no other metric from outside may have its name.
     pub fn add_metric(&mut self, metric: Rc<dyn Metric>) -> Result<(), LabError> {
         let taken = self
             .metrics
@@ -92,7 +92,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Supplies the reward of strategies whose reward is a function.
+    /// Supplies the reward for strategies that use a function.
     pub fn set_reward(&mut self, reward: Rc<dyn RewardFunction>) {
         self.reward = Some(reward);
     }

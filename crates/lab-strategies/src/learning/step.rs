@@ -11,15 +11,16 @@ use lab_model::gradients::Gradients;
 use lab_protocol::LabError;
 use serde::{Deserialize, Serialize};
 
-/// Micro-batches whose tokens count alike in a step's loss.
+/// Micro-batches whose tokens have equal weight in a step's loss.
 pub struct Portion<B> {
     pub batches: Vec<B>,
-    /// The step's loss is the sum of its portions' mean losses by these shares, which add up to 1.
+    /// Its share in the step's loss, which is the sum of the portions' mean losses times their shares. Shares add up
+    /// to 1.
     pub share: f64,
 }
 
 impl<B> Portion<B> {
-    /// All of a step.
+    /// One portion with all batches of a step.
     pub fn whole(batches: Vec<B>) -> Vec<Self> {
         vec![Self {
             batches,
@@ -28,7 +29,7 @@ impl<B> Portion<B> {
     }
 }
 
-/// What a training step measured.
+/// Measurements of a training step.
 pub struct StepValues {
     /// Of each portion, before the update.
     pub portions: Vec<Evaluated>,
@@ -37,13 +38,13 @@ pub struct StepValues {
 }
 
 impl StepValues {
-    /// Targets that counted.
+    /// Number of targets that counted.
     pub fn tokens(&self) -> usize {
         self.portions.iter().map(|portion| portion.tokens).sum()
     }
 }
 
-/// How the step at hand is made.
+/// Settings of the current step.
 pub struct StepSettings<'a> {
     pub device: &'a Device,
     pub learning_rate: f64,
@@ -127,12 +128,12 @@ fn sum(earlier: Option<Tensor<1>>, part: Option<Tensor<1>>) -> Option<Tensor<1>>
     }
 }
 
-/// What was measured on batches.
+/// Measurements on batches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
     /// Mean loss in nats a token.
     pub loss: f64,
-    /// Share of the tokens that were the likeliest, where the batches say so.
+    /// Share of the tokens that were the likeliest, if the batches measure it.
     pub accuracy: Option<f64>,
     pub tokens: usize,
 }

@@ -1,4 +1,4 @@
-//! A model that is trained, with its optimiser.
+//! A model in training, with its optimiser.
 
 use crate::run::snapshot::Snapshot;
 use burn::module::Module;
@@ -7,28 +7,28 @@ use lab_model::optimizer::AdamW;
 use lab_model::parameters;
 use lab_protocol::{ErrorCode, LabError, TrainingConfig, text};
 
-/// Changes a model's weights by gradients. Weights that are frozen stay as they are, and are in no snapshot.
+/// Changes a model's weights by gradients. Frozen weights stay unchanged, and are in no snapshot.
 pub struct Trainee<M> {
-    /// Taken out only while it is updated.
+    /// `None` only while it is updated.
     model: Option<M>,
     optimizer: AdamW,
     device: Device,
-    /// The setting of the learning rate, which errors name.
+    /// The setting of the learning rate, for errors.
     field: &'static str,
 }
 
-/// What an update measured.
+/// Measurements of an update.
 pub struct Updated {
     /// Before the update.
     pub loss: f64,
     /// The global norm before clipping.
     pub gradient_norm: f64,
-    /// Values of the tensors that were given to be read along.
+    /// Values of the `measured` tensors.
     pub measured: Vec<Vec<f64>>,
 }
 
 impl<M: Module> Trainee<M> {
-    /// With moments of zero; `field` is where the learning rate is set, e.g. `training.learning_rate`.
+    /// Starts with moments of zero; `field` is the setting of the learning rate, e.g. `training.learning_rate`.
     pub fn new(model: M, config: &TrainingConfig, field: &'static str, device: &Device) -> Self {
         Self {
             optimizer: AdamW::new(config, &model, device),
@@ -52,7 +52,7 @@ impl<M: Module> Trainee<M> {
         self.optimizer.bytes()
     }
 
-    /// One update by the gradients of `loss`, which is a mean in nats, `[1]`. See [`Trainee::apply`].
+    /// One update by the gradients of `loss`, a mean in nats, `[1]`. See [`Trainee::apply`].
     pub async fn update(
         &mut self,
         loss: Tensor<1>,
@@ -65,9 +65,9 @@ impl<M: Module> Trainee<M> {
         self.apply(gradients, loss, learning_rate, measured).await
     }
 
-    /// One update by gradients that were added up, as [`parameters::gradients`] gives them. `loss` and
-    /// `measured` record no gradients; they are read with the norm, for which the host waits once. A loss
-    /// or a norm that is not finite changes no weight and is an error.
+    /// One update by accumulated gradients, as [`parameters::gradients`] gives them. `loss` and `measured` record no
+    /// gradients; they are read together with the norm, so the host waits only once. A loss or a norm that is not
+    /// finite changes no weight and is an error.
     pub async fn apply(
         &mut self,
         gradients: Vec<Tensor<1>>,
@@ -118,7 +118,7 @@ impl<M: Module> Trainee<M> {
         Ok(())
     }
 
-    /// Continues from what [`Trainee::save`] added.
+    /// Continues from the state that [`Trainee::save`] added.
     pub fn restore(&mut self, name: &str, snapshot: &mut Snapshot) -> Result<(), LabError> {
         let weights = snapshot.take_tensors(name);
         let model = self.model()?.clone();

@@ -11,7 +11,7 @@ use lab_protocol::{ErrorCode, LabError, OnError, PreferenceExample, Text, text};
 use lab_village::{PreferencePair, Question};
 use std::collections::HashSet;
 
-/// A pair that fits the model, each answer with its end.
+/// A preference that fits the model, each answer with its end.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EncodedPair {
     pub chosen: Sequence,
@@ -20,7 +20,7 @@ pub(crate) struct EncodedPair {
 }
 
 impl EncodedPair {
-    /// Of prompt and answer, of both sequences.
+    /// Of both sequences, prompt and answer.
     pub fn tokens(&self) -> usize {
         self.chosen.len() + self.rejected.len()
     }
@@ -39,7 +39,7 @@ pub(crate) struct Dropped {
     pub too_long: usize,
 }
 
-/// A prompt as text and tokens, and the question that it asks, where the village knows its answer.
+/// A prompt as text and tokens, and its question if the village knows the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct EncodedPrompt {
     pub text: String,
@@ -47,31 +47,31 @@ pub(crate) struct EncodedPrompt {
     pub question: Option<Question>,
 }
 
-/// Pairs to learn from, pairs to judge by, and prompts to answer.
+/// Pairs to learn from, pairs for evaluation, and prompts to answer.
 pub(crate) struct PreferenceData {
     pub training: Vec<EncodedPair>,
     pub held_out: Vec<EncodedPair>,
     pub dropped: Dropped,
     pub prompts: Vec<EncodedPrompt>,
     pub held_out_prompts: Vec<EncodedPrompt>,
-    /// Prompts left out, since they leave no room for an answer.
+    /// Number of prompts left out because they leave no room for an answer.
     pub long_prompts: usize,
     /// Rows that could not be used.
     pub skipped: Skipped,
 }
 
-/// What is wanted of the data.
+/// Requirements on the data.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub pairs: bool,
-    /// Pairs that take the place of the data's.
+    /// Collected pairs that replace the data's.
     pub collected: &'a [PreferenceExample],
     pub on_error: OnError,
-    /// Tokens of an answer for which a prompt must leave room; none where no prompts are wanted.
+    /// Maximum number of tokens of an answer, for which a prompt must leave room; `None` if no prompts are wanted.
     pub response_tokens: usize,
-    /// Tokens that end an answer, the one that is written first.
+    /// Tokens that end an answer; the policy writes the first one.
     pub ends: &'a [u32],
-    /// Chooses what is held out of a user's rows.
+    /// Seed of the split of a user's rows.
     pub seed: u64,
 }
 
@@ -83,7 +83,7 @@ impl PreferenceData {
         longest.max().unwrap_or(0)
     }
 
-    /// Tokens of both answers of the pair that has most.
+    /// Number of tokens in both answers of the longest pair of answers.
     pub fn most_answer_tokens(&self) -> usize {
         let answers = self.training.iter().map(EncodedPair::answer_tokens);
         answers.max().unwrap_or(0)
@@ -96,7 +96,7 @@ impl PreferenceData {
         longest.max().unwrap_or(0)
     }
 
-    /// Reads the text, to find what is wrong with it before there is a model.
+    /// Reads the text, to find its faults before a model is loaded.
     pub fn check(
         data: &TrainingData,
         pairs: bool,
@@ -172,7 +172,7 @@ impl PreferenceData {
         Ok(found)
     }
 
-    /// The pairs of a user's text, or those that take their place.
+    /// The pairs of a user's text, or the collected ones that replace them.
     fn pairs(
         &mut self,
         data: &TrainingData,
@@ -190,7 +190,7 @@ impl PreferenceData {
         Ok(split(rows, fraction, wanted.seed, prompt, whole))
     }
 
-    /// The prompts of a user's text, each once, or those of the pairs that take its place.
+    /// The prompts of a user's text, each once, or the prompts of the pairs that replace it.
     fn rows(
         &mut self,
         data: &TrainingData,
@@ -210,7 +210,7 @@ impl PreferenceData {
         Ok(split(rows, fraction, wanted.seed, prompt, prompt))
     }
 
-    /// What was left out, in words; none where nothing was.
+    /// Describes the pairs that were left out; `None` if there are none.
     pub fn left_out(&self) -> Option<String> {
         let Dropped {
             equal,
@@ -303,7 +303,7 @@ impl PreferenceData {
                     continue;
                 }
             };
-            // The last token of an answer is never an input of the policy, but of the reward model it is.
+            // The last token of an answer is never an input of the policy, but it is one of the reward model.
             let room = base.shape.context.saturating_sub(wanted.response_tokens);
             if tokens.is_empty() || tokens.len() > room {
                 self.long_prompts += 1;
@@ -318,7 +318,7 @@ impl PreferenceData {
         prompts
     }
 
-    /// Prompts to learn from and prompts held out; one that was trained on is not held out.
+    /// Prompts to learn from and held-out prompts; a prompt that is trained on is not held out.
     fn ask_split(&mut self, prompts: Split<Asked>, base: &Base, wanted: Wanted<'_>) {
         let Split {
             training,
@@ -331,7 +331,7 @@ impl PreferenceData {
     }
 }
 
-/// A prompt, the number of its row, and the question that it is in the village.
+/// A prompt, the number of its row, and its question if it is one of the village's.
 struct Asked {
     prompt: Prompt,
     row: usize,
@@ -379,7 +379,7 @@ fn unusable(message: Text) -> LabError {
     LabError::new(ErrorCode::InvalidData, message, hint).at("data")
 }
 
-/// A prompt with each of two answers.
+/// A prompt with each of its two answers.
 fn sequences(
     prompt: &[ChatMessage],
     answers: [&str; 2],

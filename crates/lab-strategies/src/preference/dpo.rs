@@ -1,5 +1,5 @@
-//! Direct preference optimisation (Rafailov et al. 2023): the policy learns from pairs of answers at once,
-//! without a reward model and without samples of its own.
+//! Direct preference optimisation (Rafailov et al. 2023): the policy learns directly from preferences, without a
+//! reward model and without sampling answers.
 
 use super::data::{EncodedPair, PreferenceData, Wanted};
 use super::judge::{Judge, Judgement, compare};
@@ -37,7 +37,7 @@ pub struct DpoStrategy {
 }
 
 impl DpoStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
             config: read_config(config)?,
@@ -76,7 +76,7 @@ struct PairLearner {
     state: State,
 }
 
-/// What a resume needs beside tensors; the pairs of a step follow from seed and step.
+/// The small state of a checkpoint, beside its tensors; the pairs of a step follow from seed and step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
     start: Option<Judgement>,
@@ -86,7 +86,7 @@ struct State {
 
 /// The group of the policy in a snapshot.
 const POLICY: &str = "policy";
-/// Pairs of an evaluation that are looked at in one pass.
+/// Pairs in one forward pass of an evaluation.
 const PAIRS: usize = 16;
 
 impl PairLearner {
@@ -106,7 +106,7 @@ impl PairLearner {
             run.warn(left_out);
         }
         let sampler = Sampler::new(&config.rollout, end, run.seed);
-        let most = config.report.evaluation_prompts;
+        let max_prompts = config.report.evaluation_prompts;
         let settings = config.optimizer.training(config.steps);
         let policy = base.to_train(config.lora.as_ref(), run.seed, &run.device)?;
         let pairs = at_once(config.micro_batch_size, config.batch_size);
@@ -116,12 +116,12 @@ impl PairLearner {
             predicted: pairs * data.most_answer_tokens(),
         };
         let step = base.step_memory(&policy, size);
-        let writing = sampler.memory(&base, data.longest_prompt(), most);
-        let held = MemoryNeeded::frozen(&base.model).and(MemoryNeeded::trained(&policy));
+        let writing = sampler.memory(&base, data.longest_prompt(), max_prompts);
+        let resident = MemoryNeeded::frozen(&base.model).and(MemoryNeeded::trained(&policy));
         let meanwhile = step.or(writing).or(MemoryNeeded::checkpoint(&policy, 1));
-        run.must_fit(held.and(meanwhile))?;
+        run.must_fit(resident.and(meanwhile))?;
         Ok(Self {
-            judge: Judge::new(&data, &base, sampler.clone(), most, run)?,
+            judge: Judge::new(&data, &base, sampler.clone(), max_prompts, run)?,
             policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),
             reference: base.model.valid(),
             state: State::default(),
@@ -134,7 +134,7 @@ impl PairLearner {
         })
     }
 
-    /// The scores of a model.
+    /// Evaluates a model.
     async fn judge(&self, model: &Decoder, run: &RunContext) -> Result<Judgement, LabError> {
         let found = self.judge.judge(model, &self.base, None, run).await?;
         Ok(found.unwrap_or_default())
@@ -163,7 +163,7 @@ impl PairLearner {
         batch.sums(rl::log_probabilities(model, &batch, device, 1.0))
     }
 
-    /// Share of held-out pairs in which the policy prefers the chosen answer more than the reference does.
+    /// Share of held-out pairs for which the policy prefers the chosen answer more strongly than the reference does.
     async fn accuracy(&self, device: &Device) -> Result<f64, LabError> {
         let policy = self.policy.model()?.valid();
         let mut right = 0;

@@ -1,4 +1,4 @@
-//! What a batch of answers has to teach.
+//! A batch of answers with the numbers that a policy learns from.
 
 use super::rollout::Response;
 use lab_model::burn::tensor::{Device, Tensor, TensorData};
@@ -10,21 +10,21 @@ use lab_model::random::{Purpose, Random};
 use lab_model::rl::{self, PolicyWithValue, Sequence, SequenceBatch, mean_and_deviation};
 use lab_protocol::LabError;
 
-/// Answers of one update, with numbers for each of their tokens: those of a sequence one after the
-/// other, in the order of the sequences.
+/// Answers of one update, with numbers for each of their tokens. The tokens of a sequence are contiguous, in the
+/// order of the sequences.
 pub(crate) struct Experience {
     pub sequences: Vec<Sequence>,
-    /// Log-probabilities under the policy that sampled, found by the forward pass that learns.
+    /// Log-probabilities under the policy that sampled, computed by the same forward pass as in training.
     pub old: Vec<f64>,
     pub reference: Vec<f64>,
     pub values: Vec<f64>,
     pub advantages: Vec<f64>,
     pub returns: Vec<f64>,
-    /// Mean entropy of the policy where tokens were written, in nats.
+    /// Mean entropy of the policy at the tokens of the answers, in nats.
     pub entropy: f64,
-    /// Largest difference between the log-probability of a token when it was drawn and afterwards.
+    /// Largest difference between the log-probability of a token when it was drawn and the recomputed one.
     pub sampling_error: f64,
-    /// Where the numbers of each sequence begin.
+    /// Index of the first token of each sequence.
     starts: Vec<usize>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Part {
 }
 
 impl Experience {
-    /// Finds what policy and reference think of the answers, `rows` of them at a time.
+    /// Computes log-probabilities of policy and reference for the answers, `rows` of them at a time.
     pub async fn new(
         policy: &PolicyWithValue,
         reference: &Decoder,
@@ -103,7 +103,7 @@ impl Experience {
         self.old.len()
     }
 
-    /// The numbers of each sequence.
+    /// The values of each sequence.
     pub fn per_sequence<'v>(&self, values: &'v [f64]) -> impl Iterator<Item = &'v [f64]> {
         let ends = self.starts.iter().skip(1).copied().collect::<Vec<_>>();
         self.starts
@@ -159,7 +159,7 @@ impl Experience {
         rewards
     }
 
-    /// The same advantage for all tokens of a sequence.
+    /// Sets the same advantage for all tokens of a sequence.
     pub fn advantages_of_sequences(&mut self, advantages: &[f64]) {
         let lengths = self
             .sequences
@@ -172,19 +172,19 @@ impl Experience {
         self.returns = vec![0.0; self.tokens()];
     }
 
-    /// The order in which sequences are learned from in an epoch, which seed and step decide.
+    /// The order of the sequences in an epoch, which seed and step decide.
     pub fn order(&self, seed: u64, step: usize, epoch: usize) -> Vec<usize> {
         let mut random = Random::new(seed, Purpose::Order, (step as u64) << 12 | epoch as u64);
         shuffled(self.sequences.len(), &mut random)
     }
 
-    /// Tokens of the answers in these sequences.
+    /// Number of answer tokens in each of these sequences.
     pub fn lengths(&self, chosen: &[usize]) -> Vec<usize> {
         let sequences = chosen.iter().filter_map(|&index| self.sequences.get(index));
         sequences.map(|sequence| sequence.response.len()).collect()
     }
 
-    /// These sequences, in their order.
+    /// These sequences, in this order.
     pub fn part(&self, chosen: &[usize], context: usize) -> Part {
         let rows: Vec<&Sequence> = chosen
             .iter()
@@ -211,16 +211,16 @@ impl Experience {
     }
 }
 
-/// How answers are looked at.
+/// Settings of the forward passes over answers.
 pub(crate) struct Pass<'a> {
     pub device: &'a Device,
     pub context: usize,
     pub temperature: f64,
-    /// Sequences of a forward pass.
+    /// Sequences in a forward pass.
     pub rows: usize,
 }
 
-/// What decides advantages.
+/// Settings of the advantage estimate.
 pub(crate) struct Estimation {
     pub gamma: f64,
     pub lambda: f64,
@@ -244,7 +244,7 @@ pub(crate) fn shuffled(count: usize, random: &mut Random) -> Vec<usize> {
     order
 }
 
-/// Numbers on the device, without gradients.
+/// Copies numbers to the device, without gradients.
 pub(crate) fn upload(values: &[f64], device: &Device) -> Tensor<1> {
     let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
     let count = values.len();

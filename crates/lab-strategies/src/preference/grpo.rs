@@ -1,5 +1,5 @@
-//! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared
-//! with each other, and the policy moves towards the better ones. There is no value to learn.
+//! Group relative policy optimisation (Shao et al. 2024): several answers to each prompt are compared with each
+//! other, and the policy moves towards the better ones. It needs no value head.
 
 use super::experience::Experience;
 use super::policy_run::PolicyRun;
@@ -19,7 +19,7 @@ pub struct GrpoStrategy {
 }
 
 impl GrpoStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
             config: read_config(config)?,
@@ -59,7 +59,7 @@ impl Strategy for GrpoStrategy {
     }
 }
 
-/// Groups of answers to a prompt each.
+/// Groups of answers; a group belongs to one prompt.
 struct Groups {
     config: GrpoConfig,
 }

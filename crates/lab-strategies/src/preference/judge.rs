@@ -1,4 +1,4 @@
-//! What a policy is worth on what is held out: answers to new questions, and the language it came from.
+//! Evaluates a policy on held-out data: its answers to new questions, and its perplexity on text.
 
 use super::data::{EncodedPrompt, PreferenceData};
 use super::reward::Scorer;
@@ -20,29 +20,29 @@ pub(crate) struct Judge {
     sampler: Sampler,
 }
 
-/// What an evaluation found, by metric.
+/// Results of an evaluation, by metric.
 pub(crate) type Judgement = BTreeMap<String, f64>;
 
-/// Windows of held-out text at most, and in a batch.
+/// Maximum number of windows of held-out text, and windows in a batch.
 const WINDOWS: usize = 64;
 const ROWS: usize = 8;
-/// Stands for a step, so that the draws are none of the training's.
+/// Takes the place of a step, so the draws differ from the draws of the training.
 const DRAWS: u64 = 1 << 34;
 
 impl Judge {
-    /// Judges by at most `most` prompts (0 means all), spread evenly.
+    /// Evaluates on at most `max_prompts` prompts (0 means all), spread evenly.
     pub fn new(
         data: &PreferenceData,
         base: &Base,
         sampler: Sampler,
-        most: usize,
+        max_prompts: usize,
         run: &RunContext,
     ) -> Result<Self, LabError> {
         let all = &data.held_out_prompts;
-        let count = if most == 0 {
+        let count = if max_prompts == 0 {
             all.len()
         } else {
-            most.min(all.len())
+            max_prompts.min(all.len())
         };
         let windows = match &run.data.village {
             Some(village) => {
@@ -63,8 +63,8 @@ impl Judge {
         })
     }
 
-    /// Judges a model that records no gradients, the same questions and draws every time. `None` if the
-    /// run was told to stop meanwhile.
+    /// Evaluates a model that records no gradients, with the same questions and draws every time. `None` if the run
+    /// was told to stop meanwhile.
     pub async fn judge(
         &self,
         model: &Decoder,
@@ -123,7 +123,7 @@ impl Judge {
     }
 }
 
-/// How a policy compares with what it started from: names of both, and what follows from them.
+/// Compares a policy with its base: the metrics of both, and values computed from them.
 pub(crate) fn compare(start: &Judgement, end: &Judgement) -> Judgement {
     let mut all = end.clone();
     all.extend(

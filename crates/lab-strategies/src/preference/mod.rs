@@ -1,4 +1,4 @@
-//! The strategies that learn from preferences and rewards, and what they share.
+//! The strategies that learn from preferences and rewards, and their shared parts.
 
 pub(crate) mod data;
 pub(crate) mod dpo;

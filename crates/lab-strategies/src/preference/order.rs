@@ -1,15 +1,15 @@
-//! Which pairs or prompts each step has.
+//! The pairs or prompts of each step.
 
 use super::experience::shuffled;
 use lab_model::random::{Purpose, Random};
 
-/// Goes through all items pass after pass, each in an order of its own, which follows from seed and pass and is made
+/// Goes through all items pass after pass. Each pass has its own order, which follows from seed and pass and is made
 /// once.
 pub(crate) struct Order {
     count: usize,
     batch: usize,
     seed: u64,
-    /// The pass that was last asked for.
+    /// The last pass that was used, and its order.
     pass: Option<(usize, Vec<usize>)>,
 }
 
@@ -24,14 +24,14 @@ impl Order {
         }
     }
 
-    /// The places of the items of a step (from 1); none if there are no items.
+    /// The indices of the items of a step (from 1); empty if there are no items.
     pub fn of_step(&mut self, step: usize) -> Vec<usize> {
         let first = (step - 1) * self.batch;
         let places = first..first + self.batch;
         places.filter_map(|place| self.at(place)).collect()
     }
 
-    /// The item at a place, counted through all passes.
+    /// The item at a position, counted through all passes.
     fn at(&mut self, place: usize) -> Option<usize> {
         let number = place.checked_div(self.count)?;
         if self.pass.as_ref().is_none_or(|(made, _)| *made != number) {

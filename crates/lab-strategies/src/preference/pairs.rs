@@ -1,4 +1,4 @@
-//! Learning from pairs: of two answers to a prompt one is preferred, and a loss compares their scores.
+//! Learning from preferences: a loss compares the scores of the chosen and the rejected answer.
 
 use super::data::EncodedPair;
 use burn::module::Module;
@@ -7,7 +7,7 @@ use lab_model::gradients::Gradients;
 use lab_model::rl::Sequence;
 use std::ops::Range;
 
-/// What a loss of pairs found; its tensors record no gradients.
+/// Gradients and values of a loss over pairs; its tensors record no gradients.
 pub(crate) struct PairLoss {
     pub gradients: Gradients,
     /// The mean over the pairs, `[1]`.
@@ -18,8 +18,8 @@ pub(crate) struct PairLoss {
 }
 
 /// The gradients of a loss over pairs, with at most `micro_batch_size` sequences in the model at once (0: all).
-/// `score` gives the scores `[sequences]` of sequences, and hears of a number by which passes differ in what they drop
-/// out; `loss` gives the mean over a range of the pairs of what it makes of their scores.
+/// `score` gives the scores `[sequences]` of sequences; its last argument is a number that differs between passes,
+/// for dropout. `loss` gives the mean of the pairs' losses over a range of the pairs, from their scores.
 pub(crate) fn pair_loss<M: Module>(
     model: &M,
     pairs: &[&EncodedPair],
@@ -45,7 +45,7 @@ pub(crate) fn pair_loss<M: Module>(
         let first = answers(part, |pair| &pair.chosen);
         let second = answers(part, |pair| &pair.rejected);
         let (chosen, rejected, loss) = if micro_batch_size == 1 {
-            // The two answers one after the other: each learns while the other's score is a constant.
+            // One answer after the other: each learns while the other's score is a constant.
             let constant = score(&model.valid(), &second, 2 * number + 1);
             let chosen = score(model, &first, 2 * number);
             learn(&chosen, &constant);
@@ -74,7 +74,7 @@ pub(crate) fn pair_loss<M: Module>(
     }
 }
 
-/// The scores of all chosen and of all rejected answers, `[pairs]` each, of a model that records no gradients.
+/// The scores of all chosen and of all rejected answers, `[pairs]` each, by a model that records no gradients.
 pub(crate) fn pair_scores(
     pairs: &[&EncodedPair],
     micro_batch_size: usize,
@@ -96,7 +96,7 @@ fn answers<'p>(
     pairs.iter().map(|pair| which(pair)).collect()
 }
 
-/// How many of `all` sequences go through a model at once, by the setting `micro_batch_size`.
+/// Number of sequences, out of `all`, that go through a model at once, by the setting `micro_batch_size`.
 pub(crate) fn at_once(micro_batch_size: usize, all: usize) -> usize {
     match micro_batch_size {
         0 => all.max(1),
@@ -164,10 +164,10 @@ mod tests {
         (read(found.gradients.into_tensors()), read(measured))
     }
 
-    /// Compares what is learned with each size of a micro-batch with the whole batch.
+    /// Compares each size of a micro-batch with the whole batch: both must learn the same.
     fn check(learn: impl Fn(usize) -> PairLoss) {
         let (gradients, measured) = numbers(learn(0));
-        let largest = gradients.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let largest = gradients.iter().fold(0.0f32, |max, x| max.max(x.abs()));
         assert!(largest > 1e-3, "{largest}");
         for size in [1, 2, 3, 4, 7, 10, 64] {
             let (found, found_measured) = numbers(learn(size));

@@ -41,7 +41,7 @@ pub(crate) struct PolicyRun<R> {
     shared: Shared,
     base: Base,
     data: PreferenceData,
-    /// Of the prompts.
+    /// The order of the prompts.
     order: Order,
     reward: RewardStage,
     policy: Trainee<PolicyWithValue>,
@@ -50,25 +50,25 @@ pub(crate) struct PolicyRun<R> {
     sampler: Sampler,
     judge: Judge,
     state: State,
-    /// Answers of the last update with their rewards, to be shown.
+    /// Answers of the last update with their rewards, for samples.
     shown: Vec<Sample>,
 }
 
-/// What a resume needs beside tensors; the rest follows from seed and step.
+/// The small state of a checkpoint, beside its tensors; the rest follows from seed and step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
     episodes: usize,
     kl_coefficient: f64,
     reward: RewardState,
     watch: Watch,
-    /// What the base is worth.
+    /// Results of the base.
     start: Option<Judgement>,
-    /// Of the last update.
+    /// Metrics of the last update.
     last: BTreeMap<String, f64>,
 }
 
 impl<R: Recipe> PolicyRun<R> {
-    /// With the run's base as policy and reference.
+    /// Starts with the run's base as policy and reference.
     pub(crate) async fn new(recipe: R, shared: Shared, run: &RunContext) -> Result<Self, LabError> {
         let base = Base::load(run, WeightForm::Floats).await?;
         let end = base.end_of_answers(&shared.rollout.stop)?;
@@ -85,8 +85,8 @@ impl<R: Recipe> PolicyRun<R> {
             run.warn(left_out);
         }
         let sampler = Sampler::new(&shared.rollout, end, run.seed);
-        let most = shared.report.evaluation_prompts;
-        let judge = Judge::new(&data, &base, sampler.clone(), most, run)?;
+        let max_prompts = shared.report.evaluation_prompts;
+        let judge = Judge::new(&data, &base, sampler.clone(), max_prompts, run)?;
         let function = run.reward.clone();
         let model = &shared.reward_model;
         let reward = RewardStage::new(&shared.reward, model, function, &base, &data, run)?;
@@ -102,11 +102,11 @@ impl<R: Recipe> PolicyRun<R> {
             columns: base.shape.context.min(longest + sampler.response_tokens),
             predicted: rows * sampler.response_tokens,
         };
-        let held = MemoryNeeded::frozen(&base.model).and(reward.held);
-        let held = held.and(MemoryNeeded::trained(&policy));
-        let writing = sampler.memory(&base, longest, most.max(prompts * group));
+        let resident = MemoryNeeded::frozen(&base.model).and(reward.resident);
+        let resident = resident.and(MemoryNeeded::trained(&policy));
+        let writing = sampler.memory(&base, longest, max_prompts.max(prompts * group));
         let step = reward.step.or(base.step_memory(&policy, size)).or(writing);
-        run.must_fit(held.and(step.or(MemoryNeeded::checkpoint(&policy, 1))))?;
+        run.must_fit(resident.and(step.or(MemoryNeeded::checkpoint(&policy, 1))))?;
         let settings = recipe.optimizer().training(recipe.steps());
         Ok(Self {
             policy: Trainee::new(policy, &settings, "optimizer.learning_rate", &run.device),
@@ -132,7 +132,7 @@ impl<R: Recipe> PolicyRun<R> {
         self.reward.steps() + self.recipe.steps()
     }
 
-    /// Before the first update: the reward's scale, and what the base is worth.
+    /// Before the first update: measures the reward's scale, and evaluates the base.
     async fn judge_start(&mut self, run: &RunContext) -> Result<(), LabError> {
         if self.state.start.is_some() {
             return Ok(());
@@ -152,7 +152,7 @@ impl<R: Recipe> PolicyRun<R> {
         Ok(())
     }
 
-    /// One update on fresh answers; `number` counts them from 1.
+    /// One update on fresh answers; `number` counts updates from 1.
     async fn improve(&mut self, number: usize, run: &RunContext) -> Result<Step, LabError> {
         let (_, group) = self.recipe.answers();
         let chosen = self.order.of_step(number);
@@ -259,7 +259,7 @@ impl<R: Recipe> PolicyRun<R> {
         Ok(Step::new(tokens, found))
     }
 
-    /// The scores of the policy now.
+    /// Evaluates the current policy.
     async fn judge(&self, run: &RunContext) -> Result<Judgement, LabError> {
         let policy = self.policy.model()?.decoder.valid();
         let scorer = self.reward.scorer()?;
@@ -377,7 +377,7 @@ impl<R: Recipe> Learner for PolicyRun<R> {
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)));
         metrics.extend(named(known));
-        // Who stopped the run does not want to wait.
+        // A user who stopped the run does not want to wait.
         if reason == StopReason::Completed {
             let start = self.state.start.clone().unwrap_or_default();
             let compared = compare(&start, &self.judge(run).await?);

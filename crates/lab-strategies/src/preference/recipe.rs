@@ -1,4 +1,4 @@
-//! What one way of improving a policy does differently from another, and what all share.
+//! The differences between the ways of improving a policy, and the configuration that all share.
 
 use super::data::PreferenceData;
 use super::experience::Experience;
@@ -11,15 +11,15 @@ use lab_protocol::{
 };
 use serde_json::Value;
 
-/// What one way of improving a policy does differently from another.
+/// One way of improving a policy: the parts in which it differs from others.
 pub(crate) trait Recipe {
-    /// Updates to be made.
+    /// Number of updates.
     fn steps(&self) -> usize;
 
-    /// Prompts of an update, and answers to each of them.
+    /// Number of prompts in an update, and of answers to each of them.
     fn answers(&self) -> (usize, usize);
 
-    /// Sequences of a minibatch.
+    /// Number of sequences in a minibatch.
     fn minibatch(&self) -> usize {
         let (prompts, group) = self.answers();
         prompts * group / self.minibatches().max(1)
@@ -27,24 +27,24 @@ pub(crate) trait Recipe {
 
     fn minibatches(&self) -> usize;
 
-    /// Answers that go through the policy at once; 0 means a minibatch.
+    /// Number of answers that go through the policy at once; 0 means a minibatch.
     fn micro_batch_size(&self) -> usize;
 
     fn optimizer(&self) -> &OptimizerConfig;
 
-    /// What a nat of divergence costs now.
+    /// The current cost of a nat of divergence.
     fn kl_coefficient(&self) -> f64;
 
-    /// Hears of the divergence of an update's sequences, in nats a sequence.
+    /// Adapts the coefficient to the divergence of an update's sequences, in nats a sequence.
     fn adapt(&mut self, _kl: f64, _sequences: usize) {}
 
     /// Continues with a coefficient that was adapted earlier.
     fn restore_kl(&mut self, _coefficient: f64) {}
 
-    /// Finds the advantages from the score of each sequence.
+    /// Computes the advantages from the score of each sequence.
     fn estimate(&self, experience: &mut Experience, scores: &[f64]);
 
-    /// How update `step` (from 1) is made; device, context, temperature, seed and rate are given.
+    /// The settings of update `step` (from 1). `given` already has device, context, temperature, seed and rate.
     fn settings<'a>(&self, given: UpdateSettings<'a>) -> UpdateSettings<'a>;
 }
 
@@ -57,12 +57,12 @@ pub(crate) struct Shared {
     pub lora: Option<LoraConfig>,
     pub preferences: Vec<PreferenceExample>,
     pub on_error: OnError,
-    /// The whole of it, with every default filled in.
+    /// The whole configuration, with every default filled in.
     pub config: Value,
 }
 
 impl Shared {
-    /// Checks the reward, and that the data have what is learned from.
+    /// Checks the reward, and that the data contain the rows that the strategy learns from.
     pub fn check(&self, data: &TrainingData) -> Result<(), LabError> {
         if let RewardConfig::Pattern { pattern, .. } = &self.reward {
             expression(pattern).map_err(|error| error.at("config"))?;

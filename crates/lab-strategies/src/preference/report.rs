@@ -1,29 +1,29 @@
-//! What is reported of an update.
+//! The metrics of an update.
 
 use super::experience::Experience;
 use super::update::UpdateValues;
 use lab_model::rl::{correlation, explained_variance, mean_and_deviation};
 
-/// What an update measured beside its losses.
+/// Measurements of an update beside its losses.
 pub(crate) struct Measured<'a> {
     /// Mean divergence of an answer from the reference, in nats.
     pub kl: f64,
-    /// Mean score of an answer: its reward, normalised, less what a missing end costs.
+    /// Mean score of an answer: its normalised reward minus the penalty for a missing end.
     pub scores: f64,
     pub rewards: &'a [f64],
-    /// Tokens of each answer.
+    /// Number of tokens of each answer.
     pub lengths: &'a [f64],
-    /// Answers that came to their end.
+    /// Number of answers that reached their end.
     pub ended: usize,
     pub rate: f64,
-    /// What a nat of divergence cost.
+    /// The cost of a nat of divergence.
     pub coefficient: f64,
-    /// Answers so far, and the seconds they took.
+    /// Number of answers so far, and the seconds that they took.
     pub episodes: usize,
     pub seconds: f64,
 }
 
-/// The values of an update by the names under which they are usually logged.
+/// The values of an update by their usual names in logs.
 pub(crate) fn metrics(
     experience: &Experience,
     values: &UpdateValues,

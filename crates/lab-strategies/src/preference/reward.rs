@@ -11,7 +11,7 @@ use lab_protocol::{ErrorCode, LabError, RewardConfig, text};
 use regex_lite::Regex;
 use std::rc::Rc;
 
-/// Judges answers.
+/// Scores answers.
 pub(crate) enum Scorer {
     Pattern { expression: Regex, weight: f64 },
     Length { tokens: usize },
@@ -19,22 +19,22 @@ pub(crate) enum Scorer {
     Model(Box<ModelScorer>),
 }
 
-/// A reward model with the mean and deviation that its rewards are freed of.
+/// A reward model, with the mean and deviation that normalise its rewards.
 pub(crate) struct ModelScorer {
     pub model: RewardModel,
     pub mean: f64,
     pub deviation: f64,
     /// The model's window.
     pub context: usize,
-    /// As it was trained with.
+    /// The micro-batch size of its training.
     pub micro_batch_size: usize,
 }
 
-/// Answers that a reward model reads at once, at most.
+/// Maximum number of answers that a reward model reads at once.
 const ROWS: usize = 32;
 
 impl ModelScorer {
-    /// Of a model as it is now, its rewards left as they are.
+    /// With the current weights of a model; its rewards are not normalised.
     pub fn new(model: &RewardModel, context: usize, micro_batch_size: usize) -> Self {
         Self {
             model: model.valid(),
@@ -45,7 +45,7 @@ impl ModelScorer {
         }
     }
 
-    /// The model's rewards of whole sequences, as they are.
+    /// The model's rewards of whole sequences, not normalised.
     pub async fn rewards(
         &self,
         sequences: &[Sequence],
@@ -86,7 +86,7 @@ impl Scorer {
         }))
     }
 
-    /// Rewards as they are.
+    /// Rewards that are not normalised.
     pub async fn rewards(
         &self,
         sequences: &[Sequence],
@@ -130,7 +130,7 @@ impl Scorer {
         }
     }
 
-    /// A reward with mean and deviation over the reference policy's answers taken away.
+    /// Subtracts the mean over the reference policy's answers from a reward, and divides by the deviation.
     pub fn normalised(&self, reward: f64) -> f64 {
         match self {
             Self::Model(scorer) => (reward - scorer.mean) / scorer.deviation,
@@ -139,7 +139,7 @@ impl Scorer {
     }
 }
 
-/// A regular expression of a configuration.
+/// Compiles a regular expression of a configuration.
 pub(crate) fn expression(pattern: &str) -> Result<Regex, LabError> {
     Regex::new(pattern).map_err(|error| {
         LabError::config(

@@ -1,4 +1,4 @@
-//! The reward: a rule that is there from the beginning, or a model that first learns it from preferences.
+//! The reward: a rule that needs no training, or a model that first learns it from preferences.
 
 use super::data::{EncodedPair, EncodedPrompt, PreferenceData};
 use super::experience::upload;
@@ -26,10 +26,10 @@ use std::rc::Rc;
 /// The group of the model in a snapshot.
 const MODEL: &str = "reward";
 
-/// What a checkpoint remembers of the reward beside tensors.
+/// The part of a checkpoint that describes the reward, beside its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RewardState {
-    /// Share of the pairs in which the chosen answer has the higher reward: held out, and of the last step.
+    /// Share of the pairs in which the chosen answer has the higher reward: of held-out pairs, and of the last step.
     pub accuracy: Option<f64>,
     pub training_accuracy: Option<f64>,
     /// Mean and deviation over the reference policy's answers, once the model is trained.
@@ -40,19 +40,19 @@ pub(crate) struct RewardState {
 pub(crate) struct RewardStage {
     config: RewardModelConfig,
     training: Option<Trainee<RewardModel>>,
-    /// The model once it is trained.
+    /// The model, once it is trained.
     trained: Option<RewardModel>,
     scorer: Option<Scorer>,
     pub state: RewardState,
     context: usize,
     order: Order,
-    /// The memory of the model while it is trained, and what its steps take for a while.
-    pub held: MemoryNeeded,
+    /// The memory of the model while it is trained, and the memory that its steps need temporarily.
+    pub resident: MemoryNeeded,
     pub step: MemoryNeeded,
 }
 
 impl RewardStage {
-    /// A rule as it is; a model on the base's trunk, yet to be trained.
+    /// Starts with a rule, or with an untrained model on the base's trunk.
     pub fn new(
         reward: &RewardConfig,
         config: &RewardModelConfig,
@@ -62,7 +62,7 @@ impl RewardStage {
         run: &RunContext,
     ) -> Result<Self, LabError> {
         let scorer = Scorer::of_rule(reward, function)?;
-        let (mut held, mut step) = (MemoryNeeded::default(), MemoryNeeded::default());
+        let (mut resident, mut step) = (MemoryNeeded::default(), MemoryNeeded::default());
         let training = match scorer {
             Some(_) => None,
             None => {
@@ -75,7 +75,7 @@ impl RewardStage {
                     columns: data.longest_pair(),
                     predicted: 0,
                 };
-                held = MemoryNeeded::trained(&model);
+                resident = MemoryNeeded::trained(&model);
                 step = base.step_memory(&model, size);
                 let settings = config.optimizer.training(config.steps);
                 let field = "reward_model.optimizer.learning_rate";
@@ -90,12 +90,12 @@ impl RewardStage {
             state: RewardState::default(),
             context: base.shape.context,
             order: Order::new(data.training.len(), config.batch_size, run.seed),
-            held,
+            resident,
             step,
         })
     }
 
-    /// Steps that the model needs.
+    /// Number of steps that the model needs.
     pub fn steps(&self) -> usize {
         match self.scorer {
             Some(Scorer::Model(_)) | None => self.config.steps,
@@ -103,7 +103,7 @@ impl RewardStage {
         }
     }
 
-    /// What judges answers, once it can.
+    /// The scorer; an error while the model is not trained.
     pub fn scorer(&self) -> Result<&Scorer, LabError> {
         let scorer = self.scorer.as_ref();
         scorer.ok_or_else(|| LabError::internal("the reward model is not trained yet"))
@@ -134,7 +134,7 @@ impl RewardStage {
             self.config.micro_batch_size,
             |model, sequences, pass| {
                 let batch = SequenceBatch::whole(sequences, context);
-                // The adapter may drop out; the model itself does not.
+                // The adapter may have dropout; the model itself has none.
                 let mut dropout = Dropout::new(0.0, run.seed, step, pass);
                 model.forward(&batch, device, &mut dropout)
             },
@@ -193,8 +193,8 @@ impl RewardStage {
         Ok(share_right(&chosen, &rejected))
     }
 
-    /// Ends the training of the model, and measures its rewards of answers of `policy` so that they can
-    /// be normalised. Nothing to do for a rule.
+    /// Ends the training of the model, and measures its rewards of answers of `policy`, to normalise rewards by. Does
+    /// nothing for a rule.
     pub async fn finish(
         &mut self,
         policy: &lab_model::decoder::Decoder,
@@ -249,7 +249,7 @@ impl RewardStage {
         Ok(())
     }
 
-    /// Continues from what [`RewardStage::save`] added.
+    /// Continues from the state that [`RewardStage::save`] added.
     pub fn restore(
         &mut self,
         snapshot: &mut Snapshot,
@@ -306,7 +306,7 @@ pub(crate) fn answers_of(
     each.unzip()
 }
 
-/// Share of pairs in which the first is strictly the greater.
+/// Share of pairs in which the chosen value is strictly greater.
 fn share_right<T: PartialOrd>(chosen: &[T], rejected: &[T]) -> f64 {
     let right = chosen.iter().zip(rejected).filter(|(c, r)| c > r).count();
     right as f64 / chosen.len().max(1) as f64

@@ -1,6 +1,6 @@
-//! Reinforcement learning from human feedback: a reward model learns what people prefer, then proximal
-//! policy optimisation brings a policy to write what it rewards, near to where it came from (Ziegler et
-//! al. 2019, Stiennon et al. 2020).
+//! Reinforcement learning from human feedback: a reward model learns what people prefer. Then proximal policy
+//! optimisation trains a policy to write answers with a high reward that stay close to the base's (Ziegler et al.
+//! 2019, Stiennon et al. 2020).
 
 use super::experience::{Estimation, Experience};
 use super::policy_run::PolicyRun;
@@ -13,13 +13,13 @@ use async_trait::async_trait;
 use lab_model::rl::KlController;
 use lab_protocol::{LabError, OptimizerConfig, PpoConfig, RlhfConfig, StrategyConfig};
 
-/// Trains a reward model, then a policy by it.
+/// Trains a reward model, then a policy by its rewards.
 pub struct RlhfStrategy {
     config: RlhfConfig,
 }
 
 impl RlhfStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
             config: read_config(config)?,
@@ -58,7 +58,7 @@ impl Strategy for RlhfStrategy {
     }
 }
 
-/// Proximal policy optimisation of one answer to each prompt.
+/// Proximal policy optimisation, with one answer to each prompt.
 struct Ppo {
     config: PpoConfig,
     kl: KlController,

@@ -1,4 +1,4 @@
-//! Answers sampled from a policy, without filters.
+//! Answers sampled from a policy, without top-k or top-p.
 
 use crate::run::base::Base;
 use lab_model::burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use lab_model::parameters;
 use lab_model::random::{Purpose, Random};
 use lab_protocol::{LabError, RolloutConfig};
 
-/// How answers are sampled, and where they end.
+/// Settings of sampling, and the tokens that end an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
     pub response_tokens: usize,
@@ -18,17 +18,17 @@ pub(crate) struct Sampler {
     pub seed: u64,
 }
 
-/// An answer and how likely each of its tokens was, in nats, when it was drawn.
+/// An answer, and the log-probability of each of its tokens when it was drawn, in nats.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Response {
-    /// With the token that ended it.
+    /// The token that ended it included.
     pub tokens: Vec<u32>,
     pub log_probabilities: Vec<f64>,
-    /// Whether it came to its end.
+    /// Whether it reached its end.
     pub ended: bool,
 }
 
-/// Prompts that are answered at once.
+/// Number of prompts that are answered at once.
 const ROWS: usize = 64;
 
 impl Sampler {
@@ -41,13 +41,13 @@ impl Sampler {
         }
     }
 
-    /// What it takes for a while to answer so many prompts of up to `longest` tokens.
+    /// The temporary memory for answering this many prompts of up to `longest` tokens.
     pub fn memory(&self, base: &Base, longest: usize, prompts: usize) -> MemoryNeeded {
         base.writing_memory(prompts.min(ROWS), longest + self.response_tokens)
     }
 
-    /// Answers prompts, in their order. `model` records no gradients. What is drawn follows from the
-    /// seed, the step and the place of the prompt.
+    /// Answers prompts, in their order. `model` records no gradients. The draws follow from the seed, the step and
+    /// the index of the prompt.
     pub async fn answer(
         &self,
         model: &Decoder,
@@ -75,7 +75,7 @@ impl Sampler {
         let mut responses = vec![Response::default(); prompts.len()];
         let (logits, mut cache) = model.prefill(prompts)?;
         let mut logits = rows_of(logits).await?;
-        // Which prompt each row of the cache belongs to.
+        // The index of the prompt of each row of the cache.
         let mut rows: Vec<usize> = (0..prompts.len()).collect();
         for written in 1..=self.response_tokens {
             let mut next = vec![None; rows.len()];
@@ -98,7 +98,7 @@ impl Sampler {
             if open.is_empty() || written == self.response_tokens {
                 break;
             }
-            // Rows that have ended cost as much as others: now and then they are left out.
+            // Ended rows cost as much as others. They are removed once they are half of the cache.
             if open.len() * 2 <= rows.len() {
                 cache.select(&open);
                 rows = open.iter().map(|&place| rows[place]).collect();
@@ -110,14 +110,14 @@ impl Sampler {
     }
 }
 
-/// Rows of a matrix on the host.
+/// Copies the rows of a matrix to the host.
 async fn rows_of(logits: Tensor<2>) -> Result<Vec<Vec<f32>>, LabError> {
     let width = logits.dims()[1];
     let values = parameters::read(vec![logits]).await?.concat();
     Ok(values.chunks(width).map(<[f32]>::to_vec).collect())
 }
 
-/// Of a token under the softmax of `logits / temperature`.
+/// The log-probability of a token under the softmax of `logits / temperature`.
 fn log_probability(logits: &[f32], token: u32, temperature: f64) -> f64 {
     let scaled = |logit: &f32| f64::from(*logit) / temperature;
     let highest = logits.iter().map(scaled).fold(f64::NEG_INFINITY, f64::max);

@@ -10,7 +10,7 @@ use lab_model::kernels;
 use lab_model::rl::{self, KlEstimator, PolicyWithValue};
 use lab_protocol::{GrpoLossType, LabError};
 
-/// How an update is made.
+/// Settings of an update.
 pub(crate) struct UpdateSettings<'a> {
     pub device: &'a Device,
     pub context: usize,
@@ -19,23 +19,23 @@ pub(crate) struct UpdateSettings<'a> {
     pub step: usize,
     pub epochs: usize,
     pub minibatches: usize,
-    /// Answers that go through the policy at once; 0 means a minibatch.
+    /// Number of answers that go through the policy at once; 0 means a minibatch.
     pub micro_batch_size: usize,
     pub loss_type: GrpoLossType,
-    /// Most tokens of an answer.
+    /// Maximum number of tokens of an answer.
     pub response_tokens: usize,
     pub learning_rate: f64,
     pub clip: f64,
     pub entropy_coefficient: f64,
-    /// Weight and clipping of the value's loss, where a value is learned.
+    /// Weight and clipping of the value's loss; `None` if no value is learned.
     pub value: Option<(f64, f64)>,
-    /// Divergence from the reference in the loss, and its weight.
+    /// Estimator and weight of the divergence from the reference in the loss.
     pub kl_loss: Option<(KlEstimator, f64)>,
-    /// The divergence from the policy that sampled at which the update ends; 0 means never.
+    /// The update ends at this divergence from the policy that sampled; 0 means never.
     pub maximum_kl: f64,
 }
 
-/// Means over the minibatches of an update, and what the first of them found.
+/// Means over the minibatches of an update, and the values of the first one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UpdateValues {
     pub loss: f64,
@@ -48,12 +48,12 @@ pub(crate) struct UpdateValues {
     pub ratio: f64,
     pub ratio_variance: f64,
     pub gradient_norm: f64,
-    /// Minibatches that were learned from.
+    /// Number of minibatches that were learned from.
     pub minibatches: usize,
     /// Whether the update ended early.
     pub cut_short: bool,
-    /// Ratio, approximate KL and clip fraction of the first minibatch, before anything was learned: 1, 0
-    /// and 0, unless what samples and what learns differ.
+    /// Ratio, approximate KL and clip fraction of the first minibatch, before the policy has changed: 1, 0 and 0,
+    /// unless the passes that sample and that learn compute different values.
     pub first: (f64, f64, f64),
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn update(
     Ok(mean(&all, cut_short))
 }
 
-/// What one minibatch measured.
+/// Measurements of one minibatch.
 struct Measured {
     loss: f64,
     policy_loss: f64,
@@ -152,7 +152,7 @@ async fn minibatch(
     })
 }
 
-/// The passes of a minibatch through the policy, a micro-batch each.
+/// The passes of a minibatch through the policy, one for each micro-batch.
 struct Passes {
     gradients: Gradients,
     /// `[1]`
@@ -199,7 +199,7 @@ impl Passes {
     }
 }
 
-/// What a micro-batch adds to the losses of its minibatch, `[1]` each.
+/// The part of a micro-batch in the losses of its minibatch, `[1]` each.
 struct Losses {
     total: Tensor<1>,
     policy: Tensor<1>,
@@ -211,7 +211,7 @@ struct Losses {
 }
 
 impl Losses {
-    /// `weights` are those of the part's tokens; the minibatch has `tokens` in all.
+    /// `weights` belong to the part's tokens; the minibatch has `tokens` tokens in all.
     fn new(
         policy: &PolicyWithValue,
         part: &Part,
@@ -264,7 +264,8 @@ impl Losses {
         }
     }
 
-    /// Without gradients: losses of policy and value and the entropy together, then log-probabilities and values.
+    /// Without gradients: the losses of policy and value and the entropy in one tensor, then log-probabilities and
+    /// values.
     fn measured(self) -> [Tensor<1>; 3] {
         let losses = Tensor::cat(vec![self.policy, self.value, self.entropy], 0);
         [losses, self.new, self.values]
@@ -326,8 +327,8 @@ mod tests {
     /// Answers of unequal length to prompts of unequal length.
     fn experience(settings: &UpdateSettings<'_>) -> Experience {
         let mut random = Random::new(3, Purpose::Samples, 0);
-        let mut tokens = |most: u64| -> Vec<u32> {
-            let count = 1 + random.below(most);
+        let mut tokens = |limit: u64| -> Vec<u32> {
+            let count = 1 + random.below(limit);
             (0..count)
                 .map(|_| random.below(VOCABULARY as u64) as u32)
                 .collect()
@@ -406,7 +407,7 @@ mod tests {
                 maximum_kl: 0.0,
             };
             let (gradients, losses) = passes(&learner, &settings(0));
-            let largest = gradients.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            let largest = gradients.iter().fold(0.0f32, |max, x| max.max(x.abs()));
             assert!(largest > 1e-3, "{largest}");
             for size in [1, 2, 3, 4, 5, 64] {
                 let (found, found_losses) = passes(&learner, &settings(size));

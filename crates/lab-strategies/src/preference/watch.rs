@@ -1,9 +1,9 @@
-//! What goes wrong in reinforcement learning, noticed while it happens. Each warning is given once.
+//! Warnings about common failures of reinforcement learning while it runs. Each warning is given once.
 
 use lab_model::rl::correlation;
 use serde::{Deserialize, Serialize};
 
-/// What has been seen so far.
+/// Observations so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Watch {
     /// Entropy and mean length of answers in the first update.
@@ -21,7 +21,7 @@ enum Sign {
     FirstMinibatch,
 }
 
-/// An update, as far as it is watched.
+/// The values of an update that are watched.
 pub(crate) struct Seen<'a> {
     pub step: usize,
     /// Divergence from the reference of each answer, in nats.
@@ -35,7 +35,7 @@ pub(crate) struct Seen<'a> {
     pub lengths: &'a [f64],
 }
 
-/// Largest difference of log-probabilities that comes of adding up in another order.
+/// Largest difference of log-probabilities that another order of summation can cause.
 const SAME: f64 = 1e-2;
 
 impl Watch {
@@ -92,7 +92,7 @@ impl Watch {
                 Sign::FirstMinibatch,
                 (ratio - 1.0).abs() > SAME || approximate_kl > SAME || clip_fraction > 0.0,
                 format!(
-                    "update {step}: before anything was learned the ratio was {ratio:.4}, not 1, and the divergence {approximate_kl:.5}, not 0; what samples and what learns differ"
+                    "update {step}: before anything was learned the ratio was {ratio:.4}, not 1, and the divergence {approximate_kl:.5}, not 0; sampling and learning compute different values"
                 ),
             ),
         ];

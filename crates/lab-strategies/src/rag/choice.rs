@@ -13,13 +13,13 @@ use lab_retrieval::{HashedConfig, HashedEmbedder};
 /// The folder of the encoder's files in the files of a run.
 pub(super) const ENCODER: &str = "encoder";
 
-/// The kind of embedder that the index needs; none for search by terms alone.
+/// The kind of embedder that the index needs; `None` for search by terms alone.
 pub(super) fn kind(config: &RagConfig) -> Option<EmbedderKind> {
     (config.method != RetrievalMethod::Bm25).then_some(config.embedder)
 }
 
-/// Opens the embedder. `base` is the model that the run starts from, `encoder` are the files in its folder of
-/// this name; either is needed by its own kind only.
+/// Opens the embedder. `base` is the model that the run starts from, `encoder` are the files in its folder
+/// `encoder/`; each is needed only by its own kind of embedder.
 pub(super) async fn embedder(
     config: &RagConfig,
     base: Option<&Base>,
@@ -59,13 +59,13 @@ pub(super) async fn embedder(
     Ok(Some(embedder))
 }
 
-/// A prefix that is set.
+/// A prefix, if it is set.
 fn given(prefix: &str) -> Option<&str> {
     (!prefix.is_empty()).then_some(prefix)
 }
 
-/// The files of the encoder: those in the folder `encoder/` of the base that the run starts from, else those
-/// at the address in the configuration. Empty if another embedder is chosen.
+/// The files of the encoder: from the folder `encoder/` of the base that the run starts from, else from the address
+/// in the configuration. Empty if another embedder is chosen.
 pub(super) async fn encoder_files(
     config: &RagConfig,
     run: &RunContext,

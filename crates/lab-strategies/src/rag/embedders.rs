@@ -12,7 +12,7 @@ use lab_protocol::{ErrorCode, LabError, text};
 use lab_retrieval::{Embedder, HashedEmbedder, TextKind, count_words};
 use serde_json::{Value, json};
 
-/// An embedder, with the measure of its texts.
+/// An embedder, which also measures the length of texts.
 pub enum IndexEmbedder {
     Hashed(HashedEmbedder),
     Encoder(Box<EncoderEmbedder>),
@@ -28,7 +28,7 @@ impl IndexEmbedder {
         }
     }
 
-    /// Number of tokens of a text by the embedder's own tokenizer, else of words.
+    /// Number of tokens of a text by the embedder's own tokenizer, else number of words.
     pub fn count(&self, text: &str) -> usize {
         match self {
             Self::Hashed(_) => count_words(text),
@@ -37,8 +37,8 @@ impl IndexEmbedder {
         }
     }
 
-    /// Refuses chunks of which the embedder would read only the beginning. `size` is their maximum number of
-    /// tokens, by [`IndexEmbedder::count`].
+    /// Refuses chunks of which the embedder would read only the beginning. `size` is their maximum number of tokens,
+    /// by [`IndexEmbedder::count`].
     pub fn check_chunk_size(&self, size: usize) -> Result<(), LabError> {
         let window = match self {
             Self::Hashed(_) => return Ok(()),
@@ -67,7 +67,7 @@ impl IndexEmbedder {
 pub struct EncoderEmbedder {
     encoder: SentenceEncoder,
     prefixes: Prefixes,
-    /// CRC-32 of the weights: an index refuses another model by it.
+    /// CRC-32 of the weights, by which an index refuses another model.
     checksum: u32,
 }
 
@@ -82,9 +82,9 @@ impl EncoderEmbedder {
         })
     }
 
-    /// The same with other prefixes, where they are given, than the encoder's own files name: "query: " and
-    /// "passage: " for E5 (Wang et al. 2022), "Represent this sentence for searching relevant passages: " before
-    /// questions for English BGE models (Xiao et al. 2023).
+    /// Replaces the prefixes of the encoder's own files by those that are given: "query: " and "passage: " for E5
+    /// (Wang et al. 2022), "Represent this sentence for searching relevant passages: " before questions for English
+    /// BGE models (Xiao et al. 2023).
     pub fn with_prefixes(mut self, query: Option<&str>, passage: Option<&str>) -> Self {
         if let Some(query) = query {
             self.prefixes.query = query.to_owned();
@@ -138,8 +138,8 @@ impl Embedder for EncoderEmbedder {
     }
 }
 
-/// A language model: the mean of a text's last hidden states, at length 1. Texts longer than the context are
-/// cut off.
+/// A language model: a vector is the mean of a text's last hidden states, scaled to length 1. Texts longer than the
+/// context are cut off.
 pub struct DecoderEmbedder {
     model: Decoder,
     tokenizer: Tokenizer,
@@ -149,7 +149,7 @@ pub struct DecoderEmbedder {
     checksum: u32,
 }
 
-/// Texts in a batch.
+/// Number of texts in a batch.
 const BATCH: usize = 8;
 
 impl DecoderEmbedder {
@@ -195,7 +195,7 @@ impl DecoderEmbedder {
             .map_or(usize::MAX, |ids| ids.len())
     }
 
-    /// The vectors of texts of tokens, none empty.
+    /// The vectors of tokenized texts, none of them empty.
     async fn batch(&self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, LabError> {
         let time = texts.iter().map(Vec::len).max().unwrap_or(0);
         let mut ids = vec![0i32; texts.len() * time];

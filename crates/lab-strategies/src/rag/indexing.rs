@@ -1,7 +1,7 @@
-//! How retrieval learns: documents come into the index group by group, then questions are answered.
+//! The learner of retrieval: documents are indexed group by group, then questions are answered.
 
 use super::choice::ENCODER;
-use super::library::Library;
+use super::rag_index::RagIndex;
 use crate::asking::generator::Generator;
 use crate::run::base::Base;
 use crate::run::context::{RunContext, TrainingData};
@@ -24,39 +24,39 @@ use std::rc::Rc;
 
 /// The maximum number of documents in a step.
 const GROUP: usize = 32;
-/// A step ends when its documents have this many words, so that commands are heard between steps.
+/// A step ends when its documents have this many words, so the run hears commands between steps.
 const GROUP_WORDS: usize = 4000;
-/// Where the index is among the run's files.
+/// Path of the index in the run's files.
 pub(super) const INDEX: &str = "index/index.bin";
-/// Questions of the village whose answers are shown.
+/// Number of village questions whose answers are shown.
 const SHOWN: usize = 3;
 
-/// Indexes documents; a step is a document.
+/// Indexes documents; each document counts as a step.
 pub(super) struct RagLearner {
     config: RagConfig,
-    /// The model that answers; none where an endpoint does.
+    /// The model that answers; `None` if an endpoint does.
     base: Option<Rc<Base>>,
     generator: Box<dyn Generator>,
     /// The files of the encoder, if the configuration chooses one.
     encoder: Vec<ModelFile>,
     documents: Vec<RagDocument>,
-    library: Library,
-    /// Spent on indexing.
+    rag_index: RagIndex,
+    /// Time spent on indexing.
     milliseconds: f64,
     info: RunInfo,
 }
 
 impl RagLearner {
-    /// Starts with the empty index of `library`. `base` is the generator's model, if it has one, and
-    /// `encoder` are the files of the library's embedder, if it is an encoder.
+    /// Starts with the empty index `rag_index`. `base` is the generator's model, if it has one, and `encoder` are the
+    /// files of the index's embedder, if it is an encoder.
     pub(super) fn new(
-        library: Library,
+        rag_index: RagIndex,
         base: Option<Rc<Base>>,
         generator: Box<dyn Generator>,
         encoder: Vec<ModelFile>,
         data: &TrainingData,
     ) -> Result<Self, LabError> {
-        let config = &library.config;
+        let config = &rag_index.config;
         let documents = documents(data)?;
         let words: usize = documents.iter().map(|d| count_words(&d.content)).sum();
         Ok(Self {
@@ -70,7 +70,7 @@ impl RagLearner {
                 ..RunInfo::default()
             },
             config: config.clone(),
-            library,
+            rag_index,
             base,
             generator,
             encoder,
@@ -80,7 +80,7 @@ impl RagLearner {
     }
 
     fn size(&self) -> [(&'static str, f64); 3] {
-        let index = &self.library.index;
+        let index = &self.rag_index.index;
         [
             ("documents_indexed", index.documents().len() as f64),
             ("chunks_indexed", index.chunks() as f64),
@@ -97,7 +97,10 @@ impl RagLearner {
         }
         let mut answered = Vec::new();
         for question in &questions {
-            let answer = self.library.answer(question, &*self.generator, run).await?;
+            let answer = self
+                .rag_index
+                .answer(question, &*self.generator, run)
+                .await?;
             let Some(answer) = answer else { break };
             run.sample(self.documents.len(), answer.clone().into());
             answered.push(answer);
@@ -112,7 +115,7 @@ impl Learner for RagLearner {
         self.info.clone()
     }
 
-    /// The index is the same whatever endpoint answers from it.
+    /// The generator is not part of it: the index is the same whatever endpoint answers.
     fn origin(&self) -> Value {
         let mut config = self.info.config.clone();
         if let Some(settings) = config.as_object_mut() {
@@ -122,7 +125,7 @@ impl Learner for RagLearner {
     }
 
     async fn step(&mut self, _step: usize, run: &RunContext) -> Result<Step, LabError> {
-        let done = self.library.index.documents().len();
+        let done = self.rag_index.index.documents().len();
         let left = self.documents.get(done..).unwrap_or_default();
         let mut words = 0;
         let group = left.iter().take(GROUP).take_while(|document| {
@@ -141,7 +144,7 @@ impl Learner for RagLearner {
         };
         let begun = run.now();
         let added = self
-            .library
+            .rag_index
             .add(group, &count, &mut UntilStopped(run))
             .await?;
         self.milliseconds += run.now() - begun;
@@ -158,21 +161,21 @@ impl Learner for RagLearner {
         })
     }
 
-    /// Questions without an answer can be asked again without indexing again.
+    /// Questions that are not answered yet can be asked again without indexing again.
     fn checkpoint_due(&self, step: usize) -> bool {
         step == self.documents.len() && !self.config.questions.is_empty()
     }
 
     async fn save(&self) -> Result<Snapshot, LabError> {
         let mut snapshot = Snapshot::new(&self.milliseconds)?;
-        let index = self.library.index.to_bytes()?;
+        let index = self.rag_index.index.to_bytes()?;
         snapshot.files.insert("index".to_owned(), index);
         Ok(snapshot)
     }
 
     async fn restore(&mut self, mut snapshot: Snapshot, _run: &RunContext) -> Result<(), LabError> {
         let index = snapshot.take_file("index")?;
-        self.library.load(&index)?;
+        self.rag_index.load(&index)?;
         self.milliseconds = snapshot.state()?;
         Ok(())
     }
@@ -184,25 +187,31 @@ impl Learner for RagLearner {
         run: &RunContext,
     ) -> Result<Option<Sample>, LabError> {
         let generator = &*self.generator;
-        let answer = self.library.answer(&request.prompt, generator, run).await?;
+        let answer = self
+            .rag_index
+            .answer(&request.prompt, generator, run)
+            .await?;
         Ok(answer.map(Sample::from))
     }
 
     async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError> {
-        let bytes = self.library.index.to_bytes()?;
+        let bytes = self.rag_index.index.to_bytes()?;
         let mut metrics = named(self.size());
         metrics.insert("index_bytes".to_owned(), bytes.len() as f64);
         let mut answered = Vec::new();
         if reason == StopReason::Completed {
-            if let Some(map) = self.library.map() {
+            if let Some(map) = self.rag_index.map() {
                 run.map(map);
             }
             if let Some(village) = &run.data.village {
-                metrics.extend(self.library.measure(village, run).await?);
+                metrics.extend(self.rag_index.measure(village, run).await?);
                 let (asked, generator) = (&village.library.questions, &*self.generator);
-                // An endpoint's answers cost time and money: it is asked what the user asks.
+                // An endpoint's answers cost time and money: it answers only the user's questions.
                 if self.base.is_some()
-                    && let Some(found) = self.library.measure_answers(asked, generator, run).await?
+                    && let Some(found) = self
+                        .rag_index
+                        .measure_answers(asked, generator, run)
+                        .await?
                 {
                     metrics.extend(found);
                 }
@@ -243,7 +252,7 @@ impl Progress for UntilStopped<'_> {
     }
 }
 
-/// The documents of the data: the village's library, or the user's as JSON Lines.
+/// The documents of the data: from the village's library, or the user's as JSON Lines.
 pub(super) fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabError> {
     let documents = match &data.village {
         Some(village) => village
@@ -258,7 +267,7 @@ pub(super) fn documents(data: &TrainingData) -> Result<Vec<RagDocument>, LabErro
             .collect(),
         None => {
             let read = lab_retrieval::read::read("data", data.text.as_bytes(), Format::Jsonl);
-            // The text is one field, whatever in it is wrong.
+            // The text is one field, wherever in it the error is.
             read.map_err(|error| LabError {
                 field: Some("data".to_owned()),
                 ..error

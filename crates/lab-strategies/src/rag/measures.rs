@@ -1,8 +1,8 @@
-//! How well a library is searched, and what its answers are worth, on the village's questions about what only
-//! the documents say.
+//! The quality of the search and of the answers, measured on the village's questions about facts that only the
+//! documents contain.
 
 use crate::asking::generator::{Asked, Generator};
-use crate::rag::library::Library;
+use crate::rag::rag_index::RagIndex;
 use crate::run::context::RunContext;
 use lab_protocol::LabError;
 use lab_retrieval::measures::{
@@ -12,8 +12,8 @@ use lab_retrieval::{Hit, TextKind, VectorQuery};
 use lab_village::{Question, Village};
 use std::collections::{BTreeMap, HashMap};
 
-impl Library {
-    /// How well the village's questions find their documents, and how long a search takes.
+impl RagIndex {
+    /// Measures how well the village's questions find their documents, and how long a search takes.
     pub async fn measure(
         &self,
         village: &Village,
@@ -37,7 +37,7 @@ impl Library {
         let mut judged: BTreeMap<String, Judgements> = BTreeMap::new();
         for relevance in &village.library.relevance {
             let of_question = judged.entry(relevance.question.clone()).or_default();
-            // A passage about the right person that does not hold the answer is of no use to it.
+            // A passage about the right person that does not contain the answer does not help the generator.
             if relevance.grade >= lab_village::ANSWERS {
                 of_question.insert(relevance.document.clone(), relevance.grade as i32);
             }
@@ -59,7 +59,7 @@ impl Library {
         Ok(metrics)
     }
 
-    /// Share of the nearest vectors that the index's search finds too; none for words alone.
+    /// Share of the nearest vectors that the index's search also finds; `None` for search by terms alone.
     async fn index_recall(&self, questions: &[Question]) -> Result<Option<f64>, LabError> {
         let (Some(store), Some(embedder)) = (self.index.store(), self.embedder()) else {
             return Ok(None);
@@ -78,9 +78,8 @@ impl Library {
         Ok((!texts.is_empty()).then(|| sum / texts.len() as f64))
     }
 
-    /// How well the model answers the village's questions about what only the documents say, with the
-    /// passages that are found and without: words that are equal, and words in common. `None` if the run was
-    /// told to stop meanwhile.
+    /// Measures the model's answers to the village's questions about facts that only the documents contain, with and
+    /// without the passages found: exact match and shared words. `None` if the run was told to stop meanwhile.
     pub async fn measure_answers(
         &self,
         questions: &[Question],

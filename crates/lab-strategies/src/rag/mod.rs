@@ -3,6 +3,6 @@
 mod choice;
 pub(crate) mod embedders;
 mod indexing;
-pub(crate) mod library;
 mod measures;
+pub(crate) mod rag_index;
 pub(crate) mod rag_strategy;

@@ -2,7 +2,7 @@
 
 use super::choice::{ENCODER, embedder, encoder_files, kind};
 use super::indexing::{INDEX, RagLearner, documents};
-use super::library::{Library, filter};
+use super::rag_index::{RagIndex, filter};
 use crate::asking::answers::{ROWS, answers};
 use crate::asking::endpoint::Endpoint;
 use crate::asking::generator::{Generator, LabModel};
@@ -27,7 +27,7 @@ pub struct RagStrategy {
 }
 
 impl RagStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
             config: read_config(config)?,
@@ -37,7 +37,7 @@ impl RagStrategy {
     fn generator(&self, base: Rc<Base>) -> LabModel {
         LabModel {
             base,
-            most: self.config.answer_tokens,
+            max_tokens: self.config.answer_tokens,
             template: self.config.prompt_template.clone(),
         }
     }
@@ -68,7 +68,7 @@ impl Strategy for RagStrategy {
         }
         let encoder = encoder_files(config, run).await?;
         let embedder = embedder(config, base.as_deref(), &encoder, &run.device).await?;
-        let library = Library::new(config, embedder)?;
+        let rag_index = RagIndex::new(config, embedder)?;
         let (base, generator): (_, Box<dyn Generator>) = match (&config.endpoint, base) {
             (Some(endpoint), _) => {
                 let key = run.network.key(&endpoint.key_variable)?;
@@ -84,11 +84,11 @@ impl Strategy for RagStrategy {
                 ));
             }
         };
-        let learner = RagLearner::new(library, base, generator, encoder, &run.data)?;
+        let learner = RagLearner::new(rag_index, base, generator, encoder, &run.data)?;
         Ok(Box::new(learner))
     }
 
-    /// An endpoint is not opened: its answers cost time and money, and it is asked what the user asks.
+    /// An endpoint is not opened: its answers cost time and money, so it answers only the user's questions.
     async fn open(&self, files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
         let index = files.bytes(INDEX)?;
         let Some(base) = files.model().await? else {
@@ -97,34 +97,39 @@ impl Strategy for RagStrategy {
         let config = &self.config;
         let embedder =
             embedder(config, Some(&base), &files.folder(ENCODER), files.device()).await?;
-        let mut library = Library::new(config, embedder)?;
-        library.load(index)?;
+        let mut rag_index = RagIndex::new(config, embedder)?;
+        rag_index.load(index)?;
         let generator = self.generator(base);
-        Ok(Some(Box::new(GroundedAnswers { library, generator })))
+        Ok(Some(Box::new(GroundedAnswers {
+            rag_index,
+            generator,
+        })))
     }
 }
 
 /// Answers from the passages that are found for each question.
 struct GroundedAnswers {
-    library: Library,
+    rag_index: RagIndex,
     generator: LabModel,
 }
 
 #[async_trait(?Send)]
 impl Answers for GroundedAnswers {
-    /// A prompt that has passages already, or asks nothing, is left as it is.
+    /// A prompt that already has passages, or asks nothing, stays unchanged.
     async fn answer(
         &self,
         prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError> {
-        let LabModel { base, most, .. } = &self.generator;
+        let LabModel {
+            base, max_tokens, ..
+        } = &self.generator;
         let mut found = vec![I_DO_NOT_KNOW.to_owned(); prompts.len()];
         let (mut places, mut with_passages) = (Vec::new(), Vec::new());
         for (place, prompt) in prompts.iter().enumerate() {
             let prompt = match prompt.to_search() {
                 None => prompt.clone(),
-                Some(question) => match self.library.ground(question, &self.generator).await? {
+                Some(question) => match self.rag_index.ground(question, &self.generator).await? {
                     Some(asked) => self.generator.prompt(&asked.question, &asked.passages),
                     None => continue,
                 },
@@ -134,7 +139,7 @@ impl Answers for GroundedAnswers {
         }
         base.end()?;
         let (model, format) = (base.model.valid(), base.format());
-        let written = answers(&model, &format, &with_passages, *most, stop).await?;
+        let written = answers(&model, &format, &with_passages, *max_tokens, stop).await?;
         let Some(written) = written else {
             return Ok(None);
         };

@@ -1,4 +1,4 @@
-//! The model that a run starts from: what the run before it left, an adapter included.
+//! The model that a run starts from, as the run before it left it, with its adapter.
 
 use super::context::RunContext;
 use super::folders::{in_folder, inside};
@@ -24,18 +24,18 @@ pub struct Base {
     pub tokenizer: Tokenizer,
     pub chat_template: Option<ChatTemplate>,
     ends: Vec<u32>,
-    /// What the folder of a model made from this one needs beside its weights.
+    /// The files that a folder of a model made from this one needs beside its weights.
     rest: BaseModel,
     /// The files that it was read from.
     made: Rc<[ModelFile]>,
-    /// What was put into the weights of the model among the files.
+    /// The adapter that is merged into the weights, beside the model's files.
     adapter: Option<Adapter>,
     device: Device,
 }
 
 impl Base {
-    /// Reads the model of the run's base, its weights in the form in which the run needs them; an adapter
-    /// beside it becomes part of them.
+    /// Reads the model of the run's base, its weights in the form that the run needs; an adapter beside it becomes
+    /// part of the weights.
     pub async fn load(run: &RunContext, form: WeightForm) -> Result<Self, LabError> {
         if run.base.is_empty() {
             return Err(LabError::config(
@@ -59,7 +59,7 @@ impl Base {
         Self::read_if(made, form, device, |_| Ok(())).await
     }
 
-    /// Reads it where its weights fit.
+    /// Reads the model if `fits` accepts the memory of its weights.
     async fn read_if(
         made: Rc<[ModelFile]>,
         form: WeightForm,
@@ -97,8 +97,8 @@ impl Base {
         })
     }
 
-    /// The base itself as a folder, by the files' names in it: those that it was read from, or new ones where
-    /// an adapter is in its weights. Their weights are floats, whatever form the model has here.
+    /// The base itself as a folder: the files that it was read from, or new ones if an adapter is in its weights.
+    /// Paths are relative to the folder. The weights in the files are floats, whatever form the model has in memory.
     pub async fn files(&self) -> Result<Vec<ModelFile>, LabError> {
         if self.adapter.is_none() {
             return Ok(inside("model", &self.made));
@@ -110,7 +110,7 @@ impl Base {
         self.folder(&merged).await
     }
 
-    /// The model to be trained: all of it, or frozen with a new adapter.
+    /// The model to train: all its weights, or frozen with a new adapter.
     pub fn to_train(
         &self,
         lora: Option<&LoraConfig>,
@@ -126,12 +126,12 @@ impl Base {
         }
     }
 
-    /// What a step takes for a while that trains `model`, which was made of this one.
+    /// The temporary memory of a step that trains `model`, which was made from this base.
     pub(crate) fn step_memory<M: Module>(&self, model: &M, size: PassSize) -> MemoryNeeded {
         MemoryNeeded::step(model, &self.shape, self.tokenizer.vocabulary(), size)
     }
 
-    /// What it takes for a while to write so many texts at once, of up to `columns` tokens.
+    /// The temporary memory for writing this many texts at once, of up to `columns` tokens.
     pub(crate) fn writing_memory(&self, rows: usize, columns: usize) -> MemoryNeeded {
         let columns = columns.min(self.shape.context);
         MemoryNeeded::writing(&self.shape, self.tokenizer.vocabulary(), rows, columns)
@@ -144,8 +144,8 @@ impl Base {
         base.folder(WeightType::F32)
     }
 
-    /// The files of a model that was trained from this one: `model/`, and where only an adapter was
-    /// trained, that in `adapter/` beside the base.
+    /// The files of a model that was trained from this one: `model/`; if only an adapter was trained, the unchanged
+    /// base there and the adapter in `adapter/`.
     pub async fn trained_files(
         &self,
         trained: &Decoder,
@@ -172,12 +172,12 @@ impl Base {
         })
     }
 
-    /// The tokens at which the model's texts end, first the one that is written; none where it has no end.
+    /// The tokens at which the model's texts end, first the one that it writes; empty if texts have no end.
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
-    /// How the model is given messages.
+    /// The format in which the model gets messages.
     pub fn format(&self) -> PromptFormat<'_> {
         PromptFormat {
             tokenizer: &self.tokenizer,
@@ -186,7 +186,7 @@ impl Base {
         }
     }
 
-    /// The tokens at which an answer ends that was learned to end with `end`: the model's own too.
+    /// The tokens at which an answer ends if the model learned to end it with `end`: the model's own end tokens too.
     pub fn ends_of_answers(&self, end: Option<u32>) -> Vec<u32> {
         self.ends.iter().copied().chain(end).collect()
     }
@@ -213,7 +213,7 @@ impl Base {
     }
 }
 
-/// The files of the model among those of a run.
+/// The files of the model among the files of a run.
 fn model_files(made: &[ModelFile]) -> Subfolder<'_> {
     Subfolder {
         files: made,

@@ -1,16 +1,16 @@
-//! How long a run and its steps take, pauses left out.
+//! The duration of a run and of its steps, without pauses.
 
 use std::collections::VecDeque;
 
-/// Steps over which the speed is averaged.
+/// Number of steps over which the speed is averaged.
 const WINDOW: usize = 50;
 
 /// Times are in milliseconds of the host's clock.
 #[derive(Default)]
 pub(super) struct Clock {
-    /// When the first step began.
+    /// Start of the first step.
     started: Option<f64>,
-    /// Spent in pauses since then.
+    /// Time spent in pauses since then.
     waited: f64,
     step_started: f64,
     /// The newest at the back.
@@ -18,7 +18,7 @@ pub(super) struct Clock {
 }
 
 struct StepTime {
-    /// When the step ended, pauses left out.
+    /// Time of the step's end, without pauses.
     end: f64,
     milliseconds: f64,
     tokens: usize,
@@ -30,14 +30,13 @@ impl Clock {
         (now - self.started.unwrap_or(now) - self.waited) / 1000.0
     }
 
-    /// Starts the time of a step: what lies between two steps (evaluation, samples) is not counted in
-    /// tokens a second.
+    /// Starts the time of a step: the time between two steps (evaluation, samples) does not count in tokens a second.
     pub(super) fn step_begins(&mut self, now: f64) {
         self.started.get_or_insert(now);
         self.step_started = now;
     }
 
-    /// Ends the time of a step of so many tokens. Returns tokens a second over the last steps.
+    /// Ends the time of a step of this many tokens. Returns tokens a second over the last steps.
     pub(super) fn step_ends(&mut self, now: f64, tokens: usize) -> f64 {
         self.last.push_back(StepTime {
             end: now - self.waited,
@@ -53,14 +52,14 @@ impl Clock {
         tokens as f64 * 1000.0 / milliseconds.max(1e-3)
     }
 
-    /// Leaves a pause out of all times.
+    /// Excludes a pause from all times.
     pub(super) fn leave_out(&mut self, milliseconds: f64) {
         if self.started.is_some() {
             self.waited += milliseconds;
         }
     }
 
-    /// With what is done between steps.
+    /// Includes the work between steps.
     pub(super) fn seconds_per_step(&self) -> f64 {
         match (self.last.front(), self.last.back()) {
             (Some(first), Some(last)) if self.last.len() > 1 => {

@@ -1,4 +1,4 @@
-//! The commands to a run, heard between steps and in the midst of long work.
+//! The commands to a run, heard between steps and during long work.
 
 use super::host::Host;
 use lab_protocol::Command;
@@ -26,7 +26,7 @@ impl Commands {
         self.waiting.borrow_mut().pop_front()
     }
 
-    /// Waits for a command. None if nobody is left who could give one.
+    /// Waits for a command. `None` if nobody can send one any more.
     pub(super) async fn wait(&self) -> Option<Command> {
         self.host.next_command(true).await
     }
@@ -43,12 +43,12 @@ impl Commands {
 pub struct StopSignal(pub(super) Rc<Commands>);
 
 impl StopSignal {
-    /// Of commands that `host` receives, where nothing but a stop is obeyed.
+    /// For commands that `host` receives; only a stop is obeyed.
     pub fn of(host: Rc<dyn Host>) -> Self {
         Self(Commands::new(host))
     }
 
-    /// Whether the run was told to stop: then the work is to be cut short. Long work asks every few
+    /// Whether the run was told to stop; if so, the caller must cut its work short. Long work asks every few
     /// milliseconds, which also gives the host the chance to receive commands.
     pub async fn requested(&self) -> bool {
         self.0.receive().await;

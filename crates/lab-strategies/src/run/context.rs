@@ -24,9 +24,9 @@ pub struct TrainingData {
     pub text: String,
     /// Identifies the data: SHA-256 in hexadecimal.
     pub hash: String,
-    /// Share of the data that is held out: of a text its end, of rows those that the seed chooses.
+    /// Share of the data that is held out: of a text its end, of rows the ones that the seed chooses.
     pub validation_fraction: f64,
-    /// The world that the data come from, which also holds what is judged.
+    /// The world that the data come from, which also holds the evaluation's questions.
     pub village: Option<Rc<Village>>,
 }
 
@@ -39,7 +39,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// One without a network.
+    /// A platform without a network.
     pub fn offline(device: Device, host: Rc<dyn Host>) -> Self {
         Self {
             device,
@@ -57,13 +57,13 @@ pub struct RunContext {
     pub seed: u64,
     pub device: Device,
     pub data: TrainingData,
-    /// Files of the run whose model this one starts from, e.g. `model/config.json`; empty for none.
+    /// Files of the run whose model this one starts from, e.g. `model/config.json`; empty if there is none.
     pub base: Rc<[ModelFile]>,
-    /// A reward from outside, for strategies whose reward is a function.
+    /// A reward from outside, for strategies that use a function.
     pub reward: Option<Rc<dyn RewardFunction>>,
     /// For strategies that ask an endpoint.
     pub network: Rc<dyn Network>,
-    /// Whether the run was told to stop, to be asked in the midst of long work.
+    /// Tells long work whether the run was told to stop.
     pub stop: StopSignal,
     host: Rc<dyn Host>,
     clock: RefCell<Clock>,
@@ -103,8 +103,8 @@ impl RunContext {
         self.host.peak_bytes()
     }
 
-    /// Refuses what the platform has no memory for. A run on the CPU shares it with the files that it starts from;
-    /// how much a GPU has is not known, only how large a tensor may be.
+    /// Refuses a run that needs more memory than the platform has. A run on the CPU shares it with the files that it
+    /// starts from. The memory of a GPU is not known, only the maximum size of a tensor.
     pub fn must_fit(&self, needed: MemoryNeeded) -> Result<(), LabError> {
         let files = self.base.iter().map(|file| file.bytes.len()).sum();
         let on_cpu = largest_tensor(&self.device).is_none();
@@ -118,12 +118,12 @@ impl RunContext {
         self.host.now()
     }
 
-    /// Seconds of work so far, pauses left out.
+    /// Seconds of work so far, without pauses.
     pub fn seconds(&self) -> f64 {
         self.clock.borrow().seconds(self.host.now())
     }
 
-    /// Reports values of a step by name; nothing if there are none.
+    /// Reports values of a step by name; does nothing if there are none.
     pub fn record<N: Into<String>>(&self, step: usize, values: impl IntoIterator<Item = (N, f64)>) {
         let values = values.into_iter().map(|(name, value)| (name.into(), value));
         let values: BTreeMap<String, f64> = values.collect();
@@ -143,7 +143,7 @@ impl RunContext {
         });
     }
 
-    /// Shows what the model wrote after a step.
+    /// Shows a text that the model wrote after a step.
     pub fn sample(&self, step: usize, sample: Sample) {
         self.emit(|run| Event::Sample {
             run,
@@ -169,7 +169,7 @@ impl RunContext {
         self.emit(|run| Event::Map { run, map });
     }
 
-    /// Says what the user should know although the run goes on.
+    /// Warns the user about something that does not end the run.
     pub fn warn(&self, message: impl Into<String>) {
         self.host.emit(Event::Log {
             level: LogLevel::Warning,
@@ -215,7 +215,7 @@ impl RunContext {
         &self.stop.0
     }
 
-    /// The time from `began` until now was a pause.
+    /// Counts the time from `began` until now as a pause.
     pub(super) fn waited_since(&self, began: f64) {
         let waited = self.host.now() - began;
         self.clock.borrow_mut().leave_out(waited);

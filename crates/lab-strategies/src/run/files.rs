@@ -8,11 +8,11 @@ use lab_protocol::{ErrorCode, LabError, ModelFile, text};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What a finished run left, as it is opened to be asked.
+/// The files of a finished run, opened to answer prompts.
 pub struct RunFiles<'a> {
     files: &'a [ModelFile],
     device: &'a Device,
-    /// The model, once it was read.
+    /// The model, once it is read.
     model: RefCell<Option<Rc<Base>>>,
 }
 
@@ -34,12 +34,12 @@ impl<'a> RunFiles<'a> {
         self.device
     }
 
-    /// The files in a folder of the run, under their names in it.
+    /// The files in a folder of the run, with paths relative to it.
     pub fn folder(&self, name: &str) -> Vec<ModelFile> {
         inside(name, self.files)
     }
 
-    /// The bytes of a file of the run's own, e.g. `index/index.bin`.
+    /// The bytes of a file outside the model, e.g. `index/index.bin`.
     pub fn bytes(&self, path: &str) -> Result<&'a [u8], LabError> {
         let file = self.files.iter().find(|file| file.path == path);
         let file = file.ok_or_else(|| {
@@ -52,7 +52,7 @@ impl<'a> RunFiles<'a> {
         Ok(&file.bytes)
     }
 
-    /// The model in `model/`, with the adapter in `adapter/`, read once; none if the run left no model.
+    /// The model in `model/`, with the adapter in `adapter/`, read once; `None` if the run left no model.
     pub async fn model(&self) -> Result<Option<Rc<Base>>, LabError> {
         if !self
             .files

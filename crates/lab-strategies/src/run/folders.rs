@@ -2,7 +2,7 @@
 
 use lab_protocol::ModelFile;
 
-/// The files of a folder, under their names in it.
+/// The files of a folder, with paths relative to it.
 pub(crate) fn inside(folder: &str, files: &[ModelFile]) -> Vec<ModelFile> {
     let named = |file: &ModelFile| {
         let name = file.path.strip_prefix(folder)?.strip_prefix('/')?;
@@ -14,7 +14,7 @@ pub(crate) fn inside(folder: &str, files: &[ModelFile]) -> Vec<ModelFile> {
     files.iter().filter_map(named).collect()
 }
 
-/// Files put into a folder of the run.
+/// Moves files into a folder of the run.
 pub(crate) fn in_folder(folder: &str, files: Vec<ModelFile>) -> Vec<ModelFile> {
     let moved = |file: ModelFile| ModelFile {
         path: format!("{folder}/{}", file.path),

@@ -1,4 +1,4 @@
-//! What a strategy becomes when its run begins: something that learns step by step.
+//! The learning part of a strategy's run: it learns step by step.
 
 use super::context::RunContext;
 use super::sample::Sample;
@@ -9,24 +9,24 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Learns step by step. The loop around it hears commands, measures time, keeps checkpoints and yields to
-/// the host between steps.
+/// Learns step by step. The loop around it hears commands, measures time, keeps checkpoints and yields to the host
+/// between steps.
 #[async_trait(?Send)]
 pub trait Learner {
-    /// What is known of the run: its configuration and how many steps it has, at least. The loop fills in
-    /// the strategy's kind and the first step.
+    /// Describes the run: at least its configuration and its number of steps. The loop fills in the strategy's kind
+    /// and the first step.
     fn info(&self) -> RunInfo;
 
-    /// The part of the configuration that a checkpoint depends on: a run with another cannot be continued.
+    /// The part of the configuration that a checkpoint depends on: a run with a different one cannot be continued.
     fn origin(&self) -> Value {
         self.info().config
     }
 
-    /// Makes step `step` (from 1), and says what it measured.
+    /// Makes step `step` (from 1) and returns its measurements.
     async fn step(&mut self, step: usize, run: &RunContext) -> Result<Step, LabError>;
 
-    /// Reports what follows step `step` and is not part of it: evaluations, samples. Called with 0 before
-    /// the first step. To break means that further training is useless (early stopping).
+    /// Reports evaluations and samples after step `step`; they are not part of the step. Called with 0 before the first step.
+    /// `Break` means that further training is useless (early stopping).
     async fn report(
         &mut self,
         _step: usize,
@@ -35,7 +35,7 @@ pub trait Learner {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Whether a checkpoint is due after step `step`; the loop adds those that are asked for.
+    /// Whether a checkpoint is due after step `step`; the loop adds the checkpoints that the user asks for.
     fn checkpoint_due(&self, _step: usize) -> bool {
         false
     }
@@ -46,21 +46,21 @@ pub trait Learner {
     /// Continues from a state that [`Learner::save`] gave in a run of the same configuration, seed and data.
     async fn restore(&mut self, snapshot: Snapshot, run: &RunContext) -> Result<(), LabError>;
 
-    /// Writes with the model as it is. `None` if the run was told to stop meanwhile.
+    /// Writes with the current model. `None` if the run was told to stop meanwhile.
     async fn generate(
         &self,
         request: &GenerateRequest,
         run: &RunContext,
     ) -> Result<Option<Sample>, LabError>;
 
-    /// Measures what was learned and gives it as files. May be called again after [`Learner::restore`] of
-    /// the last step, if the run was told to stop meanwhile.
+    /// Evaluates the result and returns it as files. May be called again after [`Learner::restore`] of the last step,
+    /// if the run was told to stop meanwhile.
     async fn finish(&mut self, reason: StopReason, run: &RunContext) -> Result<Learned, LabError>;
 }
 
-/// What a step did.
+/// The outcome of a step.
 pub struct Step {
-    /// How many steps it counts as: 1, except where several items are worked off at once.
+    /// The number of steps that it counts as: 1, except if several items are processed at once.
     pub count: usize,
     pub tokens: usize,
     /// Values by the name of the metric.
@@ -80,10 +80,10 @@ impl Step {
     }
 }
 
-/// What a run made.
+/// The result of a run.
 #[derive(Default)]
 pub struct Learned {
-    /// The step whose weights are in the files, where it is not the last.
+    /// The step whose weights are in the files, if it is not the last.
     pub best_step: Option<usize>,
     /// Final values by the name of the metric.
     pub metrics: BTreeMap<String, f64>,
@@ -92,7 +92,7 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// Final values by the name of the metric, and files; the weights are those of the last step.
+    /// A result with final values by the name of the metric, and files, with the weights of the last step.
     pub fn new<N: Into<String>>(
         metrics: impl IntoIterator<Item = (N, f64)>,
         files: Vec<ModelFile>,

@@ -1,4 +1,4 @@
-//! One run: the contract of a strategy, what a run is given and reports, and the one loop around it.
+//! One run: the contract of a strategy, a run's context and reports, and the one loop around it.
 
 pub(crate) mod base;
 mod clock;

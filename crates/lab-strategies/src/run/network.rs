@@ -7,11 +7,11 @@ use std::time::UNIX_EPOCH;
 /// The platform's connections. The core builds requests, retries them and parses answers.
 #[async_trait(?Send)]
 pub trait Network {
-    /// The key for an endpoint: what the environment variable of that name holds, or what the user has
-    /// typed. None where there is none; an error where the variable is named and not set.
+    /// The key for an endpoint: the value of the environment variable with that name, or the key that the user typed.
+    /// `None` if there is none; an error if the variable is named and not set.
     fn key(&self, variable: &str) -> Result<Option<Secret>, LabError>;
 
-    /// Makes a request; pieces of the answer's body go to `receive` as they come, until it wants no more.
+    /// Makes a request. `receive` gets the pieces of the answer's body as they arrive, until it wants no more.
     async fn post(
         &self,
         request: &HttpRequest<'_>,
@@ -22,7 +22,7 @@ pub trait Network {
     /// is no such file.
     async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, LabError>;
 
-    /// Waits so many milliseconds before a request is tried again.
+    /// Waits this many milliseconds before a request is tried again.
     async fn sleep(&self, milliseconds: f64);
 }
 
@@ -60,35 +60,35 @@ impl Network for Offline {
 /// A POST of JSON. Redirections are not followed: the key is for this address.
 pub struct HttpRequest<'a> {
     pub url: &'a str,
-    /// Goes into the header `Authorization: Bearer …`.
+    /// Sent in the header `Authorization: Bearer …`.
     pub key: Option<&'a Secret>,
     pub body: &'a str,
-    /// Milliseconds after which it is given up, unless the answer is whole by then.
+    /// The request fails after this many milliseconds if the answer is not complete by then.
     pub timeout: f64,
 }
 
-/// The head of an answer; its body is handed over piece by piece as it comes.
+/// The head of an answer; its body is handed over piece by piece as it arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpResponse {
     pub status: u16,
-    /// The header `Retry-After` as it is.
+    /// The header `Retry-After`, unparsed.
     pub retry_after: Option<String>,
 }
 
-/// Why there is no answer, or not a whole one.
+/// The reason for a missing or incomplete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpFailure {
     /// The time was up.
     TimedOut,
-    /// No connection, or it broke; in the platform's words.
+    /// The connection could not be made, or it broke; in the platform's words.
     Unreachable(String),
 }
 
-/// What takes the pieces of a body. It says whether it wants more.
+/// Receives the pieces of a body. Returns whether it wants more.
 pub type Receive<'a> = &'a mut dyn FnMut(&[u8]) -> bool;
 
-/// Seconds that a header `Retry-After` asks to wait: a number of them, or a date as
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. `now` in milliseconds since 1970-01-01 UTC.
+/// Seconds that a header `Retry-After` asks to wait. The header has a number of seconds, or a date as `Sun, 06 Nov
+/// 1994 08:49:37 GMT`. `now` in milliseconds since 1970-01-01 UTC.
 pub fn retry_after(header: &str, now: f64) -> Option<f64> {
     if let Ok(seconds) = header.trim().parse::<f64>() {
         return (seconds.is_finite() && seconds >= 0.0).then_some(seconds);
@@ -106,7 +106,7 @@ mod tests {
     fn waits_are_read_as_seconds_and_as_dates() {
         assert_eq!(retry_after(" 7 ", 0.0), Some(7.0));
         assert_eq!(retry_after("0.5", 0.0), Some(0.5));
-        // The example of RFC 9110, whose date is 784111777 seconds after 1970.
+        // The example of RFC 9110. Its date is 784111777 seconds after 1970.
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         assert_eq!(retry_after(date, 784_111_770_000.0), Some(7.0));
         assert_eq!(retry_after(date, 784_111_780_000.0), Some(0.0));

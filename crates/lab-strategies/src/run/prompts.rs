@@ -1,4 +1,4 @@
-//! Prompts, for every strategy alike.
+//! Prompts, the same for every strategy.
 
 use lab_model::chat::ChatMessage;
 use lab_model::prompts::PromptFormat;
@@ -11,10 +11,10 @@ pub enum Prompt {
     /// A conversation; the assistant answers next.
     Chat {
         messages: Vec<ChatMessage>,
-        /// The passages from which the last message is answered. Where there are none, retrieval looks for some.
+        /// The passages from which the last message is answered. If it is empty, retrieval searches for passages.
         passages: Vec<String>,
     },
-    /// A text to go on with as it stands.
+    /// A text that the model continues unchanged.
     Text(String),
 }
 
@@ -31,7 +31,7 @@ impl Prompt {
         }
     }
 
-    /// The messages as the model is given them, the passages in the last one, a line each; none of a text.
+    /// The messages as the model gets them, the passages in the last one, a line each; `None` for a text.
     pub fn messages(&self) -> Option<Vec<ChatMessage>> {
         let Self::Chat { messages, passages } = self else {
             return None;
@@ -44,7 +44,7 @@ impl Prompt {
         Some(messages)
     }
 
-    /// The question for which passages are to be looked for; none where there are some, or nothing is asked.
+    /// The question that retrieval searches passages for; `None` if there are passages already, or no question.
     pub fn to_search(&self) -> Option<&str> {
         match self {
             Self::Chat { messages, passages } if passages.is_empty() => {
@@ -55,7 +55,7 @@ impl Prompt {
         }
     }
 
-    /// What is asked, in words: passages and messages, each with a new line at its end.
+    /// The prompt in words: passages and messages, each with a new line at its end.
     pub fn text(&self) -> String {
         let lines = |messages: Vec<ChatMessage>| {
             let line = |message: ChatMessage| match message.content.ends_with('\n') {
@@ -70,7 +70,7 @@ impl Prompt {
         }
     }
 
-    /// The tokens that the model is given.
+    /// The tokens that the model gets.
     pub fn tokens(&self, format: &PromptFormat<'_>) -> Result<Vec<u32>, LabError> {
         match self.messages() {
             Some(messages) => format.prompt(&messages),
@@ -80,7 +80,7 @@ impl Prompt {
 }
 
 impl From<&Question> for Prompt {
-    /// A question of the village, with the passages that come with it.
+    /// A question of the village, with the passages that belong to it.
     fn from(question: &Question) -> Self {
         Self::Chat {
             messages: vec![ChatMessage::user(&question.text)],

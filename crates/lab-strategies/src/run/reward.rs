@@ -1,6 +1,6 @@
-//! A reward from outside: how answers are judged by the program that runs the experiment.
+//! A reward from outside: the program that runs the experiment scores answers.
 
-/// An answer to be judged.
+/// An answer to score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub prompt: String,
@@ -12,6 +12,6 @@ pub struct Answer {
 
 /// A reward from outside: natively a trait of the program, in a browser a function of the page.
 pub trait RewardFunction {
-    /// The reward of one answer. What is not finite ends the run with an error.
+    /// The reward of one answer. A value that is not finite ends the run with an error.
     fn reward(&self, answer: &Answer) -> f64;
 }

@@ -1,4 +1,4 @@
-//! What a model wrote, as it is shown.
+//! A text that a model wrote, as it is shown.
 
 use lab_protocol::{GroundedAnswer, Grounds};
 
@@ -7,7 +7,7 @@ use lab_protocol::{GroundedAnswer, Grounds};
 pub struct Sample {
     pub prompt: String,
     pub text: String,
-    /// Its reward, where there is one.
+    /// Its reward, if there is one.
     pub reward: Option<f64>,
     /// The passages that it was written from.
     pub grounds: Option<Grounds>,

@@ -1,4 +1,4 @@
-//! The state of a learner, and the checkpoint around it that says which run it belongs to.
+//! The state of a learner, and the checkpoint around it, which names the run that it belongs to.
 
 use super::context::RunContext;
 use lab_model::formats::{CheckpointState, read_checkpoint, write_checkpoint};
@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
-/// All that a learner needs to go on as if it had never stopped: tensors by group, bytes by name, and a
-/// small state. What follows from seed and step need not be in it.
+/// Everything that a learner needs to continue as if it had never stopped: tensors by group, bytes by name, and a
+/// small state. It need not contain values that follow from seed and step.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     state: Value,
     /// E.g. `policy` and `policy_optimizer`.
     pub tensors: HashMap<String, HostTensors>,
-    /// Updates that the optimiser of a group has made.
+    /// Number of updates that the optimiser of each group has made.
     pub updates: BTreeMap<String, usize>,
     /// E.g. an index.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Snapshot {
-    /// Of a small state, to which tensors and files may be added.
+    /// From a small state; tensors and files can be added.
     pub fn new<S: Serialize>(state: &S) -> Result<Self, LabError> {
         Ok(Self {
             state: serde_json::to_value(state)
@@ -37,7 +37,7 @@ impl Snapshot {
         from_value(self.state.clone()).map_err(|error| invalid(error.message))
     }
 
-    /// The tensors of a group; none if it is not there, which their reader says.
+    /// The tensors of a group; empty if it is missing, which is an error of their reader.
     pub fn take_tensors(&mut self, group: &str) -> HostTensors {
         self.tensors.remove(group).unwrap_or_default()
     }
@@ -58,7 +58,7 @@ fn invalid(message: impl Into<Text>) -> LabError {
     .at("checkpoint")
 }
 
-/// What must be the same for a run to be continued.
+/// The properties of a run that must be the same to continue it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Origin {
     kind: String,
@@ -80,7 +80,7 @@ impl Origin {
         }
     }
 
-    /// An error that names what is not the same.
+    /// An error that names the property that differs.
     fn must_be(&self, other: &Self) -> Result<(), LabError> {
         let differs = [
             (
@@ -111,7 +111,7 @@ impl Origin {
     }
 }
 
-/// What a checkpoint remembers beside tensors and files.
+/// The header of a checkpoint: its part beside tensors and files.
 #[derive(Serialize, Deserialize)]
 struct Header {
     origin: Origin,
@@ -120,7 +120,7 @@ struct Header {
     state: Value,
 }
 
-/// The checkpoint of a run after a step.
+/// Writes the checkpoint of a run after a step.
 pub(super) fn write(origin: &Origin, step: usize, snapshot: Snapshot) -> Result<Vec<u8>, LabError> {
     let Snapshot {
         state,
@@ -141,7 +141,7 @@ pub(super) fn write(origin: &Origin, step: usize, snapshot: Snapshot) -> Result<
     })
 }
 
-/// The step and the state of a checkpoint that a run with the same origin wrote.
+/// Reads the step and the state of a checkpoint, which must come from a run with the same origin.
 pub(super) fn read(bytes: &[u8], origin: &Origin) -> Result<(usize, Snapshot), LabError> {
     let CheckpointState {
         groups,
@@ -158,7 +158,7 @@ pub(super) fn read(bytes: &[u8], origin: &Origin) -> Result<(usize, Snapshot), L
     Ok((state.step, snapshot))
 }
 
-/// Tells the files of one base from those of another: the hash of Fowler, Noll and Vo, with 64 bits.
+/// Distinguishes the files of one base from another's: the hash of Fowler, Noll and Vo, with 64 bits.
 fn fingerprint(files: &[ModelFile]) -> String {
     let bytes = files.iter().flat_map(|file| &file.bytes);
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {

@@ -11,17 +11,17 @@ use lab_protocol::{LabError, StrategyConfig, from_settings};
 /// A way of making a model better, from its configuration to its result.
 #[async_trait(?Send)]
 pub trait Strategy {
-    /// The strategy's kind, which experiments name it by, e.g. `pretraining`.
+    /// The strategy's kind, by which experiments name it, e.g. `pretraining`.
     fn kind(&self) -> &str;
 
     /// Checks the configuration and the data, before anything is allocated.
     fn validate(&self, data: &TrainingData) -> Result<(), LabError>;
 
-    /// Reads the base and the data and allocates what is trained, before its first step.
+    /// Reads the base and the data and allocates the trained model, before its first step.
     async fn begin(&self, run: &RunContext) -> Result<Box<dyn Learner>, LabError>;
 
-    /// Opens what a finished run left, to answer prompts in a way of its own. `None` where the model in
-    /// `model/` is asked, if there is one.
+    /// Opens the files of a finished run for a strategy that answers prompts in its own way. `None` if the model in
+    /// `model/` answers, if there is one.
     async fn open(&self, _files: &RunFiles<'_>) -> Result<Option<Box<dyn Answers>>, LabError> {
         Ok(None)
     }
@@ -38,7 +38,7 @@ pub trait Answers {
     ) -> Result<Option<Vec<String>>, LabError>;
 }
 
-/// A strategy's settings as it reads them; what is not given takes its default.
+/// Reads a strategy's settings; missing settings take their defaults.
 pub fn read_config<T>(config: &StrategyConfig) -> Result<T, LabError>
 where
     T: Default + serde::Serialize + serde::de::DeserializeOwned,

@@ -1,4 +1,4 @@
-//! The loop of every run: hear commands, make a step, report, keep.
+//! The loop of every run: hear commands, make a step, report, save checkpoints.
 
 use super::context::RunContext;
 use super::learner::Learner;
@@ -34,7 +34,7 @@ pub(crate) async fn train(
     run.started(info);
     let mut stop_reason = training.make_steps().await?;
     let learned = training.learner.finish(stop_reason, run).await?;
-    // The end is made again when the run goes on.
+    // A stopped run that is continued makes its end again.
     if stop_reason != StopReason::Stopped && run.stop.requested().await {
         training.keep().await?;
         stop_reason = StopReason::Stopped;
@@ -51,13 +51,13 @@ pub(crate) async fn train(
     })
 }
 
-/// A run under way.
+/// A run in progress.
 struct Training<'a> {
     run: &'a RunContext,
     learner: Box<dyn Learner>,
     origin: Origin,
     steps: usize,
-    /// Steps made.
+    /// Number of steps made.
     step: usize,
     paused: bool,
     /// Whether one step may be made in spite of the pause.
@@ -68,7 +68,7 @@ impl Training<'_> {
     async fn make_steps(&mut self) -> Result<StopReason, LabError> {
         let run = self.run;
         if self.step == 0 {
-            // Whatever it finds, there is a step to be made first.
+            // The report before the first step cannot end the run: a step is made first.
             let _ = self.learner.report(0, run).await?;
         }
         while self.step < self.steps {
@@ -98,7 +98,7 @@ impl Training<'_> {
         Ok(StopReason::Completed)
     }
 
-    /// Obeys commands, and waits while paused.
+    /// Obeys commands, and waits while paused. Returns whether the run was told to stop.
     async fn told_to_stop(&mut self) -> Result<bool, LabError> {
         let run = self.run;
         loop {
@@ -111,7 +111,7 @@ impl Training<'_> {
                     run.waited_since(began);
                     match command {
                         Some(command) => command,
-                        // Nobody is left who could resume the run.
+                        // Nobody can resume the run any more.
                         None => return Ok(true),
                     }
                 }
@@ -129,7 +129,7 @@ impl Training<'_> {
                 Command::Stop { .. } => return Ok(true),
                 Command::Checkpoint { .. } => self.keep().await?,
                 Command::Generate { request, .. } => self.generate(&request).await,
-                // These begin something of their own, under ids that the host keeps apart.
+                // These commands start something else, under ids that the host keeps apart.
                 Command::Start { .. } | Command::Ask { .. } | Command::Vote { .. } => {}
             }
         }
@@ -146,7 +146,7 @@ impl Training<'_> {
         match self.learner.generate(request, self.run).await {
             Ok(Some(sample)) => self.run.sample(self.step, sample),
             Ok(None) => {}
-            // A request to write must not end the run.
+            // A failed request to write must not end the run.
             Err(error) => self.run.warn(error.to_string()),
         }
     }

@@ -1,4 +1,4 @@
-//! Examples to fine-tune on: from the village or from the user's rows to tokens.
+//! Examples for fine-tuning: from the village or the user's rows to tokens.
 
 use crate::data::{Conversation, Skipped, Split, read_conversations, split};
 use crate::run::base::Base;
@@ -10,7 +10,7 @@ use lab_model::tokenizer::Tokenizer;
 use lab_protocol::{ErrorCode, ExamplePreview, LabError, OnError, PreviewToken, TooLong, text};
 use lab_village::Question;
 
-/// What is learned from, and what chooses the best of what was learned.
+/// Examples for training, and for the validation that chooses the best weights.
 pub struct Examples {
     pub training: Vec<Example>,
     pub validation: Vec<Example>,
@@ -19,8 +19,8 @@ pub struct Examples {
     /// Rows that could not be used.
     pub skipped: Skipped,
     pub too_long: Fate,
-    /// Conversations whose answers became an example each, as the chat template writes earlier turns otherwise once
-    /// others follow.
+    /// Number of conversations whose answers became one example each, because the chat template writes earlier turns
+    /// differently once others follow.
     pub taken_apart: usize,
 }
 
@@ -33,12 +33,12 @@ pub struct Fate {
     pub first: Option<usize>,
 }
 
-/// How examples are read.
+/// Settings of reading examples.
 #[derive(Clone, Copy)]
 pub struct Reading {
     pub too_long: TooLong,
     pub on_error: OnError,
-    /// Chooses what is held out of a user's rows.
+    /// Seed of the split of a user's rows.
     pub seed: u64,
 }
 
@@ -87,8 +87,8 @@ fn numbered<'q>(pairs: impl Iterator<Item = (&'q Question, String)>) -> Vec<Conv
 }
 
 impl Examples {
-    /// The data as tokens, in the form in which the base is asked. Examples longer than the base's context are
-    /// treated as `too_long` says, and counted.
+    /// The data as tokens, in the base's prompt format. Examples longer than the base's context are treated as
+    /// `too_long` says, and counted.
     pub fn new(data: &TrainingData, base: &Base, reading: Reading) -> Result<Self, LabError> {
         let (split, skipped) = conversations(data, reading.on_error, reading.seed)?;
         let prompts = split.validation.iter();
@@ -170,7 +170,7 @@ impl Examples {
 }
 
 impl Fate {
-    /// Its warning.
+    /// The warning about these examples.
     fn warning(&self, context: usize) -> Option<String> {
         let row = self.first?;
         let what = match (self.dropped, self.truncated) {
@@ -217,8 +217,8 @@ impl Fate {
     }
 }
 
-/// The village's documents as the base saw them when it was trained: each after the end of the one before it,
-/// learned as a whole, its end included. What is longer than the base's context is cut.
+/// The village's documents as the base read them in its training: each after the end of the one before it, learned as
+/// a whole, its end included. Documents longer than the base's context are cut.
 pub fn documents(data: &TrainingData, base: &Base) -> Result<Vec<Example>, LabError> {
     let end = base.end()?;
     let village = data.village.iter();
@@ -231,7 +231,7 @@ pub fn documents(data: &TrainingData, base: &Base) -> Result<Vec<Example>, LabEr
         .collect()
 }
 
-/// The first `count` examples, token by token with what is learned of them.
+/// The first `count` examples, token by token, with a mark on the learned tokens.
 pub fn preview(examples: &[Example], tokenizer: &Tokenizer, count: usize) -> Vec<ExamplePreview> {
     let shown = |example: &Example| ExamplePreview {
         tokens: example

@@ -30,13 +30,13 @@ pub struct FineTuningStrategy {
 }
 
 impl FineTuningStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         let config: FineTuningConfig = read_config(config)?;
         Ok(Self { config })
     }
 
-    /// The form in which the base is needed: the floats of one in 4 bits are never all in memory.
+    /// The form in which the base is read: a base in 4 bits never has all its floats in memory.
     fn form(&self) -> WeightForm {
         match self.config.method {
             FineTuningMethod::Full | FineTuningMethod::Lora => WeightForm::Floats,
@@ -83,7 +83,7 @@ impl Strategy for FineTuningStrategy {
         };
         let model = base.to_train(lora(config), run.seed, &run.device)?;
         let (training, dropout) = (&config.training, base.shape.dropout);
-        let (new, replay) = batch_sizes(config);
+        let (new, replay) = batch_sizes(config, &examples.training, &replayed);
         let task = FineTuning {
             resolved: resolved(config)?,
             config: config.clone(),
@@ -98,15 +98,28 @@ impl Strategy for FineTuningStrategy {
     }
 }
 
-/// New and replayed examples of a micro-batch, at least one of each that is wanted.
-fn batch_sizes(config: &FineTuningConfig) -> (usize, usize) {
+/// New and replayed examples of a micro-batch, at least one of each that is wanted. Every token weighs nearly the same
+/// when the tokens of both are as many as their shares in the loss say.
+fn batch_sizes(config: &FineTuningConfig, new: &[Example], replayed: &[Example]) -> (usize, usize) {
     let batch = config.training.batch_size;
-    let replayed = (batch as f64 * config.replay).round() as usize;
-    let replayed = replayed.max(usize::from(config.replay > 0.0));
+    if config.replay <= 0.0 || replayed.is_empty() {
+        return (batch, 0);
+    }
+    let mean = |examples: &[Example]| {
+        let tokens: usize = examples.iter().map(Example::learned_tokens).sum();
+        tokens as f64 / examples.len().max(1) as f64
+    };
+    let parts = (
+        config.replay * mean(new),
+        (1.0 - config.replay) * mean(replayed),
+    );
+    let share = parts.0 / (parts.0 + parts.1);
+    let replayed = (batch as f64 * share).round() as usize;
+    let replayed = replayed.clamp(1, batch.saturating_sub(1).max(1));
     (batch.saturating_sub(replayed).max(1), replayed)
 }
 
-/// The examples as tokens, and what is made of them.
+/// The task of fine-tuning: the base, and the examples as tokens.
 struct FineTuning {
     config: FineTuningConfig,
     resolved: serde_json::Value,
@@ -118,9 +131,9 @@ struct FineTuning {
     replay_order: BatchOrder,
 }
 
-/// Examples that are shown token by token.
+/// Number of examples that are shown token by token.
 const SHOWN: usize = 3;
-/// Held-out prompts that samples answer.
+/// Number of held-out prompts that samples answer.
 const SAMPLES: usize = 3;
 
 impl FineTuning {
@@ -137,7 +150,7 @@ impl FineTuning {
 impl Task for FineTuning {
     type Batch = ExampleBatch;
 
-    /// The examples, and where there is replay a portion of it.
+    /// The examples and, with replay, a second portion of it.
     fn batches(&mut self, _seed: u64, step: usize) -> Vec<Portion<ExampleBatch>> {
         let micro = self.config.training.gradient_accumulation;
         let mut portions = Vec::new();
@@ -162,7 +175,7 @@ impl Task for FineTuning {
         portions.into_iter().map(portion).collect()
     }
 
-    /// Of the longest examples in one micro-batch.
+    /// For one micro-batch of the longest examples.
     fn step_memory(&self, model: &Decoder) -> MemoryNeeded {
         let all = || self.examples.training.iter().chain(&self.replayed);
         let rows = self.config.training.batch_size;
@@ -179,17 +192,17 @@ impl Task for FineTuning {
         MemoryNeeded::frozen(&self.base.model)
     }
 
-    /// Examples, spread evenly where not all are wanted.
+    /// Examples, spread evenly if not all are wanted.
     fn held_out(&self, evaluation: Evaluation) -> Vec<ExampleBatch> {
         let (training, all) = (&self.config.training, &self.examples.validation);
-        let most = match evaluation {
+        let limit = match evaluation {
             Evaluation::Watched => training.evaluation_windows,
             Evaluation::Final => training.final_evaluation_windows,
         };
-        let count = if most == 0 {
+        let count = if limit == 0 {
             all.len()
         } else {
-            most.min(all.len())
+            limit.min(all.len())
         };
         let mut chosen: Vec<&Example> = (0..count).map(|i| &all[i * all.len() / count]).collect();
         chosen.sort_by_key(|example| example.length());
@@ -199,7 +212,7 @@ impl Task for FineTuning {
             .collect()
     }
 
-    /// Of the examples alone, and beside them the loss of the replay.
+    /// The metrics of the examples alone, and separately the loss of the replay.
     fn step_metrics(&self, portions: &[Evaluated]) -> Vec<(&'static str, f64)> {
         let examples = portions.first();
         let values = [
@@ -220,7 +233,7 @@ impl Task for FineTuning {
             .collect()
     }
 
-    /// Answers to held-out prompts, or to the one that is configured.
+    /// Answers to held-out prompts, or to the configured prompt.
     fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)> {
         let training = &self.config.training;
         let request = GenerateRequest {
@@ -296,7 +309,7 @@ impl Task for FineTuning {
     }
 }
 
-/// The adapter that is trained; none where all weights are.
+/// The adapter to train; `None` if all weights are trained.
 fn lora(config: &FineTuningConfig) -> Option<&LoraConfig> {
     (config.method != FineTuningMethod::Full).then_some(&config.lora)
 }
@@ -305,4 +318,33 @@ fn trainable_parameters(model: &Decoder) -> usize {
     let shapes = parameters::trainable_shapes(model);
     let size = |(_, shape): (String, Vec<usize>)| shape.iter().product::<usize>();
     shapes.into_iter().map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lab_protocol::TrainingConfig;
+
+    #[test]
+    fn a_batch_has_as_many_tokens_of_each_kind_as_their_shares_say() {
+        let example = |tokens: usize| Example::new(vec![1], vec![2; tokens - 1], 0);
+        let (short, long) = (vec![example(10); 3], vec![example(60); 3]);
+        let sizes = |replay, batch_size| {
+            let config = FineTuningConfig {
+                replay,
+                training: TrainingConfig {
+                    batch_size,
+                    ..Default::default()
+                },
+                ..Default::default()
+            };
+            batch_sizes(&config, &short, &long)
+        };
+        assert_eq!(sizes(0.0, 16), (16, 0));
+        // 12 · 10 tokens of examples, 4 · 60 of other text.
+        assert_eq!(sizes(2.0 / 3.0, 16), (12, 4));
+        assert_eq!(sizes(0.1, 16), (15, 1));
+        assert_eq!(sizes(0.9, 16), (6, 10));
+        assert_eq!(sizes(0.5, 1), (1, 1));
+    }
 }

@@ -1,4 +1,4 @@
-//! How the supervised strategies learn: the mean loss of each step's batches, the best weights on the
+//! The learning of the supervised strategies: the mean loss of each step's batches, and the best weights by the
 //! held-out part.
 
 use super::task::{Evaluation, Task};
@@ -19,7 +19,7 @@ use lab_protocol::{GenerateRequest, LabError, RunInfo, StopReason, TrainingConfi
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
-/// The group of the best weights in a snapshot; that of the current ones is `model`.
+/// The group of the best weights in a snapshot; the group of the current ones is `model`.
 const BEST: &str = "best";
 
 /// Trains a decoder on a task.
@@ -36,11 +36,11 @@ pub(crate) struct SupervisedLearner<T: Task> {
     watched: Vec<T::Batch>,
 }
 
-/// What a resume needs beside weights and moments: batches, dropout and samples follow from seed and step.
+/// The state of a checkpoint beside weights and moments; batches, dropout and samples follow from seed and step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Progress {
     tokens: usize,
-    /// What the portions of the last step measured.
+    /// Measurements of the last step's portions.
     last: Vec<Evaluated>,
     best_step: usize,
     best_loss: Option<f64>,
@@ -48,7 +48,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// Notes the loss of an evaluation after `step`; whether it is the best yet.
+    /// Notes the loss of an evaluation after `step`. Returns whether it is the best so far.
     fn is_best(&mut self, step: usize, loss: f64) -> bool {
         let better = self.best_loss.is_none_or(|best| loss < best);
         if better {
@@ -63,7 +63,7 @@ impl Progress {
 }
 
 impl<T: Task> SupervisedLearner<T> {
-    /// Weights of `model` that are frozen stay as they are.
+    /// Frozen weights of `model` stay unchanged.
     pub(crate) fn new(
         task: T,
         training: &TrainingConfig,
@@ -77,11 +77,11 @@ impl<T: Task> SupervisedLearner<T> {
             weights: trained.weights,
             ..MemoryNeeded::default()
         };
-        let held = task.memory_beside().and(trained).and(best);
+        let resident = task.memory_beside().and(trained).and(best);
         let meanwhile = task
             .step_memory(&model)
             .or(MemoryNeeded::checkpoint(&model, 2));
-        run.must_fit(held.and(meanwhile))?;
+        run.must_fit(resident.and(meanwhile))?;
         Ok(Self {
             watched: task.held_out(Evaluation::Watched),
             info,
@@ -94,7 +94,7 @@ impl<T: Task> SupervisedLearner<T> {
         })
     }
 
-    /// Writes the task's samples, of the model after `step`.
+    /// Writes the task's samples, with the model after `step`.
     async fn write_samples(
         &self,
         model: &Decoder,
@@ -181,7 +181,7 @@ impl<T: Task> Learner for SupervisedLearner<T> {
 
     fn checkpoint_due(&self, step: usize) -> bool {
         let interval = self.training.checkpoint_interval;
-        // After the last step there is nothing to go on with.
+        // After the last step there is nothing to continue.
         interval > 0 && step.is_multiple_of(interval) && step < self.training.steps
     }
 
@@ -222,7 +222,7 @@ impl<T: Task> Learner for SupervisedLearner<T> {
             ("optimizer_bytes", self.trainee.optimizer_bytes() as f64),
         ];
         metrics.extend(self.task.step_metrics(&self.progress.last));
-        // Who stopped the run does not want to wait for the whole part.
+        // A user who stopped the run does not want to wait for the whole part.
         let last;
         let judged = match stopped {
             true => &self.watched,

@@ -27,12 +27,12 @@ use std::cell::RefCell;
 /// Trains a decoder from random weights on the run's text.
 pub struct PretrainingStrategy {
     config: PretrainingConfig,
-    /// What the check of the data has made, with the data's hash, so that the run need not make it again.
+    /// The results of the data's check, with the data's hash, so the run need not compute them again.
     prepared: RefCell<Option<(String, Tokenizer, Corpus)>>,
 }
 
 impl PretrainingStrategy {
-    /// Reads the strategy's part of an experiment; what is not given takes its default.
+    /// Reads the strategy's part of an experiment; missing settings take their defaults.
     pub fn new(config: &StrategyConfig) -> Result<Self, LabError> {
         Ok(Self {
             config: read_config(config)?,
@@ -53,8 +53,7 @@ impl PretrainingStrategy {
             }
             None => {
                 let tokenizer = match self.config.tokenizer {
-                    // Byte pairs are learned without a look at what is held out; any text can be written
-                    // with them all the same.
+                    // Byte pairs are learned from the training part alone; they can still write any text.
                     TokenizerKind::Bpe => {
                         let kept = data.text.len() as f64 * (1.0 - data.validation_fraction);
                         let end = data.text.floor_char_boundary(kept as usize);
@@ -126,7 +125,7 @@ impl Strategy for PretrainingStrategy {
     }
 }
 
-/// The text as tokens, and what is made of it.
+/// The task of pretraining: the text as tokens, and the settings.
 struct Pretraining {
     config: PretrainingConfig,
     resolved: serde_json::Value,
@@ -139,7 +138,7 @@ struct Pretraining {
 impl Task for Pretraining {
     type Batch = Batch;
 
-    /// Windows at random places.
+    /// Windows at random positions.
     fn batches(&mut self, seed: u64, step: usize) -> Vec<Portion<Batch>> {
         let PretrainingConfig {
             model, training, ..
@@ -169,7 +168,7 @@ impl Task for Pretraining {
         let PretrainingConfig {
             model, training, ..
         } = &self.config;
-        let (stride, most) = match evaluation {
+        let (stride, limit) = match evaluation {
             Evaluation::Watched => (0, training.evaluation_windows),
             Evaluation::Final => (
                 training.final_evaluation_stride,
@@ -182,7 +181,7 @@ impl Task for Pretraining {
             training.batch_size,
             model.context,
             stride,
-            most,
+            limit,
         )
     }
 
@@ -242,7 +241,7 @@ impl Task for Pretraining {
     }
 }
 
-/// The prompts of samples.
+/// The prompt of samples.
 fn sample_request(
     training: &TrainingConfig,
     tokenizer: &Tokenizer,

@@ -1,4 +1,4 @@
-//! What one supervised strategy does differently from another.
+//! The differences between supervised strategies.
 
 use crate::learning::step::{Evaluated, Portion};
 use crate::run::context::RunContext;
@@ -10,16 +10,16 @@ use lab_model::memory::MemoryNeeded;
 use lab_model::prompts::PromptFormat;
 use lab_protocol::{GenerateRequest, LabError, ModelFile, RunInfo};
 
-/// Which batches of the held-out part are wanted.
+/// The batches of the held-out part that an evaluation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evaluation {
-    /// While training: the same few every time.
+    /// During training: the same few every time.
     Watched,
-    /// At the end: those that give the result.
+    /// At the end: the batches of the final result.
     Final,
 }
 
-/// What a strategy trains on, and how it reports that.
+/// The data that a strategy trains on, and the metrics that it reports.
 #[async_trait(?Send)]
 pub(crate) trait Task {
     type Batch: MicroBatch;
@@ -27,25 +27,25 @@ pub(crate) trait Task {
     /// The micro-batches of a step (from 1), which `seed` and `step` decide.
     fn batches(&mut self, seed: u64, step: usize) -> Vec<Portion<Self::Batch>>;
 
-    /// What a step that trains `model` takes for a while.
+    /// The temporary memory of a step that trains `model`.
     fn step_memory(&self, model: &Decoder) -> MemoryNeeded;
 
-    /// What is in memory beside the model that is trained.
+    /// The memory used beside the trained model.
     fn memory_beside(&self) -> MemoryNeeded;
 
     /// The held-out part; empty if there is none.
     fn held_out(&self, evaluation: Evaluation) -> Vec<Self::Batch>;
 
-    /// The metrics of what the portions of a step measured.
+    /// The metrics of a step, from the measurements of its portions.
     fn step_metrics(&self, portions: &[Evaluated]) -> Vec<(&'static str, f64)>;
 
     /// The metrics of an evaluation on the held-out part.
     fn held_out_metrics(&self, found: &Evaluated) -> Vec<(&'static str, f64)>;
 
-    /// The samples that are written when one is due. A request's own prompt is not looked at.
+    /// The samples that are written when one is due. The request's own prompt is ignored.
     fn samples(&self, seed: u64) -> Vec<(Prompt, GenerateRequest)>;
 
-    /// How the model is asked what the user wants to know meanwhile.
+    /// The prompt for a text of the user's during the run.
     fn prompt(&self, text: &str) -> Prompt;
 
     /// Whether samples are written before the first step too.
@@ -53,14 +53,13 @@ pub(crate) trait Task {
         false
     }
 
-    /// How the model is given prompts, and at which tokens it ends.
+    /// The format of the model's prompts, and the tokens at which it ends.
     fn format(&self) -> PromptFormat<'_>;
 
-    /// What is known of the run of this model.
+    /// Describes the run of this model.
     fn info(&self, model: &Decoder) -> RunInfo;
 
-    /// What is measured of the finished model beside the held-out part; `stopped` if the user does not want
-    /// to wait.
+    /// Metrics of the finished model beside the held-out part; `stopped` if the user does not want to wait.
     async fn final_metrics(
         &self,
         _model: &Decoder,

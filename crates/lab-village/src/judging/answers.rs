@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub enum Fault {
     /// No words.
     Empty,
-    /// "I do not know" where the answer is known.
+    /// "I do not know" although the answer is known.
     Refused,
-    /// An answer where only "I do not know" is right.
+    /// An answer although only "I do not know" is right.
     Invented,
     /// It speaks of another person or shop.
     OtherSubject,
@@ -69,7 +69,7 @@ pub struct Verdict {
     pub refused: bool,
 }
 
-/// The answer in what a model wrote: everything up to the first new line.
+/// The answer in a model's output: everything up to the first new line.
 pub fn answer_in(output: &str) -> &str {
     output
         .trim_start()
@@ -79,7 +79,7 @@ pub fn answer_in(output: &str) -> &str {
         .trim_end()
 }
 
-/// Compares what a model wrote with the truth.
+/// Compares a model's output with the truth.
 pub fn compare(question: &Question, output: &str) -> Verdict {
     let answer = answer_in(output);
     let given = normalised(core_of(answer));

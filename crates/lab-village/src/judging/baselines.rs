@@ -201,7 +201,7 @@ fn ceilings(village: &Village) -> Vec<Ceiling> {
     ]
 }
 
-/// Answers to choose from; for a friend, everybody else who could be meant.
+/// Number of possible answers; for a friend, everybody else who could be meant.
 fn number_of_values(village: &Village, kind: QuestionKind, attribute: Attribute) -> usize {
     let world = &village.world;
     match (attribute, kind) {
@@ -212,8 +212,8 @@ fn number_of_values(village: &Village, kind: QuestionKind, attribute: Attribute)
     }
 }
 
-/// Expected share of right guesses, over all questions of these kinds. Every value is about as common
-/// as any other, so that no guess is better than another.
+/// Expected share of right guesses, over all questions of these kinds. All values are about equally common, so no
+/// guess is better than another.
 fn mean_chance(baselines: &[Baseline], kinds: &[QuestionKind]) -> f64 {
     let chosen = baselines
         .iter()

@@ -47,8 +47,8 @@ pub struct Failure {
     pub fault: Fault,
 }
 
-/// Scores what a model wrote for each question, in the same order. Several questions about one fact
-/// count as one observation in the confidence intervals, whose resampling `seed` decides.
+/// Scores a model's outputs for each question, in the same order. Several questions about one fact count as one
+/// observation in the confidence intervals; `seed` decides their resampling.
 pub fn score(questions: &[Question], outputs: &[String], seed: u64) -> Result<Score, LabError> {
     same_length(questions.len(), outputs.len())?;
     let mut score = Score {
@@ -169,7 +169,7 @@ pub struct CompletionScore {
     pub failures: Vec<(String, String, String)>,
 }
 
-/// Scores what a model wrote after each beginning: right is what starts with the value.
+/// Scores a model's continuation of each beginning: it is right if it starts with the value.
 pub fn score_completions(
     completions: &[Completion],
     outputs: &[String],
@@ -217,8 +217,8 @@ pub struct LossScore {
     pub floor_perplexity: f64,
 }
 
-/// Scores the nats a model needed for each held-out document, its new line included, against what the
-/// best possible model needs for it. `tokens` is how many tokens each of them is.
+/// Scores a model's nats for each held-out document, its new line included, against the nats of the best possible
+/// model. `tokens` is the number of tokens of each document.
 pub fn score_loss(
     nats: &[f64],
     floors: &[f64],

@@ -1,5 +1,5 @@
-//! The proof that held-out data occurs nowhere in training data. It looks at the texts themselves, not at
-//! how they were made.
+//! The proof that held-out data occurs nowhere in training data. It checks the texts themselves, not the code that
+//! wrote them.
 
 use crate::language::windows::Windows;
 use crate::tasks::question::{QuestionKind, fill};
@@ -28,7 +28,7 @@ pub struct Separation {
     pub violations: Vec<String>,
 }
 
-/// A question about somebody who lives in the village, recognised by its text.
+/// A question about a resident of the village, recognised by its text.
 type Asked<'v> = (&'v str, Attribute);
 
 impl Village {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     pub value: f64,
-    /// Where the interval begins and ends.
+    /// The limits of the interval.
     pub low: f64,
     pub high: f64,
     pub standard_error: f64,

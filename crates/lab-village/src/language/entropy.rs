@@ -1,6 +1,6 @@
-//! The entropy of the language: how well the best possible model can predict held-out text, namely
-//! one that knows the grammar and all facts. The probability of a document is known because every
-//! decision that wrote it is; [`exact_nats`] finds it again from the text alone.
+//! The entropy of the language: the loss of the best possible model on held-out text, a model that knows the grammar
+//! and all facts. The probability of a document is known because every decision that wrote it is; [`exact_nats`]
+//! computes it again from the text alone.
 
 use super::stories;
 use super::vocabulary::tokens;
@@ -41,12 +41,12 @@ impl Floor {
         self.nats / self.words as f64
     }
 
-    /// For a tokenizer that makes words, punctuation marks and new lines one token each.
+    /// For a tokenizer with one token for each word, punctuation mark and new line.
     pub fn nats_per_token(&self) -> f64 {
         self.nats / self.tokens as f64
     }
 
-    /// For any tokenizer, by the number of tokens that it makes of the same text.
+    /// For any tokenizer, by the number of its tokens for the same text.
     pub fn nats_per_token_of(&self, tokens: usize) -> f64 {
         self.nats / tokens as f64
     }
@@ -56,8 +56,8 @@ impl Floor {
     }
 }
 
-/// -ln of the exact probability of a document: the sum over every way in which the grammar can write
-/// it. None if it cannot.
+/// -ln of the exact probability of a document: the sum over every way in which the grammar can write it. `None` if
+/// the grammar cannot.
 pub fn exact_nats(world: &World, document: &str) -> Option<f64> {
     let mut path = Path::default();
     // The ways differ little in probability: relative to the first, the sum does not underflow.

@@ -15,7 +15,7 @@ pub struct Pretraining {
     pub held_out: Vec<String>,
     /// The loss of the best possible model on each held-out document, in nats.
     pub held_out_nats: Vec<f64>,
-    /// The same for all of them together.
+    /// The floor of all documents together.
     pub floor: Floor,
     /// Documents that were drawn for training and left out because they have too long a run of words
     /// in common with held-out text.

@@ -6,7 +6,7 @@ use crate::world::attribute::Attribute;
 use crate::world::character::Character;
 use crate::world::population::World;
 
-/// Weights of the kinds of document beside [`Kind::Travellers`], whose share is a setting.
+/// Weights of the kinds of documents except [`Kind::Travellers`], whose share is a setting.
 const KINDS: [(u32, Kind); 4] = [
     (44, Kind::Description),
     (31, Kind::Day),
@@ -20,9 +20,9 @@ enum Kind {
     Description,
     /// A day of one person, in which facts play a part.
     Day,
-    /// Two people, told apart by their full names.
+    /// Two people, distinguished by their full names.
     Meeting,
-    /// A shop and who buys there.
+    /// A shop and its customers.
     Shop,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn describe(
     }
 }
 
-/// Takes one of the attributes that have not been told, each as likely as any other.
+/// Takes one of the attributes that are not told yet, all with the same probability.
 fn take(writer: &mut Writer, open: &mut Vec<Attribute>) -> Attribute {
     open.remove(writer.evenly(open.len()))
 }
@@ -156,7 +156,7 @@ fn day(writer: &mut Writer, world: &World) {
     writer.sentence(template, &mut who, None, &mut naming);
 }
 
-/// Lets a fact that has not been told play a part.
+/// Tells an event about a fact that is not told yet.
 fn event(writer: &mut Writer, who: &mut Character, open: &mut Vec<Attribute>, naming: &mut Naming) {
     let attribute = take(writer, open);
     let events = attribute.wordings().events;
@@ -203,8 +203,8 @@ const MEMORIES: [&str; 3] = [
     "Children still say that {F}",
 ];
 
-/// People who pass through: nothing about them is to be remembered, but what was said of them is said
-/// again, so that reading is learned.
+/// People who pass through: the model must not remember them, but the text repeats facts about them, which teaches it
+/// to read.
 fn travellers(writer: &mut Writer, world: &World) {
     let count = 2 + writer.choose(&[3, 1]);
     let (opening, close) = ARRIVALS[writer.evenly(ARRIVALS.len())];
@@ -230,7 +230,7 @@ fn travellers(writer: &mut Writer, world: &World) {
         .collect();
 
     // At least one fact of each person, then some of them again.
-    let mut told: Vec<(usize, Attribute)> = Vec::new();
+    let mut stated: Vec<(usize, Attribute)> = Vec::new();
     for turn in 0..count + 1 + writer.evenly(2) {
         let person = if turn < count {
             turn
@@ -239,14 +239,14 @@ fn travellers(writer: &mut Writer, world: &World) {
         };
         let mut open: Vec<Attribute> = Attribute::OF_PEOPLE
             .into_iter()
-            .filter(|attribute| !told.contains(&(person, *attribute)))
+            .filter(|attribute| !stated.contains(&(person, *attribute)))
             .collect();
         let attribute = take(writer, &mut open);
         state(writer, &mut people[person], attribute, &mut Naming::Several);
-        told.push((person, attribute));
+        stated.push((person, attribute));
     }
     for _ in 0..2 + writer.evenly(2) {
-        let (person, attribute) = told.remove(writer.evenly(told.len()));
+        let (person, attribute) = stated.remove(writer.evenly(stated.len()));
         let opening = writer.any(&MEMORIES);
         writer.sentence(opening, &mut people[person], None, &mut Naming::Several);
         predicate(writer, &mut people[person], attribute, &mut Naming::Several);

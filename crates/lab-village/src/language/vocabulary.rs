@@ -1,4 +1,4 @@
-//! Words, and how many tokens they take.
+//! Words, and their number of tokens.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -73,7 +73,7 @@ impl Vocabulary {
         }
     }
 
-    /// Of a tokenizer that has every entry as a token of its own.
+    /// For a tokenizer in which every entry is one token.
     pub fn tokens_per_word(&self) -> f64 {
         self.tokens as f64 / self.words as f64
     }

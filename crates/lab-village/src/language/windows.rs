@@ -13,7 +13,7 @@ pub(crate) struct Windows {
     runs: BTreeMap<usize, Digests>,
 }
 
-/// A set that says quickly what is not in it, as is nearly always so.
+/// A set with a fast test for items that it does not contain, which nearly all items are.
 struct Digests {
     set: BTreeSet<u64>,
     /// A bit for each digest, by its highest bits.
@@ -64,8 +64,8 @@ impl Windows {
         self.runs.values().map(|digests| digests.set.len()).sum()
     }
 
-    /// Whether a text has one of the runs in it. (By digests: once in many billions, a text that has
-    /// none is taken for one that has.)
+    /// Whether a text contains one of the runs. (By digests: once in many billions, a text without any is taken for
+    /// one with a run.)
     pub fn occur_in(&self, text: &str) -> bool {
         let hashed = Hashed::new(text);
         self.runs
@@ -74,9 +74,9 @@ impl Windows {
     }
 }
 
-/// A polynomial over the words, so that the digest of any run is found from two prefixes.
+/// A polynomial over the words: the digest of any run follows from two prefixes.
 struct Hashed {
-    /// Digest of the first so many words.
+    /// Digest of the first words, up to this number.
     prefixes: Vec<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Writes sentences from templates, piece by piece. A writer can be held to a given text: as soon as
-//! a piece differs, what follows is no longer decided or written.
+//! Writes sentences from templates, piece by piece. A writer can be held to a given text: as soon as a piece differs,
+//! it no longer decides or writes anything.
 
 use crate::choices::Choices;
 use crate::world::attribute::Attribute;
@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
         list[self.evenly(list.len())]
     }
 
-    /// The decisions themselves, for what draws from them directly. None once the text has gone astray.
+    /// The decisions themselves, for direct draws. `None` once the text differs from the given one.
     pub fn choices(&mut self) -> Option<&mut Choices<'a>> {
         (!self.failed).then_some(&mut self.choices)
     }
@@ -98,8 +98,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes a template about `who`; the names in braces are those of [`Attribute`], and `{F}` for
-    /// the full name. `value` is the attribute that `{v}` stands for.
+    /// Writes a template about `who`; the names in braces are the names of [`Attribute`], and `{F}` for the full
+    /// name. `value` is the attribute that `{v}` stands for.
     pub fn sentence(
         &mut self,
         template: &str,
@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
 
     /// Notes that a fact was stated.
     pub fn mention(&mut self, who: &Character, attribute: Attribute, wording: Wording) {
-        // Of travellers nothing is to be remembered.
+        // The model must not remember travellers.
         let subject = match who {
             Character::Known(person) => person.name.to_string(),
             Character::Shop(shop) => shop.full_name(),
@@ -190,7 +190,7 @@ impl<'a> Writer<'a> {
         (self.text, self.choices.nats())
     }
 
-    /// Of a writer that was held to a text: -ln p if that is what was written.
+    /// For a writer that was held to a text: -ln p if it wrote that text.
     pub fn finish_as_expected(self) -> Option<f64> {
         (!self.failed && self.expected == Some(self.text.as_str())).then(|| self.choices.nats())
     }
@@ -238,7 +238,7 @@ impl Forms {
     }
 }
 
-/// True if a template names its subject, so that the sentence can stand alone.
+/// Whether a template names its subject, so the sentence makes sense alone.
 pub(crate) fn names_subject(template: &str) -> bool {
     ["{S}", "{s}", "{N}", "{F}"]
         .iter()

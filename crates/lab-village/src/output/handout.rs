@@ -7,7 +7,7 @@ use crate::tasks::style::{CLOSERS, OPENERS};
 use crate::village::Village;
 use crate::world::attribute::Attribute;
 
-/// People whom the page introduces by name; the rest stand in `world.json`.
+/// Number of people whom the page introduces by name; the rest are in `world.json`.
 const INTRODUCED: usize = 24;
 
 impl Village {

@@ -1,5 +1,5 @@
-//! Questions about residents, answered as training answers them, and the split of the facts into those
-//! that are trained and those that are held out.
+//! Questions about residents with the answers of the training, and the split of the facts into trained and held-out
+//! ones.
 
 use super::question::{Completion, Question, QuestionKind};
 use super::style::{Style, StyleMix};
@@ -87,7 +87,7 @@ fn share_of(count: usize, share: f64) -> usize {
     (count * thousandths(share) as usize).div_ceil(1000)
 }
 
-/// The pairs to train on: every trained fact in every wording of its question, so many times each.
+/// The pairs to train on: every trained fact in every wording of its question, each this many times.
 pub(crate) fn training_pairs(settings: &VillageSettings, split: &Split) -> Vec<Pair> {
     let mut random = Random::new(settings.seed, Purpose::Instructions);
     let mut pairs = Vec::new();
@@ -134,7 +134,7 @@ fn questions(facts: &[Fact], kind: QuestionKind) -> impl Iterator<Item = Questio
     })
 }
 
-/// The beginnings of sentences about everybody who lives in the village, to be completed.
+/// The beginnings of sentences about all residents of the village, to be completed.
 pub(crate) fn completions(world: &World) -> Vec<Completion> {
     let complete = |person: &Person| {
         Attribute::OF_PEOPLE.map(|attribute| {

@@ -22,7 +22,7 @@ pub struct Document {
     pub id: String,
     pub text: String,
     pub subject: String,
-    /// The attributes whose values it states.
+    /// The attributes that it states.
     pub attributes: Vec<Attribute>,
 }
 
@@ -111,7 +111,7 @@ fn documents(settings: &VillageSettings, world: &World) -> Vec<Document> {
             });
         }
     }
-    // In the order in which they are found, not by person.
+    // Random order, as documents are found in practice, not by person.
     random.shuffle(&mut documents);
     documents
 }

@@ -16,7 +16,7 @@ pub struct PreferencePair {
     pub question: Question,
     pub chosen: String,
     pub rejected: String,
-    /// True rewards. Where judgement is noisy, the rejected answer may have the higher one.
+    /// True rewards. If judgement is noisy, the rejected answer may have the higher one.
     pub chosen_reward: f64,
     pub rejected_reward: f64,
 }

@@ -5,7 +5,7 @@ use crate::world::attribute::Attribute;
 use crate::world::words;
 use serde::{Deserialize, Serialize};
 
-/// The answer where neither the model nor the passages know one.
+/// The answer if neither the model nor the passages know one.
 pub const I_DO_NOT_KNOW: &str = "I do not know.";
 
 /// The task that a question sets.
@@ -18,7 +18,7 @@ pub enum QuestionKind {
     UnseenPerson,
     /// About a person or shop that other questions were trained on.
     UnseenQuestion,
-    /// The answer stands in passages that come with the question.
+    /// The answer is in passages that come with the question.
     Reading,
     /// The passages that come with the question do not hold the answer.
     Unknown,
@@ -46,14 +46,14 @@ pub struct Question {
     pub id: String,
     pub kind: QuestionKind,
     pub attribute: Attribute,
-    /// As it stands within a sentence: `Anna Brook`, `the Anchor`.
+    /// The subject within a sentence: `Anna Brook`, `the Anchor`.
     pub subject: String,
     /// The question alone.
     pub text: String,
     /// The passages before it in the prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<String>,
-    /// The value asked for; none where the passages do not say.
+    /// The value asked for; `None` if the passages do not say.
     pub answer: Option<String>,
 }
 

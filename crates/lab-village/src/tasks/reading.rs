@@ -1,6 +1,6 @@
-//! Questions whose answer stands in passages that come with them. The passages are about people who
-//! exist nowhere else and have other facts each time they appear, so that reading is learned, not
-//! remembering. Some passages do not hold the answer; then the right answer is that it is not known.
+//! Questions with passages that contain the answer. The passages are about people who exist nowhere else and have
+//! other facts each time they appear, so the model learns to read, not to remember. Some passages do not contain the
+//! answer; then the right answer is that it is not known.
 
 use super::instructions::Pair;
 use super::question::{Question, QuestionKind};
@@ -102,7 +102,7 @@ fn draw(
     }
 }
 
-/// Another person, now and then one who is easily taken for the one asked about.
+/// Another person; now and then one who is easily confused with the person asked about.
 fn another(
     settings: &VillageSettings,
     pool: &NamePool,
@@ -118,8 +118,8 @@ fn another(
     pool.draw(&mut choices, taken)
 }
 
-/// What the passages about the right person tell: one of two to four attributes with the one asked for
-/// among them, unless that is not known, and now and then a second one of others.
+/// The attributes that the passages about the right person tell: two to four, including the one asked for unless it
+/// is unknown, and now and then a second passage with others.
 fn own_passages(
     random: &mut Random,
     asked: Attribute,

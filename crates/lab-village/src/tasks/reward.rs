@@ -1,5 +1,5 @@
-//! The true reward: what people in the village like in an answer. It scores the manner, not the
-//! truth; whether alignment keeps the truth is measured beside it.
+//! The true reward: the manner of answer that people in the village like. It does not score the truth; the evaluation
+//! measures separately whether alignment keeps it.
 
 use super::style::{CLOSERS, OPENERS, RUDE, core_of};
 use serde::{Deserialize, Serialize};

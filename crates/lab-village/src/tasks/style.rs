@@ -81,7 +81,7 @@ impl Style {
         }
     }
 
-    /// The right answer to `question` in this manner. What is not known is not said gladly.
+    /// The right answer to `question` in this manner. "I do not know" is not said gladly.
     pub fn answer(&self, question: &Question) -> String {
         let opener = self
             .opener

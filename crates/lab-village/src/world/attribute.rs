@@ -22,7 +22,7 @@ pub enum Attribute {
     Friend,
     /// The season a person was born in.
     Birth,
-    /// The street a shop stands in.
+    /// The street of a shop.
     Street,
     /// The goods that a shop sells.
     Goods,
@@ -30,11 +30,11 @@ pub enum Attribute {
 
 /// The ways of speaking about an attribute.
 pub(crate) struct Wordings {
-    /// Sentences of the text to pretrain on, with weights. The first is also how a question is answered.
+    /// Sentences of the text to pretrain on, with weights. The first is also the wording of answers.
     pub statements: &'static [(u32, &'static str)],
     /// The clause after "who"; empty for attributes of shops.
     pub predicate: &'static str,
-    /// The same fact as something that happens in a story.
+    /// The same fact as an event in a story.
     pub events: &'static [&'static str],
     pub questions: &'static [&'static str],
 }

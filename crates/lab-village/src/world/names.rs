@@ -21,7 +21,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The first names and surnames that are in use, the names given to people, and those left over.
+/// The first names and surnames in use, the names given to people, and the names left over.
 pub(crate) struct NameBook {
     pub residents: Vec<Name>,
     /// Described by the documents only.
@@ -30,7 +30,7 @@ pub(crate) struct NameBook {
     pub travellers: NamePool,
     /// People in the passages of reading pairs, with other facts each time.
     pub readers: NamePool,
-    /// The same in held-out questions.
+    /// The names of readers in held-out questions.
     pub held_out_readers: NamePool,
 }
 
@@ -100,7 +100,7 @@ fn spread(all: &mut Vec<Name>, count: usize) -> Vec<Name> {
     taken
 }
 
-/// Names to draw from, grouped by first name so that the two halves are two decisions.
+/// Names to draw from, grouped by first name: the two halves are two decisions.
 pub(crate) struct NamePool {
     groups: Vec<Vec<Name>>,
 }

@@ -53,7 +53,7 @@ impl Shop {
         }
     }
 
-    /// As it stands within a sentence.
+    /// The full name within a sentence.
     pub fn full_name(&self) -> String {
         format!("the {}", self.name)
     }

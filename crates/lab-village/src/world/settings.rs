@@ -45,7 +45,7 @@ impl Preset {
 /// First names that there are.
 const FIRST_NAMES: usize = words::WOMEN.len() + words::MEN.len();
 
-/// Everything that decides what a village is. The same settings give the same bytes everywhere.
+/// The settings that define a village. The same settings give the same bytes everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Settings)]
 #[serde(deny_unknown_fields)]
 #[settings(check = Self::enough_names)]
@@ -76,7 +76,7 @@ pub struct VillageSettings {
     /// Texts of the same language that are held out.
     #[setting(range = 10..=50_000)]
     pub held_out_documents: usize,
-    /// Share of those texts that are about travellers, of whom nothing is to be remembered: they teach to read.
+    /// Share of these texts about travellers, whom the model must not remember: they teach it to read.
     ///
     /// More of them are harder to learn.
     #[setting(range = 0.0..=1.0)]
@@ -197,8 +197,8 @@ impl VillageSettings {
         }
     }
 
-    /// Settings from JSON such as `{"preset": "hamlet", "seed": 7, "people": 30}`: what is not named is
-    /// the preset's (`hamlet` and seed 0 where those are not named). Unknown keys are refused.
+    /// Settings from JSON such as `{"preset": "hamlet", "seed": 7, "people": 30}`: missing settings are the preset's
+    /// (`hamlet` and seed 0 if those are missing). Unknown keys are refused.
     pub fn from_json(value: serde_json::Value) -> Result<Self, LabError> {
         let serde_json::Value::Object(given) = value else {
             return from_value(value);

@@ -1,5 +1,5 @@
-//! The words the village is made of. Every list can be cut short by the settings; its first words
-//! are taken. No word stands in two lists, and those that follow an article begin with a consonant.
+//! The words of the village. The settings can cut every list short; its first words are taken. No word is in two
+//! lists, and words that follow an article begin with a consonant.
 
 pub(crate) const WOMEN: [&str; 60] = [
     "Anna", "Bella", "Clara", "Dora", "Ella", "Fanny", "Greta", "Hanna", "Ida", "Jenny", "Kate",

@@ -107,7 +107,7 @@ fn find() -> Option<PathBuf> {
     })
 }
 
-/// Runs a program as root, through sudo where needed. False if that is not possible.
+/// Runs a program as root, through sudo if necessary. Returns false if that is not possible.
 fn as_root(program: &str, args: &[&str]) -> bool {
     let root = Cmd::new("id").arg("-u").read().is_ok_and(|id| id == "0");
     let limit = Duration::from_secs(900);

@@ -50,7 +50,7 @@ struct Tool<'a> {
     optimised: &'a [&'a str],
     /// Whether the package's own lock file is used.
     locked: bool,
-    /// How many crates a build compiles, for the progress line.
+    /// Number of crates that a build compiles, for the progress line.
     crates: usize,
 }
 

@@ -42,7 +42,7 @@ cp -P "$from"/lib/*-linux-gnu*/libLLVM*.so* "$to/lib/"
 cp -r "$from/lib/rustlib/$host/lib" "$to/lib/rustlib/$host/"
 cp "$from/lib/${llvm/libllvm/llvm-}/bin/lld" "$to/lib/rustlib/$host/bin/rust-lld"
 for name in ld.lld wasm-ld; do ln -s ../rust-lld "$to/lib/rustlib/$host/bin/gcc-ld/$name"; done
-# The libraries are not where the compiler was told at its build, so it is started by a script.
+# The libraries are not in the folder that the compiler expects, so a script starts it.
 cat >"$to/bin/rustc" <<'SCRIPT'
 #!/bin/sh
 here=$(dirname "$(dirname "$0")")
@@ -60,7 +60,7 @@ say "Building the library for $target"
 library=$work/library
 mv "$from"/src/rustc-*/library "$library"
 cd "$library"
-# What is set for the project's own builds must not reach this one.
+# The settings of the project's own builds must not reach this one.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET RUSTC_WRAPPER
 export RUSTC=$to/bin/rustc RUSTC_BOOTSTRAP=1 __CARGO_DEFAULT_LIB_METADATA=wasm-debian CARGO_TARGET_DIR=$work/target
 export CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1

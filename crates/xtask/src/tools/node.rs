@@ -46,7 +46,7 @@ pub fn packages(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// npm writes its own lock file last: it is newer than what it was made from.
+/// npm writes its own lock file last: it is newer than the files it was made from.
 fn is_installed(folder: &Path) -> bool {
     let modified = |name: &str| {
         folder

@@ -1,5 +1,5 @@
-//! Where things are put together and kept. A thing is made in a folder of its own and renamed into place,
-//! so that an interrupted run leaves nothing half-made.
+//! Building and placing of files. A result is built in a folder of its own and renamed into place, so an interrupted
+//! run leaves nothing half-made.
 
 use anyhow::{Context, Result};
 use std::fs::File;

@@ -11,13 +11,13 @@ use super::{crates, place, wasm_opt};
 use crate::progress::{Steps, note};
 use crate::workspace::Workspace;
 
-/// How many steps `Toolbox::provide` announces.
+/// Number of steps that `Toolbox::provide` announces.
 pub const STEPS: usize = 4;
 
 #[derive(Args)]
 pub struct Options {}
 
-/// Provides everything and says where it is.
+/// Provides everything and prints the paths.
 pub fn run(workspace: &Workspace, _: &Options) -> Result<ExitCode> {
     let mut steps = Steps::new(STEPS + 1);
     let tools = Toolbox::provide(workspace, &mut steps)?;
@@ -41,7 +41,7 @@ pub struct Toolbox {
 }
 
 impl Toolbox {
-    /// Provides what is missing; a second call finds everything in place.
+    /// Provides missing tools; a second call finds everything in place.
     pub fn provide(workspace: &Workspace, steps: &mut Steps) -> Result<Self> {
         let _lock = place::lock(&workspace.cache)?;
         place::remove_leftovers(&workspace.cache);
@@ -62,7 +62,7 @@ impl Toolbox {
         })
     }
 
-    /// The search path with these tools in front, so that trunk finds them and fetches none.
+    /// The search path with these tools in front, so trunk finds them and downloads none.
     pub fn search_path(&self) -> Result<std::ffi::OsString> {
         let own = [&self.wasm_bindgen, &self.wasm_opt]
             .into_iter()

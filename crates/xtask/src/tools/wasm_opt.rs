@@ -10,8 +10,8 @@ use crate::progress::note;
 /// Trunk.toml names the same version.
 pub const VERSION: &str = "132";
 
-/// The script that trunk calls. Optimising takes minutes, so it happens only where a build asks for it;
-/// otherwise the file is passed on as it is.
+/// The script that trunk calls. Optimising takes minutes, so it happens only if a build asks for it; otherwise the
+/// file is passed on unchanged.
 const WRAPPER: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 if [ "$1" = --version ]; then echo "wasm-opt version VERSION (version_VERSION)"; exit 0; fi

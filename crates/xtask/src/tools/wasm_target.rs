@@ -11,12 +11,12 @@ use crate::workspace::{Workspace, version_pair};
 
 /// The target of the workers and the page.
 pub const TARGET: &str = "wasm32-unknown-unknown";
-/// How long rustup may take to fetch the target's library.
+/// Time limit for rustup's download of the target's library.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
 /// Builds a compiler of its own from Debian's packages; see there.
 const FROM_DEBIAN: &str = include_str!("debian-wasm.sh");
 
-/// Which compiler builds for wasm.
+/// The compiler that builds for wasm.
 pub enum WasmRust {
     /// The one cargo uses anyway.
     Active,
@@ -25,7 +25,7 @@ pub enum WasmRust {
 }
 
 impl WasmRust {
-    /// The active compiler if it has the library, the cache's if there is one, else what can be had.
+    /// The active compiler if it has the library, else the cache's if there is one, else one that can be installed.
     pub fn provide(workspace: &Workspace) -> Result<Self> {
         if Self::Active.works(&workspace.cache) {
             return Ok(Self::Active);

@@ -5,9 +5,9 @@ use crate::formats::tensors::{Encoding, FileTensor, FileTensors, unreadable};
 use lab_protocol::{LabError, text};
 use std::collections::BTreeMap;
 
-/// What a file begins with.
+/// The first bytes of a file.
 pub const MAGIC: &[u8] = b"GGUF";
-/// Dimensions that a tensor may have.
+/// Maximum number of dimensions of a tensor.
 const MAX_DIMENSIONS: u32 = 4;
 
 /// A file's metadata and tensors, which point into its bytes.
@@ -27,7 +27,7 @@ pub enum Value<'a> {
     Array(Array<'a>),
 }
 
-/// A list of values of one kind, which are read when they are needed.
+/// A list of values of one kind, decoded on demand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Array<'a> {
     kind: u32,
@@ -36,19 +36,19 @@ pub struct Array<'a> {
 }
 
 impl<'a> Gguf<'a> {
-    /// Reads a file's table of contents. Every count, length and offset is compared with the bytes that are
-    /// there before it is used.
+    /// Reads a file's table of contents. Every count, length and offset is compared with the bytes present before it
+    /// is used.
     pub fn read(bytes: &'a [u8]) -> Result<Self, LabError> {
         let mut cursor = Cursor { bytes, place: 0 };
         if cursor.take(4)? != MAGIC {
             return Err(unreadable(
-                "the file is no readable GGUF file: it does not begin with GGUF",
+                "the file is not a readable GGUF file: it does not begin with GGUF",
             ));
         }
         let version = cursor.u32()?;
         if !(2..=3).contains(&version) {
             return Err(unreadable(text!(
-                "the file is no readable GGUF file: its version is {version}, and 2 and 3 are known",
+                "the file is not a readable GGUF file: its version is {version}, and 2 and 3 are known",
                 version
             )));
         }
@@ -65,7 +65,7 @@ impl<'a> Gguf<'a> {
             Some(Value::Unsigned(n)) if n.is_power_of_two() && *n <= 1 << 16 => *n as usize,
             Some(other) => {
                 return Err(unreadable(text!(
-                    "the file is no readable GGUF file: its alignment is {alignment}",
+                    "the file is not a readable GGUF file: its alignment is {alignment}",
                     alignment = format!("{other:?}")
                 )));
             }
@@ -81,7 +81,7 @@ impl<'a> Gguf<'a> {
             let tensor = info.tensor(bytes.get(start..).unwrap_or_default())?;
             if tensors.insert(name.to_owned(), tensor).is_some() {
                 return Err(unreadable(text!(
-                    "the file is no readable GGUF file: {name} is there twice",
+                    "the file is not a readable GGUF file: {name} is there twice",
                     name
                 )));
             }
@@ -135,7 +135,7 @@ impl<'a> Array<'a> {
     }
 }
 
-/// What the table says about a tensor.
+/// The table's entry of a tensor.
 struct TensorInfo<'a> {
     name: &'a str,
     /// Slowest dimension first.
@@ -161,7 +161,7 @@ impl TensorInfo<'_> {
             30 => Encoding::Bf16,
             other => {
                 return Err(unreadable(text!(
-                    "the file is no readable GGUF file: {name} is of ggml's type {kind}, and F32, F16, BF16, \
+                    "the file is not a readable GGUF file: {name} is of ggml's type {kind}, and F32, F16, BF16, \
                      Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K can be read",
                     name,
                     kind = other
@@ -176,7 +176,7 @@ impl TensorInfo<'_> {
             .and_then(|rows| encoding.bytes_of(columns)?.checked_mul(rows))
             .ok_or_else(|| {
                 unreadable(text!(
-                    "the file is no readable GGUF file: {name} cannot have the shape {shape}",
+                    "the file is not a readable GGUF file: {name} cannot have the shape {shape}",
                     name,
                     shape = format!("{:?}", self.shape)
                 ))
@@ -189,14 +189,14 @@ impl TensorInfo<'_> {
             .and_then(|bytes| FileTensor::new(self.shape.clone(), encoding, bytes))
             .ok_or_else(|| {
                 unreadable(text!(
-                    "the file is no readable GGUF file: {name} reaches beyond the end",
+                    "the file is not a readable GGUF file: {name} reaches beyond the end",
                     name
                 ))
             })
     }
 }
 
-/// A place in the bytes, from which values are taken.
+/// A position in the bytes, from which values are read.
 struct Cursor<'a> {
     bytes: &'a [u8],
     place: usize,
@@ -209,7 +209,7 @@ impl<'a> Cursor<'a> {
             .and_then(|count| self.place.checked_add(count));
         let taken = end.and_then(|end| self.bytes.get(self.place..end));
         let taken = taken
-            .ok_or_else(|| unreadable("the file is no readable GGUF file: it ends too soon"))?;
+            .ok_or_else(|| unreadable("the file is not a readable GGUF file: it ends too soon"))?;
         self.place += taken.len();
         Ok(taken)
     }
@@ -230,8 +230,9 @@ impl<'a> Cursor<'a> {
 
     fn text(&mut self) -> Result<&'a str, LabError> {
         let length = self.u64()?;
-        std::str::from_utf8(self.take(length)?)
-            .map_err(|_| unreadable("the file is no readable GGUF file: a text in it is not UTF-8"))
+        std::str::from_utf8(self.take(length)?).map_err(|_| {
+            unreadable("the file is not a readable GGUF file: a text in it is not UTF-8")
+        })
     }
 
     fn value(&mut self, kind: u32) -> Result<Value<'a>, LabError> {
@@ -251,7 +252,7 @@ impl<'a> Cursor<'a> {
             12 => Value::Float(f64::from_le_bytes(self.chunk()?)),
             other => {
                 return Err(unreadable(text!(
-                    "the file is no readable GGUF file: it has a value of the unknown kind {kind}",
+                    "the file is not a readable GGUF file: it has a value of the unknown kind {kind}",
                     kind = other
                 )));
             }
@@ -270,14 +271,14 @@ impl<'a> Cursor<'a> {
             8 => None,
             other => {
                 return Err(unreadable(text!(
-                    "the file is no readable GGUF file: it has a list of values of the kind {kind}",
+                    "the file is not a readable GGUF file: it has a list of values of the kind {kind}",
                     kind = other
                 )));
             }
         };
         match size {
             Some(size) => drop(self.take(count.saturating_mul(size))?),
-            // Each text has a length, so that a large count soon meets the end.
+            // Each text has a length, so a false large count soon meets the end.
             None => {
                 for _ in 0..count {
                     self.text()?;
@@ -293,7 +294,7 @@ impl<'a> Cursor<'a> {
         let dimensions = self.u32()?;
         if dimensions > MAX_DIMENSIONS {
             return Err(unreadable(text!(
-                "the file is no readable GGUF file: {name} has {dimensions} dimensions",
+                "the file is not a readable GGUF file: {name} has {dimensions} dimensions",
                 name,
                 dimensions
             )));
@@ -303,7 +304,7 @@ impl<'a> Cursor<'a> {
             let size = usize::try_from(self.u64()?).ok();
             shape.push(size.ok_or_else(|| {
                 unreadable(text!(
-                    "the file is no readable GGUF file: {name} is larger than memory",
+                    "the file is not a readable GGUF file: {name} is larger than memory",
                     name
                 ))
             })?);

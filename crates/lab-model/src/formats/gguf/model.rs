@@ -11,9 +11,9 @@ use lab_protocol::{Activation, LabError, ModelConfig, Norm, Position, text};
 pub struct GgufModel {
     pub shape: ModelConfig,
     pub vocabulary: usize,
-    /// None where the file has a tokenizer of a kind that cannot be read.
+    /// `None` if the file has a tokenizer of a kind that cannot be read.
     pub tokenizer: Option<Tokenizer>,
-    /// What a `tokenizer_config.json` would say.
+    /// The equivalent of a `tokenizer_config.json`.
     pub tokenizer_config: serde_json::Value,
     pub end_of_text: Vec<u32>,
 }
@@ -43,7 +43,7 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     let architecture = file.text("general.architecture").unwrap_or("none");
     if architecture != "llama" {
         return Err(unreadable(text!(
-            "the file is no readable GGUF file: its architecture is {architecture}, and llama can be read",
+            "the file is not a readable GGUF file: its architecture is {architecture}, and llama can be read",
             architecture
         )));
     }
@@ -56,7 +56,7 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
                 .map(Some)
                 .ok_or_else(|| {
                     unreadable(text!(
-                        "the file is no readable GGUF file: {key} is {value}",
+                        "the file is not a readable GGUF file: {key} is {value}",
                         key,
                         value = format!("{value:?}")
                     ))
@@ -66,30 +66,30 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     let size = |key: &str| {
         maybe(key)?.ok_or_else(|| {
             unreadable(text!(
-                "the file is no readable GGUF file: it has no llama.{key}",
+                "the file is not a readable GGUF file: it has no llama.{key}",
                 key
             ))
         })
     };
     let number = |key: &str, default: f64| match file.value(&format!("llama.{key}")) {
         None => Ok(default),
-        // The shortest decimal that the f32 in the file is the nearest to.
+        // The shortest decimal whose nearest f32 is the one in the file.
         Some(Value::Float(number)) => Ok((number as f32).to_string().parse().unwrap_or(number)),
         Some(other) => Err(unreadable(text!(
-            "the file is no readable GGUF file: llama.{key} is {value}",
+            "the file is not a readable GGUF file: llama.{key} is {value}",
             key,
             value = format!("{other:?}")
         ))),
     };
     if maybe("expert_count")?.is_some_and(|experts| experts > 0) {
         return Err(unreadable(
-            "the file is no readable GGUF file: it is a mixture of experts, which is not supported",
+            "the file is not a readable GGUF file: it is a mixture of experts, which is not supported",
         ));
     }
     let scaling = file.text("llama.rope.scaling.type").unwrap_or("none");
     if scaling != "none" || file.tensors.contains_key("rope_freqs.weight") {
         return Err(unreadable(
-            "the file is no readable GGUF file: its rotary angles are stretched, which is not supported",
+            "the file is not a readable GGUF file: its rotary angles are stretched, which is not supported",
         ));
     }
     let (heads, width) = (size("attention.head_count")?, size("embedding_length")?);
@@ -97,7 +97,7 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     let head_width = head_width.unwrap_or(0);
     if maybe("rope.dimension_count")?.is_some_and(|turned| turned != head_width) {
         return Err(unreadable(
-            "the file is no readable GGUF file: only a part of each head is turned, which is not supported",
+            "the file is not a readable GGUF file: only a part of each head is turned, which is not supported",
         ));
     }
     let has = |name: &str| file.tensors.contains_key(name);
@@ -126,11 +126,11 @@ fn read_shape(file: &Gguf<'_>) -> Result<(ModelConfig, usize), LabError> {
     let embedding = file.tensors.get("token_embd.weight");
     let vocabulary = embedding.and_then(|tensor| tensor.shape().first()).copied();
     let vocabulary = vocabulary.ok_or_else(|| {
-        unreadable("the file is no readable GGUF file: token_embd.weight is missing")
+        unreadable("the file is not a readable GGUF file: token_embd.weight is missing")
     })?;
     if !(1..=MAX_VOCABULARY).contains(&vocabulary) {
         return Err(unreadable(text!(
-            "the file is no readable GGUF file: its vocabulary has {vocabulary} entries",
+            "the file is not a readable GGUF file: its vocabulary has {vocabulary} entries",
             vocabulary
         )));
     }

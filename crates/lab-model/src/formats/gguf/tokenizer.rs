@@ -7,21 +7,21 @@ use crate::tokenizer::{END_OF_TEXT, Tokenizer};
 use lab_protocol::{LabError, text};
 use serde_json::{Map, Value as Json, json};
 
-/// What the metadata says about text.
+/// The metadata about text.
 pub struct GgufTokenizer {
     pub tokenizer: Option<Tokenizer>,
     pub config: Json,
     pub end_of_text: Vec<u32>,
 }
 
-/// llama.cpp's kinds of tokens that are found in a text before it is cut.
+/// llama.cpp's kinds of tokens that are matched in a text before it is split.
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
 /// Llama 3's pattern.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Reads the tokenizer; there is none if the file has none, or one of another kind.
+/// Reads the tokenizer; `None` if the file has none, or one of another kind.
 pub fn read(file: &Gguf<'_>, vocabulary: usize) -> Result<GgufTokenizer, LabError> {
     let tokens: Vec<&str> = file
         .array("tokenizer.ggml.tokens")
@@ -30,7 +30,7 @@ pub fn read(file: &Gguf<'_>, vocabulary: usize) -> Result<GgufTokenizer, LabErro
     if tokens.len() > vocabulary {
         let (tokens, rows) = (tokens.len(), vocabulary);
         return Err(unreadable(text!(
-            "the file is no readable GGUF file: it has {tokens} tokens, and the model has {rows}",
+            "the file is not a readable GGUF file: it has {tokens} tokens, and the model has {rows}",
             tokens,
             rows
         )));
@@ -78,7 +78,7 @@ pub fn read(file: &Gguf<'_>, vocabulary: usize) -> Result<GgufTokenizer, LabErro
     })
 }
 
-/// None for kinds of tokenizers that are not known here.
+/// `None` for kinds of tokenizers that are not supported.
 fn tokenizer_json(file: &Gguf<'_>, tokens: &[&str]) -> Option<Json> {
     if file.text("tokenizer.ggml.model") != Some("gpt2") || tokens.is_empty() {
         return None;

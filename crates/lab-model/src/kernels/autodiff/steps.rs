@@ -1,4 +1,4 @@
-//! The backward steps of the operations: what each saved, and the gradients it computes from that.
+//! The backward steps of the operations: each operation's saved values, and the gradients computed from them.
 
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -10,8 +10,8 @@ use burn::tensor::Shape;
 use super::super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
 use super::super::dropout::AttentionDropout;
 
-/// Defines a backward step: its name, how many parents, what it saved, and the function that gives
-/// each parent's gradient to `grads`.
+/// Defines a backward step: its name, the number of its parents, its saved values, and the function that gives each
+/// parent's gradient to `grads`.
 macro_rules! step {
     ($name:ident, $parents:tt, $state:ty, |$ops:ident, $grads:ident, $dy:ident, $saved:pat_param| $body:block) => {
         #[derive(Debug)]
@@ -107,7 +107,7 @@ step!(LinearBiasStep, 3, (FloatTensor<B>, FloatTensor<B>), |ops,
     }
 });
 
-// A frozen weight has no gradient, so the input need not be kept for one.
+// A frozen weight has no gradient, so its input is not kept.
 step!(FrozenLinearStep, 1, (FloatTensor<B>, bool), |ops,
                                                     grads,
                                                     dy,
@@ -121,7 +121,7 @@ step!(FrozenLinearStep, 1, (FloatTensor<B>, bool), |ops,
     }
 });
 
-// Kept in 4 bits until then: the floats of one layer at a time are all there ever is.
+// Kept in 4 bits until then: only one layer's floats exist at a time.
 step!(
     Nf4LinearStep,
     1,

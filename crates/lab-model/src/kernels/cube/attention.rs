@@ -10,7 +10,7 @@ use super::super::dropout::{AttentionDropout, define_threefry};
 use super::launch::{contiguous, empty, units};
 use super::reduce::within;
 
-/// How a packed projection lies in memory, in vectors, and what is dropped (see [`AttentionDropout`]).
+/// The layout of a packed projection in memory, in vectors, and its dropout (see [`AttentionDropout`]).
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 struct Layout {
     batch: usize,
@@ -24,7 +24,7 @@ struct Layout {
     kept: f32,
 }
 
-/// Wraps around, as whole numbers of a shader do.
+/// Adds with wrapping, like the integers of a shader.
 #[cube]
 fn add(a: u32, b: u32) -> u32 {
     a + b
@@ -32,7 +32,7 @@ fn add(a: u32, b: u32) -> u32 {
 
 define_threefry!(#[cube]);
 
-/// As [`AttentionDropout::factor`].
+/// The same as [`AttentionDropout::factor`].
 #[cube]
 fn factor(layout: &Layout, head: usize, query: usize, key: usize) -> f32 {
     let k1 = add(layout.k1, head as u32);
@@ -44,7 +44,7 @@ fn factor(layout: &Layout, head: usize, query: usize, key: usize) -> f32 {
     factor
 }
 
-/// A vector that is only read, and one that is added to, in variables of the shader.
+/// A vector that is only read, and one that sums are added to, in variables of the shader.
 type Fixed<N> = Sequence<Vector<f32, N>>;
 type Sum<N> = Sequence<RuntimeCell<Vector<f32, N>>>;
 
@@ -104,7 +104,7 @@ fn write<N: Size>(x: &mut [Vector<f32, N>], at: usize, values: &Sum<N>, #[compti
     }
 }
 
-/// Softmax is formed as the keys go by: what was added before shrinks when a higher score comes.
+/// The softmax is updated key by key: earlier sums shrink when a higher score comes.
 #[cube(launch_unchecked)]
 fn attention_kernel<N: Size>(
     qkv: &[Vector<f32, N>],

@@ -1,5 +1,5 @@
-//! Attention of one new token for each sequence over its cached keys and values: one launch puts the new
-//! key and value in their place, a second one attends, with several units to a head.
+//! Attention of one new token for each sequence over its cached keys and values: one launch writes the new key and
+//! value into the cache, a second one attends, with several units for a head.
 
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
@@ -10,7 +10,7 @@ use super::launch::{UNITS, contiguous, empty, integers, units, vector};
 use super::optimizer::own;
 use super::reduce::{lane_max, lane_sum, within};
 
-/// Units that share a head's keys.
+/// Number of units that share a head's keys.
 const LANES: usize = 32;
 
 #[cube(launch_unchecked)]
@@ -35,7 +35,7 @@ fn append_kernel<N: Size>(
     values[to] = qkv[from + row];
 }
 
-/// How the cache lies in memory, in vectors.
+/// The layout of the cache in memory, in vectors.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 struct Layout {
     rows: usize,
@@ -61,8 +61,8 @@ fn lane_vector_sum<N: Size>(value: Vector<f32, N>) -> Vector<f32, N> {
     total
 }
 
-/// Each unit forms the softmax of every 32nd key as the keys go by; at the end their parts are brought to
-/// the same highest score and added.
+/// Each unit updates the softmax over every 32nd key; at the end the units' parts are scaled to the same highest
+/// score and summed.
 #[cube(launch_unchecked)]
 fn attend_kernel<N: Size>(
     qkv: &[Vector<f32, N>],
@@ -142,7 +142,7 @@ pub fn attend(
     let rows = batch * heads.queries;
     let (attend_count, _) = units(&qkv, rows * LANES);
     let client = qkv.client.clone();
-    // SAFETY: units beyond the last element end at once, those beyond the last head read its data and
+    // SAFETY: units beyond the last element end at once, units beyond the last head read its data and
     // write nothing; lengths are below the capacity.
     unsafe {
         append_kernel::launch_unchecked(

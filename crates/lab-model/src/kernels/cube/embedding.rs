@@ -1,5 +1,5 @@
-//! Rows of a table by number, and the table's gradient: no unit adds to what another one wrote, so that
-//! the order of the additions, and with it the result, is always the same.
+//! Rows of a table by number, and the table's gradient. No unit adds to another unit's result, so the order of the
+//! additions, and with it the result, is always the same.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Cube, FloatDType, TensorMetadata};
@@ -49,7 +49,7 @@ pub fn forward(weight: CubeTensor, ids: CubeTensor) -> CubeTensor {
     y
 }
 
-/// A unit for each part of each row of the table: it looks at all tokens for those of its row.
+/// A unit for each part of each row of the table: it searches all tokens for its row.
 #[cube(launch_unchecked)]
 fn by_row_kernel<N: Size>(
     dy: &[Vector<f32, N>],
@@ -73,8 +73,8 @@ fn by_row_kernel<N: Size>(
     dweight[ABSOLUTE_POS] = sum;
 }
 
-/// A unit for each part of each token: unless an earlier token has the same row, it adds up that one
-/// and all later ones of the row. The other rows were set to 0 before.
+/// A unit for each part of each token: if no earlier token has the same row, it sums this one and all later ones of
+/// the row. The other rows were set to 0 before.
 #[cube(launch_unchecked)]
 fn by_token_kernel<N: Size>(
     dy: &[Vector<f32, N>],

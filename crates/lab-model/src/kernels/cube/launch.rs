@@ -1,4 +1,4 @@
-//! What every launch needs: contiguous inputs, memory for the output, how many units.
+//! The parts that every launch needs: contiguous inputs, memory for the output, the number of units.
 
 use burn::backend::Cube;
 use burn::backend::TensorMetadata;
@@ -13,7 +13,7 @@ use cubecl::prelude::*;
 /// Units in a workgroup: one or two of a GPU's groups that run in step.
 pub const UNITS: usize = 64;
 
-/// The elements in order; copied only where they are not.
+/// The tensor with its elements in order; copied only if they are not.
 pub fn contiguous(x: CubeTensor) -> CubeTensor {
     into_contiguous(x)
 }
@@ -38,7 +38,7 @@ pub fn width(x: &CubeTensor) -> usize {
     x.shape().last().copied().unwrap_or(1)
 }
 
-/// All elements over the last dimension.
+/// Number of rows: all dimensions but the last, multiplied.
 pub fn rows(x: &CubeTensor) -> usize {
     x.shape().num_elements() / width(x)
 }
@@ -52,7 +52,7 @@ pub fn with_width(shape: Shape, width: usize) -> Shape {
     Shape::from(dims)
 }
 
-/// Numbers that a unit reads at once, where runs of this length are contiguous.
+/// Numbers that a unit reads at once, if runs of this length are contiguous.
 pub fn vector(length: usize) -> usize {
     if length.is_multiple_of(4) { 4 } else { 1 }
 }

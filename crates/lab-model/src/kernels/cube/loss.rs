@@ -1,4 +1,4 @@
-//! Cross-entropy of logits with target classes, and the entropy of what they predict.
+//! Cross-entropy of logits with target classes, and the entropy of the predicted distribution.
 
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;

@@ -1,4 +1,4 @@
-//! Matrix products: how operands lie in memory, and the launch of the kernels that `matmul_tile.rs` has.
+//! Matrix products: the layout of operands in memory, and the launch of the kernels in `matmul_tile.rs`.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Cube, TensorMetadata};
@@ -9,8 +9,8 @@ use cubecl::prelude::*;
 use super::launch::{UNITS, contiguous, empty, rows, width, with_width};
 use super::matmul_tile::{Access, SizesLaunch, product_bias_kernel, product_kernel};
 
-/// An operand as a batch of matrices whose lines are `line` apart, numbers within a line `along`;
-/// "along" is the direction of the sum.
+/// An operand as a batch of matrices with lines `line` apart, numbers within a line `along` apart; "along" is the
+/// direction of the sum.
 struct Operand {
     tensor: CubeTensor,
     line: usize,
@@ -65,7 +65,7 @@ impl Operand {
 /// The product of two batches of matrices into `c`, contiguous `[batches, m, n]`.
 fn product(a: Operand, b: Operand, bias: Option<CubeTensor>, c: &CubeTensor, sizes: [usize; 5]) {
     let [m, n, k, outer_count, inner_count] = sizes;
-    // A few rows, as when generating, would leave most of a tall tile idle.
+    // A few rows, as in generation, would leave most of a tall tile idle.
     let tile_rows = if m < 4 && a.access != Access::Across {
         1
     } else {
@@ -154,8 +154,8 @@ pub fn linear_weight(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
     dw
 }
 
-/// The leading dimensions as an outer and an inner one, with their steps; several are merged into the
-/// outer one where they lie one after the other.
+/// The leading dimensions as an outer and an inner one, with their steps; several dimensions are merged into the
+/// outer one if they are contiguous.
 fn batches(x: &CubeTensor, counts: &[usize]) -> Option<[usize; 2]> {
     let strides = x.meta.strides();
     let step = |i: usize| {
@@ -200,7 +200,7 @@ pub fn matmul(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     let (Some(batches_a), Some(batches_b)) = (batches(&a, &counts), batches(&b, &counts)) else {
         return matmul(contiguous(a), contiguous(b));
     };
-    // More products than a launch may have.
+    // A launch cannot have this many products.
     if outer_count * inner_count > u16::MAX as usize {
         return Cube::float_matmul(a, b);
     }

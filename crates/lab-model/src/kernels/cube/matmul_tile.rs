@@ -1,13 +1,12 @@
-//! The tile of a matrix product: eight rows and four columns of sums that a unit keeps in registers, four
-//! terms at a time. Operands are read in place, whichever way round they lie, as vectors of four where their
-//! memory allows it.
+//! The tile of a matrix product: eight rows and four columns of sums that a unit keeps in registers, four terms at a
+//! time. Operands are read in place, in either orientation, as vectors of four if their layout allows it.
 
 use cubecl::prelude::*;
 
 /// Terms of the sum that are read together, and columns of a tile.
 type Four = Const<4>;
 
-/// How an operand is read.
+/// The way in which an operand is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Number by number.
@@ -26,7 +25,7 @@ pub struct Sizes {
     pub k: usize,
     /// From one vector (or number) of the operand to the next line.
     pub a_step: usize,
-    /// Within a line, where it is read number by number.
+    /// Within a line, if it is read number by number.
     pub a_along: usize,
     pub b_step: usize,
     pub b_along: usize,
@@ -38,8 +37,8 @@ pub struct Sizes {
     pub b_inner: usize,
 }
 
-/// `tile_rows × steps` numbers of the left operand; [`left_index`] says in which order. (Sequences
-/// exist only while the shader is written: their elements are plain variables of it, not memory.)
+/// Reads `tile_rows × steps` numbers of the left operand; [`left_index`] gives their order. (Sequences exist only
+/// while the shader is written: their elements are plain variables of it, not memory.)
 #[cube]
 fn read_left<N: Size>(
     a: &[Vector<f32, N>],
@@ -96,7 +95,7 @@ fn read_left<N: Size>(
     values
 }
 
-/// Where [`read_left`] put the number of row `r` and step `s`.
+/// The index at which [`read_left`] put the number of row `r` and step `s`.
 fn left_index(r: usize, s: usize, rows: usize, steps: usize, access: Access) -> usize {
     if access == Access::Across {
         s * rows + r
@@ -218,7 +217,7 @@ fn tile<NA: Size, NB: Size>(
             &sums, a, b, sizes, bases, place, term, tile_rows, 4usize, access,
         );
     }
-    // Vectors along the sum are whole ones, so that nothing remains.
+    // Vectors along the sum are always whole: no terms remain.
     if comptime!(access.0 != Access::Along && access.1 != Access::Along) {
         for term in sizes.k / 4 * 4..sizes.k {
             add_terms::<NA, NB>(
@@ -229,7 +228,7 @@ fn tile<NA: Size, NB: Size>(
     sums
 }
 
-/// Writes what lies within the result.
+/// Writes the part of the tile that lies within the result.
 #[cube]
 fn write_tile<NC: Size>(
     c: &mut [Vector<f32, NC>],

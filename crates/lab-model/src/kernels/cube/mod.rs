@@ -1,5 +1,5 @@
-//! The kernels on the GPU, written for cubecl, which turns them into WGSL in a browser. Small ones:
-//! a shader is compiled when it first runs, and the loops over data stay loops.
+//! The kernels on the GPU, written for cubecl, which turns them into WGSL in a browser. They are small because a
+//! shader is compiled when it first runs; loops over data stay loops.
 
 mod attention;
 mod decode;
@@ -22,9 +22,9 @@ use super::adamw_step::AdamWStep;
 use super::backend::{Activation, Heads, Kernels, Nf4Format, Rotation};
 use super::dropout::AttentionDropout;
 
-/// Runs the constructors by which the GPU libraries register their parts. In a browser no one else
-/// does so before the first call; and unless the program itself calls them, the linker puts a call
-/// before every function that JavaScript can call, so that they run thousands of times a step.
+/// Runs the constructors by which the GPU libraries register their parts. In a browser nobody else runs them before
+/// the first call. Unless the program itself calls them, the linker puts a call to them before every function that
+/// JavaScript can call, so they would run thousands of times a step.
 #[cfg(target_arch = "wasm32")]
 pub fn run_constructors() {
     unsafe extern "C" {

@@ -9,7 +9,7 @@ use super::launch::{contiguous, empty, integers, units};
 /// Codes in a word.
 const CODES: usize = 8;
 
-/// A unit for each word of codes, all of which are of one block.
+/// A unit for each word of codes; all codes of a word are in one block.
 #[cube(launch_unchecked)]
 fn nf4_kernel(
     codes: &[i32],

@@ -7,8 +7,8 @@ use cubecl::prelude::*;
 use super::launch::{contiguous, empty, rows, units, vector, width};
 use super::reduce::{column_groups, column_of_unit, lane_sum, lanes, stripe_sum, stripes, within};
 
-/// The row of a unit, kept within the matrix: units beyond it must wait with the others, and do the
-/// last row's work without writing it.
+/// The row of a unit, limited to the matrix: units beyond it must wait with the others, so they compute the last row
+/// without writing it.
 #[cube]
 fn row_of_unit(rows: usize, #[comptime] lanes: usize) -> (usize, bool) {
     let row = ABSOLUTE_POS / lanes;

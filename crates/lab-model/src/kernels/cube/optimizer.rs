@@ -7,14 +7,14 @@ use cubecl::prelude::*;
 use super::super::adamw_step::{AdamWStep, CLIP_EPSILON};
 use super::launch::{UNITS, contiguous, empty, units, vector};
 
-/// Tensors that one launch reads: a shader may bind eight buffers in all.
+/// Number of tensors that one launch reads: a shader may bind eight buffers in all.
 const TENSORS: usize = 4;
-/// Elements after which another workgroup helps with a tensor.
+/// Number of elements after which another workgroup helps with a tensor.
 const SHARE: usize = 64 * UNITS;
-const MOST_GROUPS: usize = 64;
+const MAX_GROUPS: usize = 64;
 
-/// The bits of a float's exponent; all of them are set in infinities and NaN. Shaders may take for
-/// granted that neither occurs, so the bits are asked instead of the value.
+/// The bits of a float's exponent; all of them are set in infinities and NaN. Shader compilers may assume that
+/// neither occurs, so the kernels test the bits instead of the value.
 const EXPONENT: u32 = 0x7f80_0000;
 
 #[cube]
@@ -105,8 +105,8 @@ pub fn global_norm(tensors: Vec<CubeTensor>) -> CubeTensor {
     let tensors: Vec<CubeTensor> = tensors.into_iter().map(contiguous).collect();
     let length = |x: &CubeTensor| x.shape().num_elements();
     let groups = |few: &[CubeTensor]| {
-        let most = few.iter().map(length).max().unwrap_or(0);
-        most.div_ceil(SHARE).clamp(1, MOST_GROUPS)
+        let longest = few.iter().map(length).max().unwrap_or(0);
+        longest.div_ceil(SHARE).clamp(1, MAX_GROUPS)
     };
     let total: usize = tensors
         .chunks(TENSORS)
@@ -118,7 +118,7 @@ pub fn global_norm(tensors: Vec<CubeTensor>) -> CubeTensor {
     for few in tensors.chunks(TENSORS) {
         let groups = groups(few);
         let count = CubeCount::Static(groups as u32, TENSORS as u32, 1);
-        // A missing tensor has no elements; its memory is one that nothing else is bound to.
+        // A missing tensor has no elements; its memory is bound to nothing else.
         let tensor = |i: usize| few.get(i).cloned().unwrap_or_else(|| empty(&sums, [4]));
         let len = |i: usize| few.get(i).map_or(0, length);
         // SAFETY: nothing is read beyond the lengths, nothing written beyond `total`.
@@ -266,7 +266,7 @@ pub fn adamw(
     (param, m, v)
 }
 
-/// A contiguous tensor that nothing else uses, which may be changed in place.
+/// A contiguous tensor that nothing else uses, for changes in place.
 pub fn own(x: CubeTensor) -> CubeTensor {
     let x = contiguous(x);
     if x.can_mut() { x } else { x.copy() }

@@ -5,8 +5,8 @@ use cubecl::prelude::*;
 
 use super::launch::{UNITS, contiguous, empty, rows, vector, width};
 
-/// Units that share a row of this many vectors. A short row is one unit's: waiting for the others
-/// would cost more than they do.
+/// Number of units that share a row of this many vectors. A short row gets one unit: waiting for other units would
+/// cost more than they save.
 pub fn lanes(vectors: usize) -> usize {
     if vectors <= 32 { 1 } else { 32 }
 }
@@ -25,7 +25,7 @@ pub fn lane_sum(value: f32, #[comptime] lanes: usize) -> f32 {
         for i in 0..lanes {
             total += shared[first + i];
         }
-        // Before the memory is used again.
+        // Wait until all have read the memory before it is used again.
         sync_cube();
     }
     total
@@ -64,14 +64,14 @@ pub fn within<N: Size>(x: Vector<f32, N>) -> f32 {
 const COLUMNS: usize = 4;
 const STRIPES: usize = UNITS / COLUMNS;
 
-/// Where a unit works in a sum over rows: its column, and its first row.
+/// The position of a unit in a sum over rows: its column, and its first row.
 #[cube]
 pub fn column_of_unit() -> (usize, usize) {
     let unit = UNIT_POS as usize;
     (CUBE_POS * COLUMNS + unit % COLUMNS, unit / COLUMNS)
 }
 
-/// Adds up the stripes of a column; the result is the first stripe's to write.
+/// Adds up the stripes of a column; the first stripe writes the result.
 #[cube]
 pub fn stripe_sum<N: Size>(value: Vector<f32, N>) -> Vector<f32, N> {
     let mut shared = Shared::<[Vector<f32, N>]>::new_slice(UNITS);
@@ -89,7 +89,7 @@ pub fn stripe_sum<N: Size>(value: Vector<f32, N>) -> Vector<f32, N> {
     total
 }
 
-/// Rows that a unit goes forward by.
+/// The step of a unit from row to row.
 #[cube]
 pub fn stripes() -> comptime_type!(usize) {
     STRIPES

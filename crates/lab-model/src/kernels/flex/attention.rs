@@ -1,5 +1,5 @@
-//! Causal softmax, and the whole attention of a packed projection, a block of queries at a time, so
-//! that the scores of all queries with all keys are never in memory together.
+//! Causal softmax, and the whole attention of a packed projection, a block of queries at a time: the scores of all
+//! queries with all keys are never in memory together.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
@@ -10,7 +10,7 @@ use super::gemm::{Matrix, Scratch, multiply};
 use super::math::{by_row, dot, exp, exp_into, maximum};
 use super::tensors::{contiguous, tensor, values, width};
 
-/// Queries whose scores are computed together.
+/// Number of queries whose scores are computed together.
 const BLOCK: usize = 32;
 
 pub fn softmax(scores: FlexTensor, scale: f32) -> FlexTensor {
@@ -25,8 +25,8 @@ pub fn softmax(scores: FlexTensor, scale: f32) -> FlexTensor {
     tensor(p, shape)
 }
 
-/// Probabilities of the first `seen` scores, 0 for the others; gives the logarithm of the sum of
-/// `exp(scale · score)`.
+/// Probabilities of the first `seen` scores, 0 for the others; returns the logarithm of the sum of `exp(scale ·
+/// score)`.
 #[inline(always)]
 pub fn softmax_row(out: &mut [f32], scores: &[f32], seen: usize, scale: f32) -> f32 {
     let (out, hidden) = out.split_at_mut(seen);
@@ -60,11 +60,11 @@ pub fn softmax_backward(p: FlexTensor, dp: FlexTensor, scale: f32) -> FlexTensor
     tensor(ds, shape)
 }
 
-/// Where the parts of a sequence's packed projection are.
+/// The parts of a sequence's packed projection.
 struct Packed<'a> {
     values: &'a [f32],
     heads: Heads,
-    /// Query heads of the sequences before this one, by which dropout counts.
+    /// Number of query heads of earlier sequences, an offset for dropout.
     first_head: usize,
     dropout: Option<AttentionDropout>,
 }
@@ -120,7 +120,7 @@ pub fn forward(
     let [batch, time, packed] = qkv.shape().dims();
     let (qkv, out_width) = (contiguous(qkv), heads.queries * heads.width);
     let slab = time * (out_width + heads.queries);
-    // Output and log-sums of a sequence together, so that one thread writes both.
+    // Output and log-sums of a sequence together: one thread writes both.
     let both = by_row(batch, slab, |b, out| {
         let packed = Packed {
             values: &values(&qkv)[b * time * packed..][..time * packed],
@@ -221,7 +221,7 @@ pub fn backward(
     tensor(dqkv, shape)
 }
 
-/// What the backward pass of one sequence reads.
+/// The inputs of one sequence's backward pass.
 struct Sequence<'a> {
     packed: Packed<'a>,
     y: &'a [f32],
@@ -321,7 +321,8 @@ impl Sequence<'_> {
         let log_sum = self.log_sum[i * queries + head];
         let (p, hidden_p) = p.split_at_mut(i + 1);
         let (ds, hidden_ds) = ds.split_at_mut(i + 1);
-        // With dropout too `mean` is the sum of p times its gradient, as `y` was made from what was kept.
+        // Also with dropout `mean` is the sum of p times its gradient, because `y` was computed from the kept
+        // probabilities.
         self.packed.drop(head, i, ds);
         for (p, ds) in p.iter_mut().zip(ds) {
             *p = exp(*p * self.scale - log_sum);

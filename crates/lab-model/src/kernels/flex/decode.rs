@@ -9,7 +9,7 @@ use super::math::{dot, vectorised};
 use super::optimizer::whole;
 use super::tensors::{contiguous, integers, tensor, values};
 
-/// Products below this many stay on one thread.
+/// Fewer products than this stay on one thread.
 #[cfg(feature = "rayon")]
 const PARALLEL: usize = 1 << 18;
 

@@ -1,4 +1,4 @@
-//! Cross-entropy of logits with target classes, and the entropy of what they predict.
+//! Cross-entropy of logits with target classes, and the entropy of the predicted distribution.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
@@ -14,7 +14,7 @@ pub fn forward(logits: FlexTensor, targets: FlexTensor) -> (FlexTensor, FlexTens
     let log_sum = by_row(targets.len(), 1, |i, out| {
         let highest = maximum(row(i));
         let mut total = 0.0;
-        // A block at a time, so that the exponentials are vectorised without a buffer of a row.
+        // A block at a time, to vectorise the exponentials without a buffer of a row.
         for block in row(i).chunks(64) {
             let mut powers = [0.0; 64];
             for (power, x) in powers.iter_mut().zip(block) {

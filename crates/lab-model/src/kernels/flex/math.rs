@@ -4,8 +4,8 @@
 /// Independent partial sums; a power of two that fills two registers of four or one of eight.
 const LANES: usize = 8;
 
-/// Runs `f` compiled for the widest vectors that this processor has. In a browser they are fixed when
-/// the program is built.
+/// Runs `f` compiled for the widest vectors of this processor. In a browser the width is fixed when the program is
+/// built.
 #[inline]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
@@ -15,7 +15,7 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has these instructions, as was just asked.
+            // SAFETY: the processor has these instructions, as checked above.
             return unsafe { wide(f) };
         }
     }
@@ -116,8 +116,8 @@ pub fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (exp(2.0 * x) + 1.0)
 }
 
-/// The normal distribution function and `exp(-x²/2)`, which its formula has anyway (Abramowitz and
-/// Stegun 7.1.26, absolute error below 8e-8).
+/// The normal distribution function and `exp(-x²/2)`, a by-product of its formula (Abramowitz and Stegun 7.1.26,
+/// absolute error below 8e-8).
 #[inline(always)]
 pub fn normal(x: f32) -> (f32, f32) {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
@@ -130,7 +130,7 @@ pub fn normal(x: f32) -> (f32, f32) {
     (if x < 0.0 { tail } else { 1.0 - tail }, e)
 }
 
-/// Work below this many elements stays on one thread.
+/// Fewer elements than this stay on one thread.
 #[cfg(feature = "rayon")]
 const PARALLEL: usize = 1 << 15;
 

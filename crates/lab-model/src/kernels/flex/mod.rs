@@ -1,5 +1,5 @@
-//! The kernels on the CPU: tight loops over slices that the compiler turns into vector instructions.
-//! Natively they are spread over threads where there is enough to do.
+//! The kernels on the CPU: tight loops over slices that the compiler turns into vector instructions. Natively, large
+//! ones run on several threads.
 
 mod activation;
 mod attention;

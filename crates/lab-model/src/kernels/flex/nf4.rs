@@ -13,16 +13,16 @@ pub fn dequantize(
     format: Nf4Format,
 ) -> FlexTensor {
     let (codes, scales, tables) = (integers(codes), integers(scales), contiguous(tables));
-    let (book, rest) = values(&tables).split_at(16);
+    let (codebook, rest) = values(&tables).split_at(16);
     let (map, largest) = rest.split_at(256);
     let mut out = vec![0.0; format.rows * format.columns];
-    // Blocks run through the whole matrix, without regard to its rows.
+    // Blocks run through the whole matrix, across its rows.
     for_rows(&mut out, NF4_BLOCK, |first, out| {
         for (block, out) in out.chunks_mut(NF4_BLOCK).enumerate() {
             let block = first + block;
             let code = scales[block / 4] >> (block % 4 * 8) & 255;
             let scale = map[code as usize] * largest[block / NF4_SCALES] + format.mean;
-            let scaled: [f32; 16] = std::array::from_fn(|code| book[code] * scale);
+            let scaled: [f32; 16] = std::array::from_fn(|code| codebook[code] * scale);
             let words = &codes[block * NF4_BLOCK / 8..];
             for (out, word) in out.chunks_mut(8).zip(words) {
                 for (place, out) in out.iter_mut().enumerate() {

@@ -6,8 +6,8 @@ use burn::backend::flex::FlexTensor;
 use super::math::{by_row, dot, squares, sum, vectorised};
 use super::tensors::{contiguous, tensor, values, width};
 
-/// Rows whose contributions to the weight's gradient are added up together: on however many threads,
-/// the sums are the same.
+/// Number of rows whose contributions to the weight's gradient are summed together: the sums do not depend on the
+/// number of threads.
 const ROWS: usize = 256;
 
 pub fn forward(

@@ -86,8 +86,7 @@ pub fn adamw(
     (param, m, v)
 }
 
-/// A tensor whose memory holds its elements in order and nothing else, so that it can be changed in
-/// place.
+/// A tensor whose memory holds exactly its elements in order, for changes in place.
 pub fn whole(x: FlexTensor) -> FlexTensor {
     let exact = x.bytes().len() == x.shape().num_elements() * size_of::<f32>();
     if exact && x.is_contiguous() {

@@ -6,7 +6,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::ops::IntTensorOps;
 use burn::tensor::{IntDType, Shape, TensorData};
 
-/// The tensor with its elements in order, and copied only where they are not.
+/// The tensor with its elements in order; copied only if they are not.
 pub fn contiguous(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() {
         x
@@ -20,7 +20,7 @@ pub fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice().expect("a contiguous tensor of 32-bit floats")
 }
 
-/// The whole numbers of a tensor, whatever their width.
+/// The integers of a tensor, whatever their width.
 pub fn integers(x: FlexTensor) -> Vec<i32> {
     let x = contiguous(Flex::int_cast(x, IntDType::I32));
     x.as_slice::<i32>()

@@ -4,7 +4,7 @@ use lab_protocol::{BackendChoice, ErrorCode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Something that happens. Numbers choose among what is there at that moment.
+/// An event. Numbers choose among the things that exist at that moment.
 #[derive(Clone, Debug)]
 enum Happening {
     Ready(usize),
@@ -122,8 +122,8 @@ fn happen(world: &mut World, graph: &[Option<Key>], what: Happening) {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: `World` checks that nothing starts before its base, that never more run
-    /// than allowed, and that nothing is sent to a dead executor. In the end every strategy is in one final phase.
+    /// For events in any order, `World` checks that nothing starts before its base, that at most as many run as
+    /// allowed, and that nothing is sent to a dead executor. In the end every strategy is in one final phase.
     #[test]
     fn everything_ends(graph in graphs(), limit in 1..4usize, script in vec(happening(), 0..60)) {
         let mut world = World::new(limit);
@@ -168,7 +168,7 @@ proptest! {
         prop_assert!(!world.phase.is_active());
     }
 
-    /// Which strategies finish, fail and are skipped follows from what fails, not from the order of endings.
+    /// The failures decide which strategies finish, fail and are skipped; the order of endings does not.
     #[test]
     fn the_order_of_endings_changes_no_outcome(
         graph in graphs(), limit in 1..4usize, failing in vec(any::<bool>(), 6), order in vec(0..8usize, 60)

@@ -3,7 +3,7 @@ use crate::scheduler::Phase::*;
 use crate::scheduler::{Action, Input, Offer, Report, RunCommand};
 use lab_protocol::{BackendChoice, ErrorCode};
 
-/// 1 and 2 start from 0, 3 from 1; 4 stands alone.
+/// 1 and 2 start from 0, 3 from 1; 4 starts from nothing.
 const GRAPH: [Option<usize>; 5] = [None, Some(0), Some(0), Some(1), None];
 
 fn begun(limit: usize) -> World {

@@ -1,5 +1,5 @@
-//! Executors that live in a test's memory. They do what the scheduler says, hold it to its promises, and report
-//! what the test wants.
+//! Executors in a test's memory. They perform the scheduler's actions, check its promises, and send the reports that
+//! the test wants.
 
 use crate::scheduler::{
     Action, ExecutorId, Input, Key, Offer, Phase, Planned, Report, RunCommand, RunNumber, Scheduler,
@@ -35,7 +35,7 @@ pub struct Executor {
 pub struct World {
     pub scheduler: Scheduler,
     pub executors: BTreeMap<ExecutorId, Executor>,
-    /// What the strategies' phases are, as they were shown.
+    /// The phases of the strategies, as they were shown.
     pub phases: BTreeMap<Key, Phase>,
     pub phase: Phase,
     pub models: BTreeSet<Key>,
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// An executor gets its device: the CPU, where it may choose.
+    /// An executor gets its device: the CPU, if it may choose.
     pub fn ready(&mut self, executor: ExecutorId) {
         let place = self.executors.get_mut(&executor).unwrap();
         place.is_ready = true;

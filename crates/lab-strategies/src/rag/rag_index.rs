@@ -1,4 +1,4 @@
-//! The documents of a run, searchable, and questions answered from them.
+//! The index of a run's documents, and questions answered from it.
 
 use super::embedders::IndexEmbedder;
 use crate::asking::generator::{Asked, Generator};
@@ -13,20 +13,20 @@ use lab_retrieval::{
     VectorQuery,
 };
 
-/// Chunks that are shown in two dimensions; of more, evenly spaced ones.
+/// Maximum number of chunks that are shown in two dimensions; of more, evenly spaced ones are shown.
 const POINTS: usize = 2000;
 
-pub(crate) struct Library {
+pub(crate) struct RagIndex {
     pub config: RagConfig,
     filter: Option<Filter>,
-    /// None for search by terms alone.
+    /// `None` for search by terms alone.
     embedder: Option<IndexEmbedder>,
     pub index: Index,
     /// The plane in which vectors are shown, once the index is complete.
     plane: Option<Plane>,
 }
 
-impl Library {
+impl RagIndex {
     /// An empty index for the vectors of the embedder that the configuration chooses.
     pub fn new(config: &RagConfig, embedder: Option<IndexEmbedder>) -> Result<Self, LabError> {
         if let Some(embedder) = &embedder {
@@ -52,8 +52,8 @@ impl Library {
         })
     }
 
-    /// Takes the index of an earlier run. It must have the same settings and the same embedder: vectors of
-    /// different embedders cannot be compared.
+    /// Takes the index of an earlier run. Its settings and its embedder must be the same: vectors of different
+    /// embedders cannot be compared.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), LabError> {
         let earlier = Index::from_bytes(bytes)?;
         let message = if earlier.embedder() != self.index.embedder() {
@@ -71,7 +71,7 @@ impl Library {
         ))
     }
 
-    /// The embedder; none for search by terms alone.
+    /// The embedder; `None` for search by terms alone.
     pub fn embedder(&self) -> Option<&dyn Embedder> {
         self.embedder.as_ref().map(IndexEmbedder::as_dyn)
     }
@@ -84,7 +84,7 @@ impl Library {
         progress: &mut dyn Progress,
     ) -> Result<bool, LabError> {
         let count = |text: &str| match &self.embedder {
-            // Chunks are as long as the embedder's window allows, by its own tokenizer.
+            // The embedder's window limits the chunks, by its own tokenizer.
             Some(embedder @ (IndexEmbedder::Encoder(_) | IndexEmbedder::Model(_))) => {
                 embedder.count(text)
             }
@@ -101,7 +101,7 @@ impl Library {
     pub async fn search(&self, query: &str, k: usize) -> Result<Vec<Passage>, LabError> {
         let request = Request {
             filter: self.filter.as_ref(),
-            // Relevance alone is the ranking itself.
+            // A balance of 1 means relevance alone: the ranking itself.
             diversity_balance: (self.config.diversity_balance < 1.0)
                 .then_some(self.config.diversity_balance as f32),
             threshold: (self.config.threshold > 0.0).then_some(self.config.threshold as f32),
@@ -110,7 +110,7 @@ impl Library {
         self.index.search(&request, self.embedder()).await
     }
 
-    /// The index in two dimensions; none for words alone. Searches are shown in the same plane from now on.
+    /// The index in two dimensions; `None` for search by terms alone. Later searches are shown in the same plane.
     pub fn map(&mut self) -> Option<VectorMap> {
         let store = self.index.store()?;
         let keys: Vec<(&str, String)> = self
@@ -139,8 +139,8 @@ impl Library {
         Some(map)
     }
 
-    /// A question with the passages that were found for it, the last ones left out until the generator can
-    /// be given all; the question never is. None where no passage is close enough.
+    /// A question with the passages that were found for it. The last passages are left out until all fit into the
+    /// generator's prompt; the question always stays. `None` if no passage is close enough.
     pub async fn ground(
         &self,
         question: &str,
@@ -157,7 +157,7 @@ impl Library {
         }))
     }
 
-    /// Answers a question, with what the answer rests on. `None` if the run was told to stop meanwhile.
+    /// Answers a question, with the passages that the answer rests on. `None` if the run was told to stop meanwhile.
     pub async fn answer(
         &self,
         question: &str,
@@ -194,8 +194,8 @@ impl Library {
         }))
     }
 
-    /// The passages of an answer. Those count as cited whose numbers it has in brackets; where it has none,
-    /// those with the greater part of its words.
+    /// The passages of an answer. A passage is cited if the answer has its number in brackets. In an answer without
+    /// such numbers, a passage is cited if it has most of the answer's words.
     fn used(&self, answer: &str, passages: &[Passage]) -> Vec<UsedPassage> {
         let numbered = |index: usize| answer.contains(&format!("[{}]", index + 1));
         let has_numbers = (0..passages.len()).any(numbered);
@@ -219,13 +219,13 @@ impl Library {
             .collect()
     }
 
-    /// Where a chunk lies in the plane.
+    /// The place of a chunk in the plane.
     fn place(&self, key: &str) -> Option<[f32; 2]> {
         let vector = self.index.store()?.vector(key)?;
         Some(self.plane.as_ref()?.place(vector))
     }
 
-    /// Where the search for a question by vectors goes, once there is a plane to show it in.
+    /// The path of a search by vectors for a question; `None` while there is no plane to show it in.
     async fn path(&self, question: &str) -> Result<Option<SearchPath>, LabError> {
         let (Some(store), Some(plane), Some(embedder)) =
             (self.index.store(), &self.plane, self.embedder())
@@ -245,7 +245,7 @@ impl Library {
     }
 }
 
-/// The condition on the metadata of documents that the configuration states as JSON.
+/// The configuration's condition on the metadata of documents, given as JSON.
 pub(super) fn filter(config: &RagConfig) -> Result<Option<Filter>, LabError> {
     match config.filter.trim() {
         "" => Ok(None),
