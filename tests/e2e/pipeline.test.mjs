@@ -68,6 +68,12 @@ describe("an experiment of several strategies", () => {
     await load(playground, several(["one"], ["two"]));
     await playground.primary.click();
     await playground.until("finished");
+    // However often it was drawn anew, the chart fills its place.
+    await page.waitForFunction(() => {
+      const plot = document.querySelector(".plot");
+      const parts = [...plot.querySelectorAll(".u-wrap, .u-legend")];
+      return Math.abs(plot.clientHeight - parts.reduce((sum, { offsetHeight }) => sum + offsetHeight, 0)) <= 2;
+    });
     assert.match(await playground.primary.textContent(), /Run again/);
     await page.locator(".strategy-row .step-card > summary").nth(1).click();
     await page.getByLabel("Steps", { exact: true }).nth(1).fill("12");

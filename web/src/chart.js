@@ -46,7 +46,6 @@ export class Chart {
       if (this.last) this.draw(...this.last);
     };
     this.sizes = new ResizeObserver(() => this.plot?.setSize(this.size()));
-    this.sizes.observe(host);
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.dark.addEventListener("change", this.redraw);
     this.theme = new MutationObserver(this.redraw);
@@ -65,8 +64,9 @@ export class Chart {
     this.kind = kind;
     this.plot?.destroy();
     this.plot = new globalThis.uPlot(this.options(axis, log, lines), data, this.host);
-    // Only now is it known how high the values under the cursor stand.
-    this.plot.setSize(this.size());
+    // The height of the values under the cursor is known once they are laid out, and changes with their number.
+    this.sizes.disconnect();
+    [this.host, this.host.querySelector(".u-legend")].forEach((part) => part && this.sizes.observe(part));
   }
 
   destroy() {
