@@ -2,10 +2,10 @@
 
 use crate::attachments::{Attachments, Files};
 use crate::change::{Change, MainWorker};
-use crate::connection::{Connection, backend_name};
+use crate::connection::Connection;
 use crate::experiment::{Experiment, Options};
 use crate::message::Message;
-use js_sys::Uint8Array;
+use js_sys::{Reflect, Uint8Array};
 use lab_orchestrator::scheduler::{
     Action, ExecutorId, Input, Key, Report, RunCommand, RunNumber, Scheduler,
 };
@@ -134,18 +134,13 @@ impl Driver {
     }
 
     fn open(self: &Rc<Self>, executor: ExecutorId, backend: BackendChoice) {
-        let Options { worker, modules } = &self.options;
-        let mut address = format!("{worker}?backend={}", backend_name(backend));
-        for module in modules {
-            address += &format!("&module={}", js_sys::encode_uri_component(module));
-        }
         let driver = Rc::downgrade(self);
         let receive = move |message| {
             if let Some(driver) = Weak::upgrade(&driver) {
                 driver.receive(executor, message);
             }
         };
-        match Connection::open(&address, receive) {
+        match Connection::new((self.options.open)(backend), receive) {
             Ok(connection) => drop(self.connections.borrow_mut().insert(executor, connection)),
             Err(error) => self.lost(executor, error),
         }
@@ -198,7 +193,7 @@ impl Driver {
         let files = base.and_then(|base| self.files.borrow().get(&base).cloned());
         let checkpoint = self.checkpoints.borrow().get(&strategy).cloned();
         let attachments = Attachments {
-            checkpoint: checkpoint.filter(|_| continues),
+            checkpoint,
             base: files.unwrap_or_default(),
         };
         self.send(executor, &command, &attachments);
@@ -231,6 +226,7 @@ impl Driver {
             Message::Checkpoint { run, step, state } => {
                 if let Some((strategy, run)) = of(&run) {
                     self.checkpoints.borrow_mut().insert(strategy, state);
+                    self.change(Change::Checkpoint { strategy, step });
                     self.report(executor, run, Report::Checkpoint { step });
                 }
             }
@@ -260,7 +256,7 @@ impl Driver {
         self.input(Input::Ready {
             executor,
             backend,
-            limit: limit(backend),
+            limit: self.limit(backend),
         });
     }
 
@@ -289,19 +285,35 @@ impl Driver {
         });
     }
 
+    /// Strategies that may run at a time: the GPU is one, of the CPU there are as many as it has processors.
+    fn limit(&self, backend: BackendChoice) -> usize {
+        match backend {
+            BackendChoice::Cpu => {
+                let parallel = self.options.parallel;
+                parallel.unwrap_or_else(|| processors().min(MAX_WORKERS))
+            }
+            BackendChoice::Auto | BackendChoice::Wgpu => 1,
+        }
+    }
+
     pub fn forget_strategy(&self, strategy: Key) {
         self.files.borrow_mut().remove(&strategy);
         self.checkpoints.borrow_mut().remove(&strategy);
     }
 }
 
-/// Strategies that may run at a time: the GPU is one, of the CPU there are as many as it has processors.
-fn limit(backend: BackendChoice) -> usize {
-    let processors = || web_sys::window().map_or(1.0, |w| w.navigator().hardware_concurrency());
-    match backend {
-        BackendChoice::Cpu => (processors() as usize).min(MAX_WORKERS),
-        BackendChoice::Auto | BackendChoice::Wgpu => 1,
-    }
+/// Processors of this machine, as far as the platform tells.
+fn processors() -> usize {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into());
+    let count = navigator.and_then(|it| Reflect::get(&it, &"hardwareConcurrency".into()));
+    count.ok().and_then(|count| count.as_f64()).unwrap_or(1.0) as usize
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Of pages, workers and programs alike.
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &JsValue);
 }
 
 pub(crate) fn run_id(run: RunNumber) -> String {
@@ -315,11 +327,7 @@ pub(crate) fn number(run: &str) -> Option<RunNumber> {
 
 /// Does something in a later task of the thread.
 fn later(work: impl FnOnce() + 'static) {
-    if let Some(window) = web_sys::window() {
-        let callback = Closure::once_into_js(work);
-        // It fails only where the window is gone, and with it whoever waits.
-        let _ = window.set_timeout_with_callback(callback.unchecked_ref());
-    }
+    set_timeout(&Closure::once_into_js(work));
 }
 
 fn event_run(event: &Event) -> Option<&str> {
@@ -332,6 +340,7 @@ fn event_run(event: &Event) -> Option<&str> {
         | Event::Writing { run, .. }
         | Event::Map { run, .. }
         | Event::Answer { run, .. }
+        | Event::Passages { run, .. }
         | Event::Vote { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }

@@ -1,14 +1,16 @@
 //! What a finished run left, to be asked.
 
 use super::answers::ModelAnswers;
+use super::continuation::write;
 use crate::run::base::Base;
 use crate::run::commands::StopSignal;
 use crate::run::files::RunFiles;
 use crate::run::prompts::Prompt;
 use crate::run::strategy::{Answers, Strategy};
+use burn::module::Module;
 use burn::tensor::Device;
 use lab_model::generate::generate_from;
-use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile};
+use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile, UsedPassage};
 use std::rc::Rc;
 
 /// Tokens of an answer that is drawn, at most.
@@ -53,11 +55,42 @@ impl Answerer {
         }
     }
 
+    /// A continuation of a prompt by the model, as the request says, whose own prompt is not looked at.
+    pub async fn write(
+        &self,
+        prompt: &Prompt,
+        request: &GenerateRequest,
+        stop: &StopSignal,
+    ) -> Result<String, LabError> {
+        let Some(base) = &self.base else {
+            return Err(cannot(
+                "there is no model that could write",
+                "Ask a run that leaves a model.",
+            ));
+        };
+        write(&base.model.valid(), &base.format(), prompt, request, stop).await
+    }
+
+    /// At most `count` passages of the run's index, the best first.
+    pub async fn retrieve(
+        &self,
+        question: &str,
+        count: usize,
+    ) -> Result<Vec<UsedPassage>, LabError> {
+        let found = match &self.answers {
+            Some(answers) => answers.retrieve(question, count).await?,
+            None => None,
+        };
+        found.ok_or_else(|| {
+            cannot(
+                "there is no index to search",
+                "Ask a run of the strategy rag.",
+            )
+        })
+    }
+
     /// Two answers to one prompt that differ, drawn from the model as it is; none but the model is asked.
     pub async fn two_answers(&self, prompt: &Prompt, seed: u64) -> Result<[String; 2], LabError> {
-        let cannot = |message: &str, hint: &str| {
-            LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")
-        };
         let Some(base) = &self.base else {
             return Err(cannot(
                 "there is no model to draw answers from",
@@ -94,4 +127,8 @@ impl Answerer {
             "Ask something that it is less sure of.",
         ))
     }
+}
+
+fn cannot(message: &str, hint: &str) -> LabError {
+    LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")
 }

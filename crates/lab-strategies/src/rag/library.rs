@@ -110,6 +110,20 @@ impl Library {
         self.index.search(&request, self.embedder()).await
     }
 
+    /// At most `count` passages for a question, the best first; none is cited by an answer yet.
+    pub async fn passages(
+        &self,
+        question: &str,
+        count: usize,
+    ) -> Result<Vec<UsedPassage>, LabError> {
+        let found = self.search(question.trim(), count).await?;
+        let mut passages = self.used("", &found);
+        for passage in &mut passages {
+            passage.cited = false;
+        }
+        Ok(passages)
+    }
+
     /// The index in two dimensions; none for words alone. Searches are shown in the same plane from now on.
     pub fn map(&mut self) -> Option<VectorMap> {
         let store = self.index.store()?;

@@ -1,0 +1,40 @@
+// A thread of Node.js as the worker's script expects it: `self` with messages, an address, and `fetch` of files.
+
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { parentPort, workerData } from "node:worker_threads";
+
+const { script, base } = workerData;
+const events = new EventTarget();
+const self = globalThis;
+self.self = self;
+for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"]) self[name] = events[name].bind(events);
+self.postMessage = (message) => parentPort.postMessage(message);
+self.location ??= new URL(base);
+if (!self.navigator) Object.defineProperty(self, "navigator", { value: {}, configurable: true });
+
+// WebGPU, where the program has installed it.
+if (!self.navigator.gpu) {
+  const dawn = await import("webgpu").catch(() => undefined);
+  if (dawn) {
+    Object.assign(self, dawn.globals);
+    Object.defineProperty(self.navigator, "gpu", { value: dawn.create([]), configurable: true });
+  }
+}
+
+const fetchOfNode = self.fetch;
+self.fetch = async (address, options) => {
+  const url = new URL(address, base);
+  if (url.protocol !== "file:") return fetchOfNode(address, options);
+  const bytes = await readFile(fileURLToPath(url)).catch(() => undefined);
+  const headers = { "content-type": url.pathname.endsWith(".wasm") ? "application/wasm" : "application/octet-stream", "content-length": String(bytes?.length ?? 0) };
+  return new Response(bytes ?? null, { status: bytes ? 200 : 404, headers });
+};
+
+parentPort.on("message", (data) => {
+  const message = new MessageEvent("message", { data });
+  self.onmessage?.(message);
+  events.dispatchEvent(message);
+});
+
+await import(script);
