@@ -37,4 +37,6 @@ parentPort.on("message", (data) => {
   events.dispatchEvent(message);
 });
 
-await import(script);
+// The parameters stand in `labScript`: Deno imports no address with them.
+self.labScript = script;
+await import(script.split("?")[0]);

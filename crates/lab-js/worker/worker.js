@@ -7,7 +7,8 @@ import { load, register } from "./extension.js";
 import { remoteStrategies } from "./remote.js";
 
 // Of this module, not of the worker: a worker for another site's scripts is started from a blob that imports this file.
-const parameters = new URL(import.meta.url).searchParams;
+// A thread outside of browsers says itself what it imports, as some of them leave the parameters out here.
+const parameters = new URL(self.labScript ?? import.meta.url).searchParams;
 const wanted = parameters.get("backend") ?? "auto";
 const post = (event) => self.postMessage(event);
 
