@@ -11,7 +11,7 @@ use lab_orchestrator::scheduler::{
 };
 use lab_protocol::{BackendChoice, Command, DeviceInfo, Event, LabError};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 
@@ -28,6 +28,8 @@ pub(crate) struct Driver {
     /// Results of strategies.
     pub files: RefCell<BTreeMap<Key, Files>>,
     pub checkpoints: RefCell<BTreeMap<Key, Uint8Array>>,
+    /// Runs that have finished. Their phases change in a later task, and commands may still cross their end.
+    pub finished: RefCell<BTreeSet<RunNumber>>,
     /// Still to be done.
     pub actions: RefCell<VecDeque<Action>>,
     /// Whether a task of its own will do them.
@@ -44,6 +46,7 @@ impl Driver {
             experiment: RefCell::default(),
             files: RefCell::default(),
             checkpoints: RefCell::default(),
+            finished: RefCell::default(),
             actions: RefCell::default(),
             is_scheduled: Cell::new(false),
         }
@@ -175,6 +178,7 @@ impl Driver {
         let Some((experiment, planned)) = planned.filter(|_| is_there) else {
             return;
         };
+        self.finished.borrow_mut().remove(&run);
         let run = run_id(run);
         self.change(Change::Begun {
             strategy,
@@ -232,6 +236,7 @@ impl Driver {
             }
             Message::Finished { run, result, files } => {
                 if let Some((strategy, run)) = of(&run) {
+                    self.finished.borrow_mut().insert(run);
                     let has_model = !files.is_empty();
                     self.files.borrow_mut().insert(strategy, files);
                     self.checkpoints.borrow_mut().remove(&strategy);
@@ -266,6 +271,8 @@ impl Driver {
             Event::Started { .. } => Some(Report::Started),
             Event::Paused { .. } => Some(Report::Paused),
             Event::Resumed { .. } => Some(Report::Resumed),
+            // A command that crossed the end of the run.
+            Event::Failed { .. } if self.finished.borrow().contains(&run) => return,
             Event::Failed { error, .. } => {
                 return self.report(executor, run, Report::Failed(error.clone()));
             }
