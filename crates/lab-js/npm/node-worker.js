@@ -13,9 +13,9 @@ self.postMessage = (message) => parentPort.postMessage(message);
 self.location ??= new URL(base);
 if (!self.navigator) Object.defineProperty(self, "navigator", { value: {}, configurable: true });
 
-// WebGPU, where the program has installed it.
+// WebGPU, where the program has installed it. Bundlers are to leave these imports as they are.
 if (!self.navigator.gpu) {
-  const dawn = await import("webgpu").catch(() => undefined);
+  const dawn = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ "webgpu").catch(() => undefined);
   if (dawn) {
     Object.assign(self, dawn.globals);
     Object.defineProperty(self.navigator, "gpu", { value: dawn.create([]), configurable: true });
@@ -45,4 +45,4 @@ parentPort.on("message", (data) => {
 
 // The parameters stand in `labScript`: Deno imports no address with them.
 self.labScript = script;
-await import(script.split("?")[0]);
+await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ script.split("?")[0]);
