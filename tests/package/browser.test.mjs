@@ -1,6 +1,7 @@
 // The package, installed from its tarball, in pages: without a bundler, from another site, and by bundlers.
 
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { browser, outcomesOf, serve } from "./lib/pages.mjs";
@@ -25,7 +26,7 @@ describe("a page computes as the terminal does", () => {
       "public/experiment.json": { copy: "experiment.json" },
       "webpack.config.js": "export default { mode: 'production', entry: './page.js', performance: { hints: false }, experiments: { topLevelAwait: true } };",
     };
-    folder = await project("pages", { files, dependencies: { vite: "8.3.8", webpack: "5.113.0", "webpack-cli": "6.0.1" } });
+    folder = await project("pages", { files, dependencies: { esbuild: "0.28.2", vite: "8.3.8", webpack: "5.113.0", "webpack-cli": "6.0.1" } });
   });
   after(async () => {
     await chromium?.close();
@@ -44,7 +45,7 @@ describe("a page computes as the terminal does", () => {
     const out = join(folder, name);
     await mkdir(out, { recursive: true });
     for (const file of ["page.js", "public/experiment.json"]) await cp(join(folder, file), join(out, file.split("/").at(-1)));
-    const source = await import("node:fs/promises").then(({ readFile }) => readFile(join(folder, "experiment.js"), "utf8"));
+    const source = await readFile(join(folder, "experiment.js"), "utf8");
     await writeFile(join(out, "experiment.js"), source.replace('"@bpm/llm-labs"', JSON.stringify(address)));
     await writeFile(join(out, "index.html"), page("./page.js"));
     return out;
@@ -71,5 +72,25 @@ describe("a page computes as the terminal does", () => {
     await writeFile(join(folder, "webpack/index.html"), page("./main.js"));
     await cp(join(folder, "public/experiment.json"), join(folder, "webpack/experiment.json"));
     sameNumbers(await outcomesOf(chromium, await site(join(folder, "webpack"))), terminal);
+  });
+
+  it("by the inline entry, where a bundler copies no files", async () => {
+    const out = await plain("inline", "@bpm/llm-labs/inline");
+    await execute("npx", ["esbuild", "inline/page.js", "--bundle", "--format=esm", "--outfile=inline/bundle.js", "--log-level=error"], folder);
+    await writeFile(join(out, "index.html"), page("./bundle.js"));
+    sameNumbers(await outcomesOf(chromium, await site(out)), terminal);
+  });
+
+  it("and ends every worker, a hundred times", async () => {
+    const tab = await chromium.newPage();
+    await tab.goto(`${await site(installed())}package.json`);
+    const cycle = (count) => tab.evaluate(async (count) => {
+      const { createLab } = await import("/index.js");
+      for (let turn = 0; turn < count; turn++) (await createLab({ backend: "cpu" })).dispose();
+    }, count);
+    await cycle(100);
+    await tab.waitForTimeout(500);
+    assert.equal(tab.workers().length, 0);
+    await tab.close();
   });
 });

@@ -21,10 +21,25 @@ await cp(engine, join(here, "engine"), { recursive: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "--outDir", join(out, "types")], { stdio: ["ignore", 2, 2] });
 for (const types of ["configs", "errors", "schema", "engine/lab_package"]) await cp(`${types}.d.ts`, join(out, "types", `${types}.d.ts`));
 
+/** The files of the inline entry: the wasm files as bytes, the worker's script as text. */
+function inline(build) {
+  const files = { "engine.wasm": join(engine, "lab_package_bg.wasm"), "cpu.wasm": join(workers, "cpu/lab_js_bg.wasm"), "worker.js": join(out, "worker.js") };
+  build.onResolve({ filter: /^#inline\// }, ({ path }) => ({ path: files[path.slice("#inline/".length)], namespace: "inline" }));
+  build.onLoad({ filter: /./, namespace: "inline" }, async ({ path }) => ({ contents: await readFile(path), loader: path.endsWith(".js") ? "text" : "binary" }));
+}
+
 const options = { bundle: true, format: "esm", target: "es2022", charset: "utf8", legalComments: "inline", logLevel: "warning" };
 await build({ ...options, entryPoints: ["src/index.ts"], outfile: join(out, "index.js"), platform: "browser" });
 await build({ ...options, entryPoints: ["src/index.ts"], outfile: join(out, "node.js"), platform: "node" });
 await build({ ...options, entryPoints: [join(workers, "worker.js")], outfile: join(out, "worker.js"), minify: true });
+await build({
+  ...options,
+  entryPoints: ["src/index.ts"],
+  outfile: join(out, "inline.js"),
+  platform: "browser",
+  conditions: ["inline"],
+  plugins: [{ name: "inline", setup: inline }],
+});
 await cp("node-worker.js", join(out, "node-worker.js"));
 
 await cp(join(engine, "lab_package_bg.wasm"), join(out, "engine.wasm"));

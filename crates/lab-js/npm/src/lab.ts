@@ -76,7 +76,8 @@ export class Lab {
   #disposed = false;
 
   private constructor(options: LabOptions) {
-    this.#backend = options.backend ?? "auto";
+    const [backend, { gpu }] = [options.backend ?? "auto", addresses(options)];
+    this.#backend = backend === "auto" && !gpu ? "cpu" : backend;
     const script = workerAddress(options);
     const settings = { remote: this.#remote, ...(options.onProgress && { onProgress: options.onProgress }) };
     const open = (backend: string) => {
@@ -157,6 +158,7 @@ export class Lab {
     queueMicrotask(() => this.#engine.free());
   }
 
+  /** The same, at the end of a block that says `using lab = …`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -259,7 +261,7 @@ function aborted(signal: AbortSignal): LabError {
 }
 
 /** The addresses of the wasm files. */
-function addresses({ wasmUrl }: LabOptions): { engine: URL; cpu: URL; gpu: URL } {
+function addresses({ wasmUrl }: LabOptions): { engine: URL; cpu: URL; gpu: URL | undefined } {
   const { files } = platform;
   const absolute = (address: string | URL) => new URL(address, platform.base());
   if (typeof wasmUrl === "string" || wasmUrl instanceof URL) {
@@ -267,7 +269,7 @@ function addresses({ wasmUrl }: LabOptions): { engine: URL; cpu: URL; gpu: URL }
     return { engine: new URL("engine.wasm", folder), cpu: new URL("cpu.wasm", folder), gpu: new URL("gpu.wasm", folder) };
   }
   const one = (name: "engine" | "cpu" | "gpu") => (wasmUrl?.[name] === undefined ? files[name] : absolute(wasmUrl[name]));
-  return { engine: one("engine"), cpu: one("cpu"), gpu: one("gpu") };
+  return { engine: one("engine") ?? files.engine, cpu: one("cpu") ?? files.cpu, gpu: one("gpu") };
 }
 
 /** The worker's script with all parameters but the backend. */
@@ -277,7 +279,7 @@ function workerAddress(options: LabOptions): URL {
   const script = new URL(options.workerUrl ?? platform.files.worker, base);
   // Some bundlers give addresses that are relative to the page.
   script.searchParams.set("cpu", new URL(cpu, base).href);
-  script.searchParams.set("gpu", new URL(gpu, base).href);
+  if (gpu) script.searchParams.set("gpu", new URL(gpu, base).href);
   for (const module of options.modules ?? []) script.searchParams.append("module", new URL(module, base).href);
   if (options.onProgress) script.searchParams.set("progress", "1");
   return script;

@@ -67,6 +67,7 @@ export interface Learner {
   restore(state: Uint8Array): Awaitable<void>;
   /** A text of the model as it is. */
   generate(request: Required<GenerateRequest>): Awaitable<string>;
+  /** Ends the run: its final metrics, and the files that it leaves. */
   finish(reason: "completed" | "early_stopping" | "stopped"): Awaitable<RunMade | void>;
 }
 

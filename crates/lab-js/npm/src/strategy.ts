@@ -164,6 +164,7 @@ export abstract class BaseStrategy<Config extends object = object> {
     throw labError({ code: "invalid_command", message: `"${this.getStrategyName()}" is not trained`, hint: "Await train() first." });
   }
 
+  /** The lab that it runs in. */
   protected lab(): Promise<Lab> {
     return this.#lab();
   }

@@ -8,8 +8,8 @@ export interface Platform {
   read(address: URL): Promise<Response | Uint8Array>;
   /** Starts the worker's script, whose parameters stand in its address. */
   start(script: URL, hears: Hears): Thread;
-  /** Addresses of the package's files. */
-  files: { worker: URL; engine: URL; cpu: URL; gpu: URL };
+  /** Addresses of the package's files; without that for the GPU, the CPU computes. */
+  files: { worker: URL; engine: URL; cpu: URL; gpu?: URL };
   /** What relative addresses of modules are relative to. */
   base(): string;
 }
