@@ -81,6 +81,28 @@ describe("a page computes as the terminal does", () => {
     sameNumbers(await outcomesOf(chromium, await site(out)), terminal);
   });
 
+  it("on WebGPU, within the tolerance of a GPU", async () => {
+    const gpu = await browser({ gpu: true });
+    try {
+      const tab = await gpu.newPage();
+      await tab.goto(`${await site(installed())}package.json`);
+      const train = (backend) => tab.evaluate(async (backend) => {
+        const { PretrainingStrategy, createLab } = await import("/index.js");
+        const lab = await createLab({ backend });
+        const config = { model: { layers: 1, heads: 2, width: 32, context: 32 }, training: { steps: 20, batch_size: 2, evaluation_interval: 0, sample_interval: 0, sample_tokens: 0 } };
+        const { metrics } = await new PretrainingStrategy(config, { lab }).addTrainingData("a text to learn from. ".repeat(99)).train();
+        const { backend: used } = lab.device;
+        lab.dispose();
+        return { used, loss: metrics.loss };
+      }, backend);
+      const [cpu, wgpu] = [await train("cpu"), await train("wgpu")];
+      assert.deepEqual([cpu.used, wgpu.used], ["cpu", "wgpu"]);
+      assert.ok(Math.abs(cpu.loss - wgpu.loss) < 1e-3, `${cpu.loss}, on WebGPU ${wgpu.loss}`);
+    } finally {
+      await gpu.close();
+    }
+  });
+
   it("and ends every worker, a hundred times", async () => {
     const tab = await chromium.newPage();
     await tab.goto(`${await site(installed())}package.json`);

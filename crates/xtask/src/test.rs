@@ -232,14 +232,12 @@ fn package(workspace: &Workspace, report: &mut Report) {
         let mut steps = Steps::new(npm::STEPS + 2);
         let package = npm::package(workspace, Profile::Standard, &mut steps)?;
         steps.next("the terminal program");
-        let cargo = Cmd::cargo().args(["build", "--quiet", "--package", "lab-cli"]);
-        cargo.dir(&workspace.root).run()?;
+        let terminal = terminal(workspace)?;
         steps.next("Chromium");
         let chromium = tools::chromium()?;
         tools::packages(&workspace.path("tests/e2e"))?;
         let folder = workspace.path("tests/package");
         let cmd = node_tests(&folder)?.dir(&folder).env("CHROMIUM", chromium);
-        let terminal = workspace.target.join("debug/lab");
         Ok(cmd
             .env("LAB_PACKAGE", package)
             .env("LAB_TERMINAL", terminal))
@@ -248,6 +246,16 @@ fn package(workspace: &Workspace, report: &mut Report) {
         Ok(cmd) => report.count(name, cmd),
         Err(error) => report.check(name, || Err(error)),
     }
+}
+
+/// The program `lab` to compare with: that of the variable, else it is built.
+fn terminal(workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("LAB_TERMINAL") {
+        return Ok(PathBuf::from(given));
+    }
+    let cargo = Cmd::cargo().args(["build", "--quiet", "--package", "lab-cli"]);
+    cargo.dir(&workspace.root).run()?;
+    Ok(workspace.target.join("debug/lab"))
 }
 
 fn prepare(workspace: &Workspace) -> Result<Ready> {

@@ -9,7 +9,9 @@ import { extname, join, normalize } from "node:path";
 const { chromium } = createRequire(new URL("../../e2e/lib/", import.meta.url))("playwright-core");
 
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json", ".wasm": "application/wasm", ".css": "text/css" };
-const ARGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-features=WebGPU", "--disable-gpu"];
+const ARGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"];
+const NO_GPU = ["--disable-features=WebGPU", "--disable-gpu"];
+const SOFTWARE_GPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader", "--ignore-gpu-blocklist"];
 
 /** Serves a folder, with `headers` on every answer. */
 export async function serve(folder, headers = {}) {
@@ -28,7 +30,8 @@ export async function serve(folder, headers = {}) {
   return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
-export const browser = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
+/** A browser, with a software adapter of WebGPU or without any. */
+export const browser = ({ gpu = false } = {}) => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...ARGS, ...(gpu ? SOFTWARE_GPU : NO_GPU)] });
 
 /** What a page leaves in `globalThis.outcomes`; its complaints become an error. */
 export async function outcomesOf(browser, address) {

@@ -47,7 +47,7 @@ type Answer = { text?: string; passages?: UsedPassage[] };
 
 /** Opens a lab: loads the engine and a worker. It is ready when the promise is kept. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
-  options.signal?.throwIfAborted();
+  if (options.signal?.aborted) throw aborted(options.signal);
   const lab = await Lab.open(options);
   try {
     await lab.ready(options.signal);
