@@ -20,8 +20,12 @@ const LAYERS: [&[&str]; 6] = [
     &["lab-cli", "lab-js"],
 ];
 /// Crates outside the layers with the crates of ours that they may use; the tests may use everything.
-const OUTSIDE: [(&str, &[&str]); 3] = [
+const OUTSIDE: [(&str, &[&str]); 4] = [
     ("lab-client", &["lab-protocol", "lab-orchestrator"]),
+    (
+        "lab-package",
+        &["lab-protocol", "lab-orchestrator", "lab-client"],
+    ),
     (
         "lab-web",
         &["lab-protocol", "lab-orchestrator", "lab-client"],
@@ -98,7 +102,7 @@ fn the_protocol_stands_on_no_tensors_and_no_browser() {
 #[test]
 fn the_orchestrator_the_client_and_the_page_link_no_tensors() {
     let metadata = metadata();
-    for name in ["lab-orchestrator", "lab-client", "lab-web"] {
+    for name in ["lab-orchestrator", "lab-client", "lab-package", "lab-web"] {
         let used = transitive(&metadata, name);
         assert!(
             used.contains("lab-protocol"),

@@ -29,6 +29,14 @@ describe("builders of configurations", () => {
     assert.equal(configs.createPretrainingConfig({ model: { layers: 2 } }).model.width, 64);
   });
 
+  it("fill a part from the default of what holds it, and leave a village to its preset", () => {
+    assert.equal(configs.createFineTuningConfig({ training: { steps: 3 } }).training.learning_rate, 2e-4);
+    assert.equal(configs.createRLHFConfig({ ppo: { optimizer: { warmup_steps: 2 } } }).ppo.optimizer.learning_rate, 3e-6);
+    assert.equal(configs.createRLHFConfig({ reward_model: { optimizer: { warmup_steps: 2 } } }).reward_model.optimizer.learning_rate, 1e-4);
+    const data = { source: "village", name: "town", village: { people: 30 } };
+    assert.deepEqual(configs.createExperiment("x", { data, strategies: [configs.createStrategyConfig("a", "rag")] }).data.village, { people: 30 });
+  });
+
   it("give each its own copy of a default", () => {
     configs.createFineTuningConfig().lora.targets.push("q_proj");
     assert.deepEqual(configs.createFineTuningConfig().lora.targets, []);

@@ -69,6 +69,8 @@ impl Listener {
                     self.event_of(form, event);
                 }
             }
+            // The page offers to continue where a problem says so.
+            Change::Checkpoint { .. } => {}
             Change::Finished { strategy, result } => self.finished(strategy, result),
             Change::Other(event) => self.other(event),
             Change::Problem {
@@ -229,6 +231,7 @@ impl Listener {
             | Event::Finished { .. }
             | Event::Failed { .. }
             | Event::Answer { .. }
+            | Event::Passages { .. }
             | Event::Vote { .. }
             | Event::Ready(_)
             | Event::Log { .. } => {}

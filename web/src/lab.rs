@@ -42,10 +42,7 @@ impl Lab {
         let form = ExperimentForm::new();
         let modules = platform::modules();
         form.outside.set(!modules.is_empty());
-        let client = Client::new(Options {
-            worker: "worker/worker.js".to_owned(),
-            modules,
-        });
+        let client = Client::new(Options::script("worker/worker.js", modules));
         Self {
             store: Store::new(),
             form,

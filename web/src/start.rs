@@ -50,6 +50,7 @@ impl Lab {
                 name: form.name.get_untracked(),
                 base: form.from.get_untracked(),
                 endpoint_key: self.endpoint_key(form),
+                checkpoint: None,
             }
         });
         let strategies = strategies.collect();

@@ -185,6 +185,7 @@ impl TerminalHost {
             | Event::Resumed { .. }
             | Event::Finished { .. }
             | Event::Answer { .. }
+            | Event::Passages { .. }
             | Event::Vote { .. }
             | Event::Failed { .. } => {}
         }

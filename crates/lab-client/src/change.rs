@@ -18,6 +18,8 @@ pub enum Change {
     },
     /// An event of a strategy's run, but for its checkpoints and its end.
     Run { strategy: Key, event: Event },
+    /// A run can be continued after this step, from [`crate::Client::checkpoint_of`].
+    Checkpoint { strategy: Key, step: usize },
     /// A run has ended with this result, without its files, which are in [`crate::Client::files`]. The strategy's
     /// phase changes in a later task of the thread, to spread the drawing.
     Finished { strategy: Key, result: RunResult },

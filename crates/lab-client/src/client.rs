@@ -4,6 +4,7 @@ use crate::attachments::{Attachments, Files};
 use crate::change::Change;
 use crate::driver::{Driver, number, run_id};
 use crate::experiment::{Experiment, Options, StrategyRun};
+use js_sys::Uint8Array;
 use lab_orchestrator::scheduler::{Input, Key, Offer, Planned};
 use lab_protocol::{BackendChoice, Command, GenerateRequest};
 use std::rc::Rc;
@@ -40,8 +41,13 @@ impl Client {
                 base: *base,
             })
             .collect();
-        for Planned { key, .. } in &planned {
+        for StrategyRun {
+            key, checkpoint, ..
+        } in &experiment.strategies
+        {
             self.0.forget_strategy(*key);
+            let given = checkpoint.iter().cloned().map(|state| (*key, state));
+            self.0.checkpoints.borrow_mut().extend(given);
         }
         *self.0.experiment.borrow_mut() = Some(experiment);
         self.0.input(Input::Run(planned));
@@ -115,12 +121,26 @@ impl Client {
         files.get(&strategy).cloned().unwrap_or_default()
     }
 
+    /// The state of a strategy's run that was last reported, as long as the run has not ended.
+    pub fn checkpoint_of(&self, strategy: Key) -> Option<Uint8Array> {
+        self.0.checkpoints.borrow().get(&strategy).cloned()
+    }
+
+    /// Asks a run under way for a checkpoint; [`Change::Checkpoint`] follows.
+    pub fn checkpoint(&self, strategy: Key) {
+        self.send_to_run(strategy, |run| Command::Checkpoint { run });
+    }
+
     /// Asks the model of a current run to continue a prompt; a sample event follows.
     pub fn generate(&self, strategy: Key, request: GenerateRequest) {
+        self.send_to_run(strategy, |run| Command::Generate { run, request });
+    }
+
+    /// Sends a command to a strategy's run, if it is under way.
+    fn send_to_run(&self, strategy: Key, command: impl FnOnce(String) -> Command) {
         let active = self.0.scheduler.borrow().active_run(strategy);
         if let Some((executor, run)) = active {
-            let run = run_id(run);
-            let command = Command::Generate { run, request };
+            let command = command(run_id(run));
             self.0.send(executor, &command, &Attachments::default());
         }
     }

@@ -7,7 +7,7 @@ use lab_protocol::{BackendChoice, Command, ErrorCode, LabError, Text, text};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
 /// A running worker. Dropping it ends the worker.
 pub(crate) struct Connection {
@@ -16,17 +16,30 @@ pub(crate) struct Connection {
     _on_error: Closure<dyn FnMut(web_sys::Event)>,
 }
 
+/// Starts a worker of the script at `address`, which reads the rest from its own address.
+pub(crate) fn open_script(
+    address: &str,
+    backend: BackendChoice,
+    modules: &[String],
+) -> Result<Worker, JsValue> {
+    let mut address = format!("{address}?backend={}", backend_name(backend));
+    for module in modules {
+        address += &format!("&module={}", js_sys::encode_uri_component(module));
+    }
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    Worker::new_with_options(&address, &options)
+}
+
 impl Connection {
-    /// Starts a worker; `receive` is called with everything that it reports.
-    pub fn open(
-        address: &str,
+    /// Takes a worker that was opened; `receive` is called with everything that it reports.
+    pub fn new(
+        opened: Result<Worker, JsValue>,
         receive: impl Fn(Message) + Clone + 'static,
     ) -> Result<Self, LabError> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(address, &options).map_err(|error| {
+        let worker = opened.map_err(|error| {
             broken(text!(
-                "The browser refused to start a worker: {reason}",
+                "A worker could not be started: {reason}",
                 reason = describe(&error)
             ))
         })?;
@@ -37,7 +50,8 @@ impl Connection {
         // A worker whose script cannot be loaded reports a plain event, without a message.
         let on_error = Closure::new(move |event: web_sys::Event| {
             event.prevent_default();
-            let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
+            let message = Reflect::get(&event, &"message".into()).ok();
+            let message = message.and_then(|message| message.as_string());
             receive(Message::Broken(explain(&message.unwrap_or_default())));
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

@@ -2,16 +2,16 @@
 
 use crate::attachments::{Attachments, Files};
 use crate::change::{Change, MainWorker};
-use crate::connection::{Connection, backend_name};
+use crate::connection::Connection;
 use crate::experiment::{Experiment, Options};
 use crate::message::Message;
-use js_sys::Uint8Array;
+use js_sys::{Reflect, Uint8Array};
 use lab_orchestrator::scheduler::{
     Action, ExecutorId, Input, Key, Report, RunCommand, RunNumber, Scheduler,
 };
 use lab_protocol::{BackendChoice, Command, DeviceInfo, Event, LabError};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 
@@ -28,6 +28,8 @@ pub(crate) struct Driver {
     /// Results of strategies.
     pub files: RefCell<BTreeMap<Key, Files>>,
     pub checkpoints: RefCell<BTreeMap<Key, Uint8Array>>,
+    /// Runs that have finished. Their phases change in a later task, and commands may still cross their end.
+    pub finished: RefCell<BTreeSet<RunNumber>>,
     /// Still to be done.
     pub actions: RefCell<VecDeque<Action>>,
     /// Whether a task is scheduled to perform them.
@@ -44,6 +46,7 @@ impl Driver {
             experiment: RefCell::default(),
             files: RefCell::default(),
             checkpoints: RefCell::default(),
+            finished: RefCell::default(),
             actions: RefCell::default(),
             is_scheduled: Cell::new(false),
         }
@@ -134,18 +137,13 @@ impl Driver {
     }
 
     fn open(self: &Rc<Self>, executor: ExecutorId, backend: BackendChoice) {
-        let Options { worker, modules } = &self.options;
-        let mut address = format!("{worker}?backend={}", backend_name(backend));
-        for module in modules {
-            address += &format!("&module={}", js_sys::encode_uri_component(module));
-        }
         let driver = Rc::downgrade(self);
         let receive = move |message| {
             if let Some(driver) = Weak::upgrade(&driver) {
                 driver.receive(executor, message);
             }
         };
-        match Connection::open(&address, receive) {
+        match Connection::new((self.options.open)(backend), receive) {
             Ok(connection) => drop(self.connections.borrow_mut().insert(executor, connection)),
             Err(error) => self.lost(executor, error),
         }
@@ -180,6 +178,7 @@ impl Driver {
         let Some((experiment, planned)) = planned.filter(|_| is_there) else {
             return;
         };
+        self.finished.borrow_mut().remove(&run);
         let run = run_id(run);
         self.change(Change::Begun {
             strategy,
@@ -198,7 +197,7 @@ impl Driver {
         let files = base.and_then(|base| self.files.borrow().get(&base).cloned());
         let checkpoint = self.checkpoints.borrow().get(&strategy).cloned();
         let attachments = Attachments {
-            checkpoint: checkpoint.filter(|_| continues),
+            checkpoint,
             base: files.unwrap_or_default(),
         };
         self.send(executor, &command, &attachments);
@@ -231,11 +230,13 @@ impl Driver {
             Message::Checkpoint { run, step, state } => {
                 if let Some((strategy, run)) = of(&run) {
                     self.checkpoints.borrow_mut().insert(strategy, state);
+                    self.change(Change::Checkpoint { strategy, step });
                     self.report(executor, run, Report::Checkpoint { step });
                 }
             }
             Message::Finished { run, result, files } => {
                 if let Some((strategy, run)) = of(&run) {
+                    self.finished.borrow_mut().insert(run);
                     let has_model = !files.is_empty();
                     self.files.borrow_mut().insert(strategy, files);
                     self.checkpoints.borrow_mut().remove(&strategy);
@@ -260,7 +261,7 @@ impl Driver {
         self.input(Input::Ready {
             executor,
             backend,
-            limit: limit(backend),
+            limit: self.limit(backend),
         });
     }
 
@@ -270,6 +271,8 @@ impl Driver {
             Event::Started { .. } => Some(Report::Started),
             Event::Paused { .. } => Some(Report::Paused),
             Event::Resumed { .. } => Some(Report::Resumed),
+            // A command that crossed the end of the run.
+            Event::Failed { .. } if self.finished.borrow().contains(&run) => return,
             Event::Failed { error, .. } => {
                 return self.report(executor, run, Report::Failed(error.clone()));
             }
@@ -289,19 +292,35 @@ impl Driver {
         });
     }
 
+    /// Strategies that may run at a time: the GPU is one, of the CPU there are as many as it has processors.
+    fn limit(&self, backend: BackendChoice) -> usize {
+        match backend {
+            BackendChoice::Cpu => {
+                let parallel = self.options.parallel;
+                parallel.unwrap_or_else(|| processors().min(MAX_WORKERS))
+            }
+            BackendChoice::Auto | BackendChoice::Wgpu => 1,
+        }
+    }
+
     pub fn forget_strategy(&self, strategy: Key) {
         self.files.borrow_mut().remove(&strategy);
         self.checkpoints.borrow_mut().remove(&strategy);
     }
 }
 
-/// Strategies that may run at a time: the GPU is one, of the CPU there are as many as it has processors.
-fn limit(backend: BackendChoice) -> usize {
-    let processors = || web_sys::window().map_or(1.0, |w| w.navigator().hardware_concurrency());
-    match backend {
-        BackendChoice::Cpu => (processors() as usize).min(MAX_WORKERS),
-        BackendChoice::Auto | BackendChoice::Wgpu => 1,
-    }
+/// Processors of this machine, as far as the platform tells.
+fn processors() -> usize {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into());
+    let count = navigator.and_then(|it| Reflect::get(&it, &"hardwareConcurrency".into()));
+    count.ok().and_then(|count| count.as_f64()).unwrap_or(1.0) as usize
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Of pages, workers and programs alike.
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &JsValue);
 }
 
 pub(crate) fn run_id(run: RunNumber) -> String {
@@ -315,11 +334,7 @@ pub(crate) fn number(run: &str) -> Option<RunNumber> {
 
 /// Does something in a later task of the thread.
 fn later(work: impl FnOnce() + 'static) {
-    if let Some(window) = web_sys::window() {
-        let callback = Closure::once_into_js(work);
-        // It fails only if the window is gone, and then nobody waits.
-        let _ = window.set_timeout_with_callback(callback.unchecked_ref());
-    }
+    set_timeout(&Closure::once_into_js(work));
 }
 
 fn event_run(event: &Event) -> Option<&str> {
@@ -332,6 +347,7 @@ fn event_run(event: &Event) -> Option<&str> {
         | Event::Writing { run, .. }
         | Event::Map { run, .. }
         | Event::Answer { run, .. }
+        | Event::Passages { run, .. }
         | Event::Vote { run, .. }
         | Event::Progress { run, .. }
         | Event::Checkpoint { run, .. }

@@ -1,15 +1,36 @@
 //! The parameters of a client.
 
+use crate::connection::open_script;
+use js_sys::Uint8Array;
 use lab_orchestrator::scheduler::Key;
-use lab_protocol::{ExperimentConfig, Secret};
+use lab_protocol::{BackendChoice, ExperimentConfig, Secret};
+use std::rc::Rc;
 use std::sync::Arc;
+use wasm_bindgen::JsValue;
+use web_sys::Worker;
 
-#[derive(Clone, Debug)]
+/// Starts a worker on a backend. It need not be a browser's: `postMessage`, `terminate` and the properties `onmessage`
+/// and `onerror` are all that is used of it.
+pub type OpenWorker = Rc<dyn Fn(BackendChoice) -> Result<Worker, JsValue>>;
+
+#[derive(Clone)]
 pub struct Options {
-    /// Address of the worker's script, without the backend.
-    pub worker: String,
-    /// Addresses of the modules that a worker loads, with strategies, metrics and rewards from outside.
-    pub modules: Vec<String>,
+    pub open: OpenWorker,
+    /// Strategies that may run at a time on the CPU, each in a worker with a memory of its own; none is as many as
+    /// there are processors, and at most four.
+    pub parallel: Option<usize>,
+}
+
+impl Options {
+    /// Workers of the script at this address, as a page starts them. `modules` are addresses of the modules that a
+    /// worker loads, with strategies, metrics and rewards from outside.
+    pub fn script(address: &str, modules: Vec<String>) -> Self {
+        let address = address.to_owned();
+        Self {
+            open: Rc::new(move |backend| open_script(&address, backend, &modules)),
+            parallel: None,
+        }
+    }
 }
 
 /// An experiment to run, or some of its strategies.
@@ -31,4 +52,6 @@ pub struct StrategyRun {
     pub base: Option<Key>,
     /// The key of the endpoint that it uses.
     pub endpoint_key: Option<Secret>,
+    /// The state of an earlier run that it continues from.
+    pub checkpoint: Option<Uint8Array>,
 }

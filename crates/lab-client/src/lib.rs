@@ -14,4 +14,4 @@ pub use attachments::{Attachments, Files};
 pub use change::{Change, MainWorker};
 pub use client::Client;
 pub use connection::backend_name;
-pub use experiment::{Experiment, Options, StrategyRun};
+pub use experiment::{Experiment, OpenWorker, Options, StrategyRun};

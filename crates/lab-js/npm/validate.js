@@ -15,21 +15,28 @@ export function checked(rule, value) {
   return filled(rule, given);
 }
 
-function filled(rule, value) {
-  if (rule.$ref) return filled(definition(rule), value);
+/** `value` with what it leaves out: as `inherited` has it, the default of the part that holds it, else as its own type has it. */
+function filled(rule, value, inherited = {}) {
+  if (rule.$ref) return filled(definition(rule), value, inherited);
   if (Array.isArray(value)) return value.map((item) => filled(rule.items ?? {}, item));
   if (typeof value !== "object" || value === null) return value;
   const layout = (rule.anyOf ?? rule.oneOf)?.find((one) => accepts(one, value));
-  if (layout) return filled(layout, value);
+  if (layout) return filled(layout, value, inherited?.kind === value.kind ? inherited : {});
   const all = { ...value };
   for (const [key, property] of Object.entries(rule.properties ?? {})) {
-    if (value[key] !== undefined) all[key] = filled(property, value[key]);
-    else if (property.default !== undefined) all[key] = structuredClone(property.default);
+    const usual = inherited?.[key] ?? property.default;
+    if (value[key] === undefined) {
+      if (usual !== undefined) all[key] = structuredClone(usual);
+    } else if (!isEmpty(usual)) {
+      all[key] = filled(property, value[key], usual);
+    }
   }
   const chosen = rule.allOf?.find((one) => accepts(one.if, value));
   return chosen ? { ...all, config: filled(chosen.then.properties.config, all.config ?? {}) } : all;
 }
 
+/** Whether a default says that what is left out stays out: a village's settings depend on its preset and its seed. */
+const isEmpty = (usual) => typeof usual === "object" && usual !== null && !Array.isArray(usual) && Object.keys(usual).length === 0;
 const accepts = (rule, value) => new Validator({ ...rule, $defs: schema.$defs }, DRAFT).validate(value).valid;
 const definition = (rule) => (rule?.$ref ? schema.$defs[rule.$ref.split("/").at(-1)] : rule);
 

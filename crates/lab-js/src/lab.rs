@@ -153,6 +153,38 @@ impl Lab {
                     Ok(Event::Answer { run, text })
                 });
             }
+            Command::Write {
+                run,
+                experiment,
+                strategy,
+                base,
+                request,
+            } => {
+                self.is_new(&run)?;
+                let asked = FinishedRun::new(&self.registry, &experiment, &strategy, base)?;
+                let device = self.device.clone();
+                self.spawn(run, async move |run: String, host| {
+                    let text = asked.write(&request, device, host).await?;
+                    let text = Some(text);
+                    Ok(Event::Answer { run, text })
+                });
+            }
+            Command::Retrieve {
+                run,
+                experiment,
+                strategy,
+                base,
+                query,
+                passages,
+            } => {
+                self.is_new(&run)?;
+                let asked = FinishedRun::new(&self.registry, &experiment, &strategy, base)?;
+                let device = self.device.clone();
+                self.spawn(run, async move |run: String, _| {
+                    let passages = asked.retrieve(&query, passages, device).await?;
+                    Ok(Event::Passages { run, passages })
+                });
+            }
             Command::Vote {
                 run,
                 experiment,

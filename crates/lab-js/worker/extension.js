@@ -44,11 +44,16 @@ export async function load(addresses) {
 /** Lets the modules register their strategies, metrics and reward. */
 export async function register(modules, lab) {
   const registrar = {
-    addStrategy: (name, create) => lab.addStrategy(name, (config) => adapt(create(config), name, config)),
+    addStrategy: (name, create) => addStrategy(lab, name, create),
     addMetric: (name, measure, info) => lab.addMetric(name, measure, info),
     setReward: (reward) => lab.setReward(reward),
   };
   for (const module of modules) await module(registrar);
+}
+
+/** Adds a strategy of a module's, or one that remote.js calls. */
+export function addStrategy(lab, name, create) {
+  lab.addStrategy(name, (config) => adapt(create(config), name, config));
 }
 
 /** A user's strategy as the core calls it. */

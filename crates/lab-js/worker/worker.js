@@ -1,10 +1,14 @@
 // The worker: chooses between the two builds of the core, loads one and passes messages on. Commands
 // come in and events go out as lab-protocol has them. `worker.js?backend=auto|cpu|wgpu`; each `module=ADDRESS` is
-// a module of strategies, metrics or rewards, see extension.js.
+// a module of strategies, metrics or rewards, see extension.js. `cpu=ADDRESS` and `gpu=ADDRESS` are the wasm files where
+// they are not beside their scripts; `progress=1` asks for `loading` events.
 
 import { load, register } from "./extension.js";
+import { remoteStrategies } from "./remote.js";
 
-const parameters = new URL(self.location.href).searchParams;
+// Of this module, not of the worker: a worker for another site's scripts is started from a blob that imports this file.
+// A thread outside of browsers says itself what it imports, as some of them leave the parameters out here.
+const parameters = new URL(self.labScript ?? import.meta.url).searchParams;
 const wanted = parameters.get("backend") ?? "auto";
 const post = (event) => self.postMessage(event);
 
@@ -12,7 +16,17 @@ const post = (event) => self.postMessage(event);
 const early = [];
 let lab;
 let memory;
-self.onmessage = ({ data }) => (lab ? lab.command(data) : early.push(data));
+const remote = remoteStrategies(post);
+self.onmessage = ({ data }) => {
+  if (data.command === "answer_call") remote.answered(data);
+  else if (lab) take(data);
+  else early.push(data);
+};
+
+function take(command) {
+  if (command.command === "add_strategy") remote.add(lab, command.kind);
+  else lab.command(command);
+}
 
 let failed = false;
 function fail(code, message, hint) {
@@ -143,15 +157,34 @@ function watchDevices() {
   };
 }
 
+/** The response with the wasm file; tells how much of it has come, where that is asked for. */
+async function read(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address} answers with status ${response.status}`);
+  if (!parameters.has("progress") || !response.body) return response;
+  const total = Number(response.headers.get("content-length")) || undefined;
+  let loaded = 0;
+  const counted = new TransformStream({
+    transform(chunk, controller) {
+      loaded += chunk.byteLength;
+      post({ event: "loading", loaded, total });
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(counted), { headers: { "content-type": "application/wasm" } });
+}
+
 async function open() {
   const { adapter, reason: missing } = wanted === "cpu" ? { reason: "you chose it" } : await findAdapter();
   if (wanted === "wgpu" && !adapter) {
     return fail("backend_unavailable", `WebGPU cannot be used: ${missing}`, "Choose the CPU, or a browser with WebGPU.");
   }
   const modules = await load(parameters.getAll("module"));
-  const { default: init, Lab } = await import(adapter ? "./gpu/lab_js.js" : "./cpu/lab_js.js");
+  // Each import with its own literal, so that bundlers see both.
+  const { default: init, Lab } = await (adapter ? import("./gpu/lab_js.js") : import("./cpu/lab_js.js"));
   if (adapter) watchDevices();
-  ({ memory } = await init());
+  const address = parameters.get(adapter ? "gpu" : "cpu");
+  ({ memory } = await init(address ? { module_or_path: read(address) } : undefined));
   const info = adapter?.info;
   const name = adapter
     ? [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "unnamed adapter"
@@ -160,7 +193,7 @@ async function open() {
   const opened = await Lab.open(name, reason, post, pause, network);
   await register(modules, opened);
   lab = opened;
-  early.forEach((command) => lab.command(command));
+  early.forEach(take);
 }
 
 open().catch((error) => {

@@ -1,6 +1,6 @@
 use crate::{
     ABOVE_ZERO, BackendChoice, ExamplePreview, ExperimentConfig, Grounds, LabError, MetricInfo,
-    ModelFile, RunResult, Secret, Settings, SkippedRows, VectorMap,
+    ModelFile, RunResult, Secret, Settings, SkippedRows, UsedPassage, VectorMap,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +59,24 @@ pub enum Command {
         base: Vec<ModelFile>,
         prompt: String,
     },
+    /// Has the model of such a run continue `request.prompt`; answered by an answer event, and cut short by a stop.
+    Write {
+        run: String,
+        experiment: ExperimentConfig,
+        strategy: String,
+        base: Vec<ModelFile>,
+        request: GenerateRequest,
+    },
+    /// Searches the index of such a run; answered by a passages event.
+    Retrieve {
+        run: String,
+        experiment: ExperimentConfig,
+        strategy: String,
+        base: Vec<ModelFile>,
+        query: String,
+        /// Passages to find, at most.
+        passages: usize,
+    },
     /// Draws two different answers of a finished run's model, for a person to vote on; answered by a vote event.
     Vote {
         run: String,
@@ -82,6 +100,8 @@ impl Command {
             | Command::Stop { run }
             | Command::Generate { run, .. }
             | Command::Ask { run, .. }
+            | Command::Write { run, .. }
+            | Command::Retrieve { run, .. }
             | Command::Vote { run, .. } => run,
         }
     }
@@ -177,6 +197,11 @@ pub enum Event {
         run: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+    },
+    /// What a search in the index of a run that is done found, the best first.
+    Passages {
+        run: String,
+        passages: Vec<UsedPassage>,
     },
     /// Two answers to vote on, and the prompt as the model read it.
     Vote {

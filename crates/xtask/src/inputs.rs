@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 /// Crates that no worker contains.
-const NOT_IN_WORKERS: [&str; 2] = ["lab-cli", "xtask"];
+const NOT_IN_WORKERS: [&str; 4] = ["lab-cli", "lab-client", "lab-package", "xtask"];
 /// Folders of a crate that are not part of its library.
-const NOT_IN_LIBRARIES: [&str; 4] = ["tests", "examples", "benches", "worker"];
+const NOT_IN_LIBRARIES: [&str; 5] = ["tests", "examples", "benches", "worker", "npm"];
 
 /// The state of everything a worker is compiled from: names, sizes and times of writing.
 pub fn state(root: &Path) -> Result<String> {

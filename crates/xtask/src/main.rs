@@ -9,6 +9,7 @@ mod cases;
 mod command;
 mod counts;
 mod inputs;
+mod npm;
 mod profile;
 mod progress;
 mod serve;
@@ -50,6 +51,8 @@ enum Command {
     Bench(bench::Options),
     /// Builds the smallest site and lists the files that the page loads: raw, gzip, brotli
     Size(size::Options),
+    /// Builds the npm package into target/npm/
+    Npm(npm::Options),
     /// Builds the site into dist/
     Build(build::Options),
     /// Builds the workers (CPU and WebGPU) into web/worker-dist/
@@ -76,6 +79,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test(options) => test::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Size(options) => size::run(&workspace, &options),
+        Command::Npm(options) => npm::run(&workspace, &options),
         Command::Build(options) => build::run(&workspace, &options),
         Command::Workers(options) => workers::run(&workspace, &options),
         Command::Tools(options) => tools::run(&workspace, &options),

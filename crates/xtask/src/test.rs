@@ -10,6 +10,7 @@ use crate::build;
 use crate::cases;
 use crate::command::{Cmd, which};
 use crate::counts::{Counts, Summary, run_counted};
+use crate::npm;
 use crate::profile::Profile;
 use crate::progress::{Steps, note};
 use crate::tools;
@@ -31,6 +32,8 @@ enum Group {
     Wasm,
     /// The page in headless Chromium, end to end
     E2e,
+    /// The npm package, installed into fresh projects, beside the terminal program
+    Package,
 }
 
 /// One line of the closing table.
@@ -66,6 +69,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     }
     if wanted(Group::Wasm) {
         cases_in_browser(workspace, &mut report);
+    }
+    if wanted(Group::Package) {
+        package(workspace, &mut report);
     }
     Ok(report.close())
 }
@@ -217,6 +223,39 @@ fn cases_in_browser(workspace: &Workspace, report: &mut Report) {
         Ok(cmd) => report.count(name, cmd),
         Err(error) => report.check(name, || Err(error)),
     }
+}
+
+/// The package is built, the terminal program to compare it with too.
+fn package(workspace: &Workspace, report: &mut Report) {
+    let name = "the npm package";
+    let test = || {
+        let mut steps = Steps::new(npm::STEPS + 2);
+        let package = npm::package(workspace, Profile::Standard, &mut steps)?;
+        steps.next("the terminal program");
+        let terminal = terminal(workspace)?;
+        steps.next("Chromium");
+        let chromium = tools::chromium()?;
+        tools::packages(&workspace.path("tests/e2e"))?;
+        let folder = workspace.path("tests/package");
+        let cmd = node_tests(&folder)?.dir(&folder).env("CHROMIUM", chromium);
+        Ok(cmd
+            .env("LAB_PACKAGE", package)
+            .env("LAB_TERMINAL", terminal))
+    };
+    match test() {
+        Ok(cmd) => report.count(name, cmd),
+        Err(error) => report.check(name, || Err(error)),
+    }
+}
+
+/// The program `lab` to compare with: that of the variable, else it is built.
+fn terminal(workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("LAB_TERMINAL") {
+        return Ok(PathBuf::from(given));
+    }
+    let cargo = Cmd::cargo().args(["build", "--quiet", "--package", "lab-cli"]);
+    cargo.dir(&workspace.root).run()?;
+    Ok(workspace.target.join("debug/lab"))
 }
 
 fn prepare(workspace: &Workspace) -> Result<Ready> {

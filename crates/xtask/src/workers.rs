@@ -193,7 +193,7 @@ fn build_one(
     if profile == Profile::Small {
         optimise(
             tools,
-            worker,
+            worker.optimisation(),
             &folder.join("lab_js_bg.wasm"),
             &log("wasm-opt"),
         )?;
@@ -203,12 +203,13 @@ fn build_one(
     Ok(())
 }
 
-fn optimise(tools: &Toolbox, worker: Worker, wasm: &Path, log: &Path) -> Result<()> {
-    note(&format!("wasm-opt {} (minutes)", worker.optimisation()));
+/// Optimises a wasm file in place, for speed (`-O3`) or size (`-Oz`).
+pub fn optimise(tools: &Toolbox, goal: &str, wasm: &Path, log: &Path) -> Result<()> {
+    note(&format!("wasm-opt {goal} (minutes)"));
     let smaller = wasm.with_extension("optimised");
     let output = PathBuf::from(format!("--output={}", smaller.display()));
     let cmd = Cmd::new(&tools.wasm_opt)
-        .arg(worker.optimisation())
+        .arg(goal)
         .arg(output)
         .arg(wasm)
         .env("LLM_LABS_OPTIMISE", "1");

@@ -1,14 +1,16 @@
 //! The answers of a finished run to prompts.
 
 use super::answers::ModelAnswers;
+use super::continuation::write;
 use crate::run::base::Base;
 use crate::run::commands::StopSignal;
 use crate::run::files::RunFiles;
 use crate::run::prompts::Prompt;
 use crate::run::strategy::{Answers, Strategy};
+use burn::module::Module;
 use burn::tensor::Device;
 use lab_model::generate::generate_from;
-use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile};
+use lab_protocol::{ErrorCode, GenerateRequest, LabError, ModelFile, UsedPassage};
 use std::rc::Rc;
 
 /// Maximum number of tokens of an answer that is drawn.
@@ -54,11 +56,42 @@ impl Answerer {
         }
     }
 
+    /// A continuation of a prompt by the model, as the request says, whose own prompt is not looked at.
+    pub async fn write(
+        &self,
+        prompt: &Prompt,
+        request: &GenerateRequest,
+        stop: &StopSignal,
+    ) -> Result<String, LabError> {
+        let Some(base) = &self.base else {
+            return Err(cannot(
+                "there is no model that could write",
+                "Ask a run that leaves a model.",
+            ));
+        };
+        write(&base.model.valid(), &base.format(), prompt, request, stop).await
+    }
+
+    /// At most `count` passages of the run's index, the best first.
+    pub async fn retrieve(
+        &self,
+        question: &str,
+        count: usize,
+    ) -> Result<Vec<UsedPassage>, LabError> {
+        let found = match &self.answers {
+            Some(answers) => answers.retrieve(question, count).await?,
+            None => None,
+        };
+        found.ok_or_else(|| {
+            cannot(
+                "there is no index to search",
+                "Ask a run of the strategy rag.",
+            )
+        })
+    }
+
     /// Two different answers to one prompt. Both are drawn from the run's model alone.
     pub async fn two_answers(&self, prompt: &Prompt, seed: u64) -> Result<[String; 2], LabError> {
-        let cannot = |message: &str, hint: &str| {
-            LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")
-        };
         let Some(base) = &self.base else {
             return Err(cannot(
                 "there is no model to draw answers from",
@@ -95,4 +128,8 @@ impl Answerer {
             "Ask something that it is less sure of.",
         ))
     }
+}
+
+fn cannot(message: &str, hint: &str) -> LabError {
+    LabError::new(ErrorCode::InvalidCommand, message, hint).at("prompt")
 }

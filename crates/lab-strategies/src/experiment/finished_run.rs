@@ -8,7 +8,10 @@ use crate::run::host::Host;
 use crate::run::prompts::Prompt;
 use crate::run::strategy::Strategy;
 use burn::tensor::Device;
-use lab_protocol::{DataSource, ErrorCode, ExperimentConfig, LabError, ModelFile, text};
+use lab_protocol::{
+    DataSource, ErrorCode, ExperimentConfig, GenerateRequest, LabError, ModelFile, UsedPassage,
+    text,
+};
 use std::rc::Rc;
 
 /// A finished run, opened from its files to answer prompts.
@@ -62,6 +65,31 @@ impl FinishedRun {
         let answers = answerer.answer(&prompts, &StopSignal::of(host)).await;
         let answers = answers.map_err(|error| error.at("prompt"))?;
         Ok(answers.and_then(|answers| answers.into_iter().next()))
+    }
+
+    /// A continuation of the request's prompt, which is put as for [`FinishedRun::ask`].
+    pub async fn write(
+        &self,
+        request: &GenerateRequest,
+        device: Device,
+        host: Rc<dyn Host>,
+    ) -> Result<String, LabError> {
+        let answerer = Answerer::open(&*self.strategy, &self.files, &device).await?;
+        let prompt = self.prompt(&request.prompt);
+        answerer
+            .write(&prompt, request, &StopSignal::of(host))
+            .await
+    }
+
+    /// At most `count` passages of the run's index for a question, the best first.
+    pub async fn retrieve(
+        &self,
+        question: &str,
+        count: usize,
+        device: Device,
+    ) -> Result<Vec<UsedPassage>, LabError> {
+        let answerer = Answerer::open(&*self.strategy, &self.files, &device).await?;
+        answerer.retrieve(question, count).await
     }
 
     /// Two different answers to `prompt`, drawn from the model for a vote, and the prompt as strategies learn from

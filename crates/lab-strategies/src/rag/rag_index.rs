@@ -110,6 +110,20 @@ impl RagIndex {
         self.index.search(&request, self.embedder()).await
     }
 
+    /// At most `count` passages for a question, the best first; none is cited by an answer yet.
+    pub async fn passages(
+        &self,
+        question: &str,
+        count: usize,
+    ) -> Result<Vec<UsedPassage>, LabError> {
+        let found = self.search(question.trim(), count).await?;
+        let mut passages = self.used("", &found);
+        for passage in &mut passages {
+            passage.cited = false;
+        }
+        Ok(passages)
+    }
+
     /// The index in two dimensions; `None` for search by terms alone. Later searches are shown in the same plane.
     pub fn map(&mut self) -> Option<VectorMap> {
         let store = self.index.store()?;

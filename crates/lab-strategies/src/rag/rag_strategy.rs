@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use burn::module::Module;
 use lab_model::formats::WeightForm;
 use lab_model::memory::MemoryNeeded;
-use lab_protocol::{EmbedderKind, LabError, RagConfig, StrategyConfig};
+use lab_protocol::{EmbedderKind, LabError, RagConfig, StrategyConfig, UsedPassage};
 use lab_village::I_DO_NOT_KNOW;
 use std::rc::Rc;
 
@@ -147,5 +147,13 @@ impl Answers for GroundedAnswers {
             found[place] = text;
         }
         Ok(Some(found))
+    }
+
+    async fn retrieve(
+        &self,
+        question: &str,
+        count: usize,
+    ) -> Result<Option<Vec<UsedPassage>>, LabError> {
+        self.rag_index.passages(question, count).await.map(Some)
     }
 }

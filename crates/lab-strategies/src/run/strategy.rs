@@ -6,7 +6,7 @@ use super::files::RunFiles;
 use super::learner::Learner;
 use super::prompts::Prompt;
 use async_trait::async_trait;
-use lab_protocol::{LabError, StrategyConfig, from_settings};
+use lab_protocol::{LabError, StrategyConfig, UsedPassage, from_settings};
 
 /// A way of making a model better, from its configuration to its result.
 #[async_trait(?Send)]
@@ -36,6 +36,15 @@ pub trait Answers {
         prompts: &[Prompt],
         stop: &StopSignal,
     ) -> Result<Option<Vec<String>>, LabError>;
+
+    /// At most `count` passages for a question, the best first. `None` where there is no index to search.
+    async fn retrieve(
+        &self,
+        _question: &str,
+        _count: usize,
+    ) -> Result<Option<Vec<UsedPassage>>, LabError> {
+        Ok(None)
+    }
 }
 
 /// Reads a strategy's settings; missing settings take their defaults.

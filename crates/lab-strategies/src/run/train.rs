@@ -130,7 +130,11 @@ impl Training<'_> {
                 Command::Checkpoint { .. } => self.keep().await?,
                 Command::Generate { request, .. } => self.generate(&request).await,
                 // These commands start something else, under ids that the host keeps apart.
-                Command::Start { .. } | Command::Ask { .. } | Command::Vote { .. } => {}
+                Command::Start { .. }
+                | Command::Ask { .. }
+                | Command::Write { .. }
+                | Command::Retrieve { .. }
+                | Command::Vote { .. } => {}
             }
         }
     }

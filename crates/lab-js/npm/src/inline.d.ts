@@ -1,0 +1,11 @@
+// What build.mjs puts into the inline entry.
+
+declare module "#inline/*.wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+
+declare module "#inline/worker.js" {
+  const source: string;
+  export default source;
+}
