@@ -199,14 +199,14 @@ fn every_failure_is_said_plainly_and_leaves_the_index() {
             response("200 OK", "", "<html>hello</html>"),
             1,
             1,
-            &["network:", "no chat completion", "<html>"],
+            &["network:", "not a chat completion", "<html>"],
         ),
         (
             "other JSON",
             response("200 OK", "", "{\"ok\": true}"),
             1,
             1,
-            &["network:", "no chat completion"],
+            &["network:", "not a chat completion"],
         ),
         (
             "status 401",
