@@ -1,5 +1,6 @@
 //! Finished runs answer from their files as they did in their evaluation.
 
+use async_trait::async_trait;
 use lab_orchestrator::Executor;
 use lab_protocol::{
     BackendChoice, Command, ErrorCode, ExperimentConfig, LabError, ModelFile, from_value,
@@ -14,12 +15,13 @@ use std::rc::Rc;
 #[derive(Clone, Default)]
 struct Notes(Rc<RefCell<Vec<HeldOutAnswer>>>);
 
+#[async_trait(?Send)]
 impl Metric for Notes {
     fn name(&self) -> &str {
         "notes"
     }
 
-    fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
+    async fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
         *self.0.borrow_mut() = run.answers.to_vec();
         Ok(None)
     }

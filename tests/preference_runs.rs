@@ -1,6 +1,7 @@
 //! Runs that learn from preferences and rewards: they resume, obey, and report errors.
 
 use crate::task::{Outcome, TASK, dpo, ppo, run, run_with, warnings, with, with_reward_model};
+use async_trait::async_trait;
 use lab_bench::KnownOptimum;
 use lab_protocol::{BackendChoice, Command, ErrorCode, Event, MetricRecord, ModelFile, StopReason};
 use lab_strategies::{Answer, Platform, Registry, RewardFunction, device, prepare};
@@ -116,8 +117,9 @@ fn answers_that_do_not_end_are_penalised() {
 
 struct Nothing;
 
+#[async_trait(?Send)]
 impl RewardFunction for Nothing {
-    fn reward(&self, answer: &Answer) -> f64 {
+    async fn reward(&self, answer: &Answer) -> f64 {
         if answer.response.starts_with('b') {
             f64::NAN
         } else {

@@ -58,10 +58,10 @@ export default function (lab) {
   });
 
   // The number of different characters of the text, divided by the run's perplexity.
-  lab.addMetric("sharpness_score", ({ result, text }) =>
+  lab.addMetric("sharpness_score", async ({ result, text }) =>
     "validation_loss" in result.metrics ? new Set(text).size / Math.exp(result.metrics.validation_loss) : undefined,
     { direction: "more", help: "letters of the text for each that it hesitates between" });
 
   // The more vowels the better.
-  lab.setReward(({ response }) => (response.match(/[aeiou]/g) ?? []).length);
+  lab.setReward(async ({ response }) => (response.match(/[aeiou]/g) ?? []).length);
 }

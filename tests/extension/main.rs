@@ -24,6 +24,7 @@ use std::rc::Rc;
 /// The number of different characters of the text, divided by the run's perplexity.
 struct Sharpness;
 
+#[async_trait(?Send)]
 impl Metric for Sharpness {
     fn name(&self) -> &str {
         "sharpness_score"
@@ -37,7 +38,7 @@ impl Metric for Sharpness {
         }
     }
 
-    fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
+    async fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
         let loss = run.result.metrics.get("validation_loss");
         Ok(loss.map(|loss| letters(&run.data.text) / loss.exp()))
     }
@@ -53,12 +54,13 @@ fn letters(text: &str) -> f64 {
 /// A metric with a mistake.
 struct Broken;
 
+#[async_trait(?Send)]
 impl Metric for Broken {
     fn name(&self) -> &str {
         "broken"
     }
 
-    fn measure(&self, _run: &Finished) -> Result<Option<f64>, LabError> {
+    async fn measure(&self, _run: &Finished) -> Result<Option<f64>, LabError> {
         Ok(Some(f64::NAN))
     }
 }
@@ -348,12 +350,13 @@ impl Answers for Always {
 /// Words of an answer, on the average.
 struct Words;
 
+#[async_trait(?Send)]
 impl Metric for Words {
     fn name(&self) -> &str {
         "held_out/words"
     }
 
-    fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
+    async fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
         let answers = run.answers.iter();
         let words: usize = answers.map(|a| a.answer.split(' ').count()).sum();
         let count = run.answers.len();

@@ -35,6 +35,7 @@ describe("the package's types", () => {
       "quickstart.ts": { copy: "examples/quickstart.ts" },
       "readme.ts": { copy: "examples/readme.ts" },
       "strategy.ts": { copy: "examples/strategy.ts" },
+      "measures.ts": { copy: "examples/measures.ts" },
       "wrong.ts": WRONG,
       "tsconfig.json": settings({ module: "nodenext", outDir: "out" }),
       "bundler.json": settings({ module: "esnext", moduleResolution: "bundler", noEmit: true, skipLibCheck: false }),
@@ -56,6 +57,9 @@ describe("the package's types", () => {
     const { metrics, answer } = JSON.parse(await execute(process.execPath, ["out/strategy.js"], folder));
     assert.ok(metrics.pairs_seen > 10, JSON.stringify(metrics));
     assert.match(answer, /^the\s*: \d+ bytes$/);
+    const { letters, reward } = JSON.parse(await execute(process.execPath, ["out/measures.js"], folder));
+    assert.equal(letters, new Set("the cat sat on the mat.\n").size);
+    assert.ok(reward >= 0 && reward <= 8, reward);
   });
 
   it("are those of the READMEs' examples, which run", async () => {

@@ -1,10 +1,14 @@
 //! Metrics and rewards of JavaScript, as `worker/extension.js` hands them on.
 
 use crate::values::{thrown, to_js};
+use async_trait::async_trait;
+use js_sys::Promise;
 use lab_protocol::{ErrorCode, LabError, MetricInfo, RunResult, text};
 use lab_strategies::{Answer, Finished, HeldOutAnswer, Metric, RewardFunction};
 use serde::Serialize;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 /// A metric of JavaScript.
 pub struct ModuleMetric {
@@ -43,6 +47,7 @@ struct Measured<'a> {
     answers: Vec<&'a HeldOutAnswer>,
 }
 
+#[async_trait(?Send)]
 impl Metric for ModuleMetric {
     fn name(&self) -> &str {
         &self.info.name
@@ -52,13 +57,14 @@ impl Metric for ModuleMetric {
         self.info.clone()
     }
 
-    fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
+    async fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError> {
         let run = to_js(&Measured {
             result: run.result,
             text: &run.data.text,
             answers: run.answers.iter().collect(),
         })?;
         let value = self.measure.call1(&JsValue::NULL, &run).map_err(thrown)?;
+        let value = settled(value).await.map_err(thrown)?;
         if value.is_undefined() || value.is_null() {
             return Ok(None);
         }
@@ -76,8 +82,9 @@ impl Metric for ModuleMetric {
 /// The reward of answers, a function of JavaScript.
 pub struct ModuleReward(pub js_sys::Function);
 
+#[async_trait(?Send)]
 impl RewardFunction for ModuleReward {
-    fn reward(&self, answer: &Answer) -> f64 {
+    async fn reward(&self, answer: &Answer) -> f64 {
         #[derive(Serialize)]
         struct Judged<'a> {
             prompt: &'a str,
@@ -90,10 +97,23 @@ impl RewardFunction for ModuleReward {
             tokens: answer.tokens,
         });
         // A value that is not a number ends the run with an error that names the answer.
-        let reward = judged.map(|judged| self.0.call1(&JsValue::NULL, &judged));
-        match reward {
-            Ok(Ok(value)) => value.as_f64().unwrap_or(f64::NAN),
-            _ => f64::NAN,
-        }
+        let Ok(judged) = judged else {
+            return f64::NAN;
+        };
+        let reward = match self.0.call1(&JsValue::NULL, &judged) {
+            Ok(reward) => settled(reward).await.ok(),
+            Err(_) => None,
+        };
+        reward
+            .and_then(|reward| reward.as_f64())
+            .unwrap_or(f64::NAN)
+    }
+}
+
+/// A value of JavaScript, or that of its promise.
+async fn settled(value: JsValue) -> Result<JsValue, JsValue> {
+    match value.is_instance_of::<Promise>() {
+        true => JsFuture::from(Promise::from(value)).await,
+        false => Ok(value),
     }
 }

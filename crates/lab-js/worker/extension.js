@@ -20,7 +20,7 @@
 //     finish(reason) {…} }                     // { metrics: { name: value }, files: [{ path, bytes }] }
 //
 // The declaration of a metric may be left out, in whole or in part: without a direction ("more" or "less" is better) it is not ranked.
-// `validate`, `answer`, `metrics`, `checkpointInterval` and `report` may be left out; each function may be async. Long work asks
+// `validate`, `answer`, `metrics`, `checkpointInterval` and `report` may be left out; each function may be async, metrics and rewards too. Long work asks
 // `await run.stopRequested()` whether to end early. Errors are thrown: an Error, or { code, message, hint, field } like the
 // lab's own errors.
 

@@ -4,7 +4,7 @@
 // they are not beside their scripts; `progress=1` asks for `loading` events.
 
 import { load, register } from "./extension.js";
-import { remoteStrategies } from "./remote.js";
+import { remote } from "./remote.js";
 
 // Of this module, not of the worker: a worker for another site's scripts is started from a blob that imports this file.
 // A thread outside of browsers says itself what it imports, as some of them leave the parameters out here.
@@ -16,16 +16,15 @@ const post = (event) => self.postMessage(event);
 const early = [];
 let lab;
 let memory;
-const remote = remoteStrategies(post);
+const caller = remote(post);
 self.onmessage = ({ data }) => {
-  if (data.command === "answer_call") remote.answered(data);
+  if (data.command === "answer_call") caller.answered(data);
   else if (lab) take(data);
   else early.push(data);
 };
 
 function take(command) {
-  if (command.command === "add_strategy") remote.add(lab, command.kind);
-  else lab.command(command);
+  if (!caller.take(lab, command)) lab.command(command);
 }
 
 let failed = false;

@@ -22,7 +22,20 @@ export type { Checkpoint, ErrorCode } from "../errors.js";
 export { type FinishedRun, Lab, type LabOptions, type WasmUrl, createLab } from "./lab.js";
 export { LabOrchestrator } from "./orchestrator.js";
 export type * from "./protocol.js";
-export type { Awaitable, Learner, RemoteStrategy, RunAbout, RunMade, StepMade, StepReport } from "./remote.js";
+export type {
+  Awaitable,
+  Learner,
+  Measure,
+  MeasuredRun,
+  MetricDescription,
+  RemoteStrategy,
+  Reward,
+  RunAbout,
+  RunMade,
+  ScoredAnswer,
+  StepMade,
+  StepReport,
+} from "./remote.js";
 export { ExperimentRun, type RunOptions } from "./run.js";
 export { DPOStrategy, FineTuningStrategy, GRPOStrategy, PretrainingStrategy, RAGStrategy, RLHFStrategy } from "./strategies.js";
 export { BaseStrategy, type StrategyOptions, type TrainOptions, type TrainingData, type VillageData } from "./strategy.js";

@@ -7,7 +7,7 @@ import type { BackendChoice, ExperimentConfig, GenerateRequest } from "../schema
 import { platform } from "#platform";
 import { type Change, Engine, called, loadEngine } from "./engine.js";
 import type { DeviceInfo, ModelFile, UsedPassage } from "./protocol.js";
-import { RemoteStrategies, type RemoteStrategy } from "./remote.js";
+import { type Measure, type MetricDescription, Remote, type RemoteStrategy, type Reward } from "./remote.js";
 import { ExperimentRun, type RunOptions } from "./run.js";
 import { LabWorker, type LoadProgress } from "./worker.js";
 
@@ -62,7 +62,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
 export class Lab {
   readonly #engine: Engine;
   readonly #backend: BackendChoice;
-  readonly #remote = new RemoteStrategies();
+  readonly #remote = new Remote();
   readonly #waiting: ExperimentRun[] = [];
   readonly #questions = new Map<string, { resolve(answer: Answer): void; reject(error: Error): void }>();
   #active: ExperimentRun | undefined;
@@ -144,6 +144,16 @@ export class Lab {
   /** Has workers call a strategy of JavaScript; experiments name it by `kind`. */
   addStrategy(kind: string, strategy: RemoteStrategy): void {
     this.#remote.set(kind, strategy);
+  }
+
+  /** Measures every run that finishes from now on by a metric of JavaScript. A run whose metric throws only warns. */
+  addMetric(name: string, measure: Measure, info: MetricDescription = {}): void {
+    this.#remote.setMetric(name, measure, info);
+  }
+
+  /** Scores the answers of strategies whose reward is `{ kind: "function" }`. */
+  setReward(reward: Reward): void {
+    this.#remote.setReward(reward);
   }
 
   /** Ends all workers. What is pending is rejected. */

@@ -1,8 +1,9 @@
-// Strategies of JavaScript, which stay where they are: a worker calls them by messages (`worker/remote.js`).
+// Strategies, metrics and rewards of JavaScript, which stay where they are: a worker calls them by messages
+// (`worker/remote.js`).
 
 import { labError } from "../errors.js";
 import type { GenerateRequest } from "../schema.js";
-import type { MetricInfo, ModelFile, StrategyMetrics } from "./protocol.js";
+import type { MetricInfo, ModelFile, StrategyMetrics, TrainingResult } from "./protocol.js";
 
 /** What a strategy of JavaScript is told about its run. */
 export interface RunAbout {
@@ -79,12 +80,40 @@ export interface RemoteStrategy {
   answer?(prompts: string[], files: ModelFile[]): Awaitable<string[] | void>;
 }
 
+/** A finished run, as a metric sees it. */
+export interface MeasuredRun {
+  /** With the run's files. */
+  result: TrainingResult;
+  /** The text that was given; empty for a village. */
+  text: string;
+  /** The answers to the held-out questions of a village. */
+  answers: Array<{ set: string; prompt: string; reference: string; answer: string }>;
+}
+
+/** The value of a metric for a run; nothing where it has no meaning. */
+export type Measure = (run: MeasuredRun) => Awaitable<number | void>;
+
+/** An answer to score. */
+export interface ScoredAnswer {
+  prompt: string;
+  response: string;
+  tokens: number;
+}
+
+/** The reward of an answer, a finite number. */
+export type Reward = (answer: ScoredAnswer) => Awaitable<number>;
+
+/** The description of a metric; without a direction it is not ranked. */
+export type MetricDescription = Partial<Omit<MetricInfo, "name">>;
+
 const ABOUT = ["steps", "parameters", "vocabulary", "training_tokens", "validation_tokens", "tokens_per_step", "metrics", "checkpointInterval"] as const;
 const METHODS = ["step", "report", "save", "restore", "generate", "finish"] as const;
 
-/** The strategies of JavaScript that a lab knows, by their kind, and their runs under way. */
-export class RemoteStrategies {
+/** The strategies, metrics and the reward of JavaScript that a lab knows, and the strategies' runs under way. */
+export class Remote {
   readonly #strategies = new Map<string, RemoteStrategy>();
+  readonly #metrics = new Map<string, { measure: Measure; info: MetricDescription }>();
+  #reward: Reward | undefined;
   readonly #learners = new Map<number, Learner>();
   #numbers = 0;
 
@@ -93,12 +122,30 @@ export class RemoteStrategies {
     this.#strategies.set(kind, strategy);
   }
 
-  has(kind: string): boolean {
-    return this.#strategies.has(kind);
+  /** Has workers measure finished runs by `measure` from now on. */
+  setMetric(name: string, measure: Measure, info: MetricDescription): void {
+    this.#metrics.set(name, { measure, info });
   }
 
-  /** Does what a worker asks. */
+  /** Has workers score answers by `reward` from now on. */
+  setReward(reward: Reward): void {
+    this.#reward = reward;
+  }
+
+  /** The commands by which a worker learns what there is for strategies of these kinds. */
+  commands(kinds: string[]): Array<{ command: string; name?: string; kind?: string; info?: MetricDescription }> {
+    const strategies = kinds.filter((kind) => this.#strategies.has(kind));
+    return [
+      ...strategies.map((kind) => ({ command: "add_strategy", kind })),
+      ...[...this.#metrics].map(([name, { info }]) => ({ command: "add_metric", name, info })),
+      ...(this.#reward ? [{ command: "set_reward" }] : []),
+    ];
+  }
+
+  /** Does what a worker asks: `measure` and `reward` are of no kind. */
   async call(kind: string, method: string, parts: unknown[]): Promise<unknown> {
+    if (method === "measure") return this.#metrics.get(String(parts[0]))?.measure(parts[1] as MeasuredRun);
+    if (method === "reward") return this.#reward?.(parts[0] as ScoredAnswer);
     const strategy = this.#strategies.get(kind);
     if (!strategy) throw labError({ code: "internal", message: `there is no strategy "${kind}"`, hint: "Create it again." });
     if (method === "begin") return this.#begin(await strategy.begin(parts[0] as RunAbout));

@@ -2,7 +2,7 @@
 
 import { labError } from "../errors.js";
 import type { WrittenError } from "../errors.js";
-import type { RemoteStrategies } from "./remote.js";
+import type { Remote } from "./remote.js";
 
 /** What a platform's worker is to the lab. */
 export interface Thread {
@@ -35,7 +35,7 @@ export interface LoadProgress {
 
 /** Parameters of a worker, besides its thread. */
 export interface WorkerSettings {
-  remote: RemoteStrategies;
+  remote: Remote;
   onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -48,7 +48,7 @@ export class LabWorker {
   onerror: ((error: { message: string; preventDefault(): void }) => void) | null = null;
   readonly #thread: Thread;
   readonly #settings: WorkerSettings;
-  /** Strategies of JavaScript that the worker knows. */
+  /** Commands of {@link Remote} that the worker has had. */
   readonly #added = new Set<string>();
   /** Runs and questions that it has not ended yet, and its opening. */
   readonly #open = new Set(["opening"]);
@@ -66,7 +66,7 @@ export class LabWorker {
   }
 
   postMessage(command: { command: string; run: string; experiment?: { strategies: Array<{ strategy: string }> } }): void {
-    for (const { strategy } of command.experiment?.strategies ?? []) this.#add(strategy);
+    if (command.experiment) this.#add(command.experiment.strategies.map(({ strategy }) => strategy));
     if (STARTS.includes(command.command)) this.#holds(command.run, true);
     this.#thread.post(command);
   }
@@ -75,10 +75,13 @@ export class LabWorker {
     this.#thread.end();
   }
 
-  #add(kind: string): void {
-    if (this.#added.has(kind) || !this.#settings.remote.has(kind)) return;
-    this.#added.add(kind);
-    this.#thread.post({ command: "add_strategy", kind });
+  #add(kinds: string[]): void {
+    for (const command of this.#settings.remote.commands(kinds)) {
+      const key = `${command.command} ${command.kind ?? command.name}`;
+      if (this.#added.has(key)) continue;
+      this.#added.add(key);
+      this.#thread.post(command);
+    }
   }
 
   #heard(data: Message): void {

@@ -194,20 +194,17 @@ async fn judge(
             }),
     };
     let mut values = found.metrics;
-    let measured: Vec<_> = {
-        let run = Finished {
-            result,
-            data: &context.data,
-            answers: &found.answers,
-        };
-        let measure = |metric: &Rc<dyn Metric>| (metric.name().to_owned(), metric.measure(&run));
-        metrics.iter().map(measure).collect()
+    let run = Finished {
+        result,
+        data: &context.data,
+        answers: &found.answers,
     };
-    for (name, value) in measured {
-        match value {
+    for metric in metrics {
+        let name = metric.name();
+        match metric.measure(&run).await {
             Ok(None) => {}
             Ok(Some(value)) if value.is_finite() => {
-                values.insert(name, value);
+                values.insert(name.to_owned(), value);
             }
             // A result that took long to train is kept even if a metric has a mistake.
             Ok(Some(value)) => context.warn(format!("the metric \"{name}\" is {value}")),

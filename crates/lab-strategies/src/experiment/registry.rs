@@ -10,6 +10,7 @@ use crate::run::reward::RewardFunction;
 use crate::run::strategy::Strategy;
 use crate::supervised::fine_tuning::FineTuningStrategy;
 use crate::supervised::pretraining::PretrainingStrategy;
+use async_trait::async_trait;
 use lab_protocol::{LabError, MetricInfo, RunResult, StrategyConfig, text};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ pub struct Registry {
 
 /// A measure of finished runs. Its values appear beside the lab's own metrics: in the run's metrics, in charts,
 /// comparisons and exports.
+#[async_trait(?Send)]
 pub trait Metric {
     /// Its name in results and records, e.g. `held_out/politeness_score`.
     fn name(&self) -> &str;
@@ -38,7 +40,7 @@ pub trait Metric {
 
     /// Its value for a run, or `None` if it has no meaning there. If it fails, or the value is not finite, the run
     /// warns and has no value.
-    fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError>;
+    async fn measure(&self, run: &Finished) -> Result<Option<f64>, LabError>;
 }
 
 /// A finished run, as a metric sees it.

@@ -105,10 +105,13 @@ impl Scorer {
                     -(distance / *tokens as f64).min(1.0)
                 })
                 .collect(),
-            Self::Function(function) => answers
-                .iter()
-                .map(|answer| function.reward(answer))
-                .collect(),
+            Self::Function(function) => {
+                let mut rewards = Vec::with_capacity(answers.len());
+                for answer in answers {
+                    rewards.push(function.reward(answer).await);
+                }
+                rewards
+            }
             Self::Model(scorer) => scorer.rewards(sequences, device).await?,
         };
         let unusable = rewards.iter().position(|reward| !reward.is_finite());

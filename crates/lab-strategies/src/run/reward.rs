@@ -1,5 +1,7 @@
 //! A reward from outside: the program that runs the experiment scores answers.
 
+use async_trait::async_trait;
+
 /// An answer to score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -11,7 +13,8 @@ pub struct Answer {
 }
 
 /// A reward from outside: natively a trait of the program, in a browser a function of the page.
+#[async_trait(?Send)]
 pub trait RewardFunction {
     /// The reward of one answer. A value that is not finite ends the run with an error.
-    fn reward(&self, answer: &Answer) -> f64;
+    async fn reward(&self, answer: &Answer) -> f64;
 }
