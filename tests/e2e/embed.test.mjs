@@ -95,6 +95,8 @@ describe("<llm-lab>", () => {
       assert.deepEqual(await call(page, "results"), []);
       await call(page, "run");
       await phase(page, "running");
+      await page.evaluate(() => document.getElementById("a").setAttribute("seed", "6"));
+      assert.match((await heard(page, "lab-error")).message, /cannot change while it runs/);
       await call(page, "stop");
       const done = await heard(page, "lab-done");
       assert.deepEqual([done.finished, done.results[0].stop_reason], [true, "stopped"]);
@@ -154,7 +156,7 @@ describe("<llm-lab>", () => {
       { id: "b", autoplay: "", experiment: "/tiny.json" },
       { id: "hidden", hidden: "", autoplay: "" },
     ]);
-    // The second is above the window's edge, the third is not drawn at all.
+    // The second is below the window's edge, the third is not drawn at all.
     await heard(page, "lab-metric", "a");
     assert.equal(await page.locator("#hidden iframe").count(), 0);
     await page.locator("#b").scrollIntoViewIfNeeded();
