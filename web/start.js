@@ -2,7 +2,8 @@
 
 // Before the first paint, so the page does not flash in the other colours.
 try {
-  document.documentElement.dataset.theme = localStorage.getItem("llm-labs-theme") ?? "system";
+  const asked = new URLSearchParams(location.search).get("theme");
+  document.documentElement.dataset.theme = asked ?? localStorage.getItem("llm-labs-theme") ?? "system";
 } catch {
   // Storage may be forbidden; then the system's colours are used.
 }

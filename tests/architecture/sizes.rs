@@ -15,13 +15,14 @@ const TOO_LONG: &[&str] = &[];
 
 const ENDINGS: [&str; 7] = ["rs", "js", "mjs", "ts", "css", "html", "sh"];
 /// Folders of other people's code and of build results.
-const NOT_OURS: [&str; 6] = [
+const NOT_OURS: [&str; 7] = [
     "vendor",
     "node_modules",
     "target",
     "dist",
     "worker-dist",
     "data",
+    "engine",
 ];
 
 #[test]

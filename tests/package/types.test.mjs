@@ -23,6 +23,16 @@ new RAGStrategy().addDocuments([{ content: "" }]);
 createLab({ backend: "cuda" });
 `;
 
+const ELEMENT = `
+import "@bpm/llm-labs/element";
+const lab = document.createElement("llm-lab");
+lab.addEventListener("lab-metric", ({ detail }) => console.log(detail.step, detail.values["loss"]));
+lab.addEventListener("lab-done", ({ detail }) => console.log(detail.finished, detail.results[0]?.metrics));
+lab.experiment = { name: "own", data: { source: "built_in", name: "first-names" }, strategies: [{ name: "pretrain", strategy: "pretraining" }] };
+// @ts-expect-error a command that does not exist
+lab.rewind();
+`;
+
 const settings = (more) => JSON.stringify({
   compilerOptions: { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noImplicitOverride: true, target: "es2022", lib: ["es2022", "dom"], types: ["node"], ...more },
   include: ["*.ts"],
@@ -37,6 +47,7 @@ describe("the package's types", () => {
       "strategy.ts": { copy: "examples/strategy.ts" },
       "measures.ts": { copy: "examples/measures.ts" },
       "wrong.ts": WRONG,
+      "element.ts": ELEMENT,
       "tsconfig.json": settings({ module: "nodenext", outDir: "out" }),
       "bundler.json": settings({ module: "esnext", moduleResolution: "bundler", noEmit: true, skipLibCheck: false }),
     };

@@ -8,15 +8,16 @@ use crate::device::DeviceControls;
 use crate::errors::ErrorPanel;
 use crate::field::FormError;
 use crate::history_panel::HistorySection;
+use crate::host_page::HostPage;
 use crate::lab::Lab;
 use crate::live::LiveSection;
-use crate::opening::load_example;
 use crate::pipeline::Pipeline;
+use crate::platform;
 use crate::result_panel::ResultPanel;
 use crate::run_bar::RunBar;
 use crate::share::{follow_address, open_address};
 use crate::shortcuts::{self, ShortcutHelp};
-use crate::theme::ThemeButton;
+use crate::theme::{ThemeButton, theme};
 use lab_protocol::{BackendChoice, DataSource};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -28,12 +29,14 @@ pub fn App() -> impl IntoView {
     provide_context(FormError(Memo::new(move |_| {
         lab.form.build(lab.store.backend.get()).err()
     })));
-    changes::listen(lab);
+    let theme = theme();
+    let host = HostPage::new(lab, theme);
+    changes::listen(lab, move |change| host.hear_change(change));
     shortcuts::listen(lab);
     warn_before_leaving(lab);
     fetch_named_text(lab);
     follow_address(lab);
-    spawn_local(open(lab));
+    spawn_local(open(lab, host));
 
     view! {
         <a class="skip" href="#run">"Skip to Run"</a>
@@ -47,7 +50,7 @@ pub fn App() -> impl IntoView {
             </div>
             <div class="top-tools">
                 <DeviceControls/>
-                <ThemeButton/>
+                <ThemeButton theme/>
             </div>
         </header>
         <main>
@@ -81,12 +84,11 @@ fn Logo() -> impl IntoView {
     }
 }
 
-/// Brings the page into its first state: the worker starts while the quick start is loaded.
-async fn open(lab: Lab) {
+/// Brings the page into its first state: the worker starts while the experiment is loaded.
+async fn open(lab: Lab, host: HostPage) {
     lab.client().use_backend(BackendChoice::Auto);
-    if !open_address(lab).await {
-        load_example(lab, "quickstart").await;
-    }
+    let shared = open_address(lab).await;
+    host.open(shared).await;
     if let Err(error) = lab.data.fetch_list().await {
         lab.store.fail_with(error);
     }
@@ -103,8 +105,11 @@ fn fetch_named_text(lab: Lab) {
     });
 }
 
-/// A run is lost when the page is left, so the browser asks first.
+/// A run is lost when the page is left, so the browser asks first. A framed page does not: it is not what is left.
 fn warn_before_leaving(lab: Lab) {
+    if platform::is_framed() {
+        return;
+    }
     let handle = window_event_listener(leptos::ev::beforeunload, move |event| {
         if lab.store.phase.get_untracked().is_active() {
             event.prevent_default();

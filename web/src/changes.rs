@@ -42,15 +42,17 @@ struct Listener {
     samples: StoredValue<usize>,
 }
 
-/// Shows every change that the client reports from now on.
-pub fn listen(lab: Lab) {
+/// Shows every change that the client reports from now on; `also` hears each one first.
+pub fn listen(lab: Lab, also: impl Fn(&Change) + 'static) {
     let listener = Listener {
         lab,
         unseen: StoredValue::new_local(Unseen::default()),
         samples: StoredValue::new(0),
     };
-    lab.client()
-        .on_change(move |change| listener.changed(change));
+    lab.client().on_change(move |change| {
+        also(&change);
+        listener.changed(change);
+    });
 }
 
 impl Listener {

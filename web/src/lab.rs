@@ -42,7 +42,12 @@ impl Lab {
         let form = ExperimentForm::new();
         let modules = platform::modules();
         form.outside.set(!modules.is_empty());
-        let client = Client::new(Options::script("worker/worker.js", modules));
+        let options = Options {
+            // Framed pages share the processors with each other, and do not know how many they are.
+            parallel: platform::is_framed().then_some(1),
+            ..Options::script("worker/worker.js", modules)
+        };
+        let client = Client::new(options);
         Self {
             store: Store::new(),
             form,

@@ -14,18 +14,32 @@ pub fn now() -> u64 {
     js_sys::Date::now() as u64
 }
 
+/// Whether this page is in a frame of another.
+pub fn is_framed() -> bool {
+    let parent = window().parent().ok().flatten();
+    parent.is_some_and(|parent| JsValue::from(parent) != JsValue::from(window()))
+}
+
+/// The parameters of the page's address, by name.
+pub fn parameters() -> Vec<(String, String)> {
+    let search = window().location().search().unwrap_or_default();
+    let parts = search.trim_start_matches('?').split('&');
+    let parameters = parts.filter_map(|part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = js_sys::decode_uri_component(value).ok()?;
+        Some((name.to_owned(), String::from(value)))
+    });
+    parameters.collect()
+}
+
 /// Addresses of the modules that the page's own address names, `?module=…`.
 pub fn modules() -> Vec<String> {
-    let location = window().location();
-    let (search, page) = (location.search().unwrap_or_default(), location.href());
-    let page = page.unwrap_or_default();
-    let parts = search.trim_start_matches('?').split('&');
-    let addresses = parts.filter_map(|part| {
-        let address = js_sys::decode_uri_component(part.strip_prefix("module=")?).ok()?;
-        let address = Url::new_with_base(&String::from(address), &page);
-        Some(address.ok()?.href())
-    });
-    addresses.collect()
+    let page = window().location().href().unwrap_or_default();
+    let named = parameters()
+        .into_iter()
+        .filter(|(name, _)| name == "module");
+    let addresses = named.filter_map(|(_, address)| Url::new_with_base(&address, &page).ok());
+    addresses.map(|address| address.href()).collect()
 }
 
 /// An id that no other page uses.

@@ -2,12 +2,14 @@
 
 use crate::platform;
 use leptos::prelude::*;
+use serde::Deserialize;
 
 /// Also read by `start.js`, which sets the theme before the first paint.
 const KEY: &str = "llm-labs-theme";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Theme {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
     System,
     Light,
     Dark,
@@ -31,23 +33,33 @@ impl Theme {
     }
 }
 
-/// Goes through the themes.
-#[component]
-pub fn ThemeButton() -> impl IntoView {
-    let first = match platform::remembered(KEY).as_deref() {
+/// The page's theme: at first the one that `start.js` has set. A change shows at once.
+pub fn theme() -> RwSignal<Theme> {
+    let root = document().document_element();
+    let first = root
+        .as_ref()
+        .and_then(|root| root.get_attribute("data-theme"));
+    let theme = RwSignal::new(match first.as_deref() {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
         _ => Theme::System,
-    };
-    let theme = RwSignal::new(first);
+    });
+    Effect::new(move || {
+        if let Some(root) = document().document_element() {
+            // `set_attribute` fails only for invalid attribute names.
+            let _ = root.set_attribute("data-theme", theme.get().name());
+        }
+    });
+    theme
+}
+
+/// Goes through the themes.
+#[component]
+pub fn ThemeButton(theme: RwSignal<Theme>) -> impl IntoView {
     let change = move |_| {
         let next = theme.get_untracked().next();
         theme.set(next);
         platform::remember(KEY, next.name());
-        if let Some(root) = document().document_element() {
-            // `set_attribute` fails only for invalid attribute names.
-            let _ = root.set_attribute("data-theme", next.name());
-        }
     };
     view! {
         <button class="icon-button" type="button" on:click=change

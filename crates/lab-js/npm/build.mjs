@@ -31,6 +31,7 @@ function inline(build) {
 const options = { bundle: true, format: "esm", target: "es2022", charset: "utf8", legalComments: "inline", logLevel: "warning" };
 await build({ ...options, entryPoints: ["src/index.ts"], outfile: join(out, "index.js"), platform: "browser" });
 await build({ ...options, entryPoints: ["src/index.ts"], outfile: join(out, "node.js"), platform: "node" });
+await build({ ...options, entryPoints: ["src/element.ts"], outfile: join(out, "element.js"), platform: "browser" });
 await build({ ...options, entryPoints: [join(workers, "worker.js")], outfile: join(out, "worker.js"), minify: true });
 await build({
   ...options,
