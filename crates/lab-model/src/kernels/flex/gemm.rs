@@ -8,11 +8,8 @@ use burn::backend::ops::FloatTensorOps;
 use burn::tensor::Shape;
 
 use super::tensors::{contiguous, tensor, values, width, with_width};
+use super::tile::{self, COLUMNS as TILE_COLUMNS, ROWS as TILE_ROWS};
 
-/// A tile of the result: rows, and columns, held in registers while its sum is formed. V8 has 15 registers of four
-/// numbers on x64, of which 4×8 takes 8 for the sums, and AVX2 has 16 of eight.
-const TILE_ROWS: usize = if cfg!(target_arch = "wasm32") { 4 } else { 6 };
-const TILE_COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
 /// Terms of the sum that are packed at a time, so that a panel stays in the nearest cache.
 const DEPTH: usize = 256;
 
@@ -75,17 +72,21 @@ pub fn multiply(
         for i in (0..m).step_by(TILE_ROWS) {
             let (rows, a) = (TILE_ROWS.min(m - i), a.from(i, 0));
             let packed = piece(&mut scratch.a, depth * TILE_ROWS);
-            // Whole rows are read where they lie, unless they would be read with great steps.
-            let in_place = rows == TILE_ROWS && a.column == 1;
-            if !in_place {
+            // Rows are read where they lie, unless they would be read with great steps. Natively, where these products
+            // are the attention's small ones, packing them is as fast.
+            let lies_right = cfg!(target_arch = "wasm32") && rows == TILE_ROWS && a.column == 1;
+            if !lies_right {
                 pack_rows(packed, a, rows, depth);
             }
             for (panel, j) in panels.clone().zip((0..n).step_by(TILE_COLUMNS)) {
                 let columns = TILE_COLUMNS.min(n - j);
-                let sums = match in_place {
-                    true => tile_in_place(a, panel, depth),
-                    false => tile(packed, panel),
+                #[cfg(target_arch = "wasm32")]
+                let sums = match lies_right {
+                    true => in_place(a, panel, depth),
+                    false => tile::packed(packed, panel),
                 };
+                #[cfg(not(target_arch = "wasm32"))]
+                let sums = tile::packed(packed, panel);
                 for (r, sums) in sums.iter().enumerate().take(rows) {
                     let out = &mut c[(i + r) * c_row + j..][..columns];
                     if add {
@@ -102,38 +103,17 @@ pub fn multiply(
     }
 }
 
-/// One tile of the result from packed rows of `a` and packed columns of `b`.
+/// [`tile::packed`] of rows of `a` whose numbers lie one beside the next.
+#[cfg(target_arch = "wasm32")]
 #[inline(always)]
-fn tile(a: &[f32], b: &[f32]) -> [[f32; TILE_COLUMNS]; TILE_ROWS] {
-    let mut sums = [[0.0; TILE_COLUMNS]; TILE_ROWS];
-    let (a, b) = (
-        a.as_chunks::<TILE_ROWS>().0,
-        b.as_chunks::<TILE_COLUMNS>().0,
-    );
-    for (a, b) in a.iter().zip(b) {
-        for (sums, a) in sums.iter_mut().zip(a) {
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum += a * b;
-            }
-        }
+fn in_place(a: Matrix, b: &[f32], depth: usize) -> [[f32; TILE_COLUMNS]; TILE_ROWS] {
+    let row = |r: usize| &a.values[r * a.row..][..depth];
+    let columns = b.as_chunks::<TILE_COLUMNS>().0.iter();
+    let mut sums = tile::Sums::zero();
+    for ((((b, a0), a1), a2), a3) in columns.zip(row(0)).zip(row(1)).zip(row(2)).zip(row(3)) {
+        sums.add(&[*a0, *a1, *a2, *a3], b);
     }
-    sums
-}
-
-/// [`tile`] of rows of `a` that lie one number beside the next.
-#[inline(always)]
-fn tile_in_place(a: Matrix, b: &[f32], depth: usize) -> [[f32; TILE_COLUMNS]; TILE_ROWS] {
-    let mut sums = [[0.0; TILE_COLUMNS]; TILE_ROWS];
-    let rows: [&[f32]; TILE_ROWS] = std::array::from_fn(|r| &a.values[r * a.row..][..depth]);
-    for (step, b) in b.as_chunks::<TILE_COLUMNS>().0[..depth].iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(&rows) {
-            let a = row[step];
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum += a * b;
-            }
-        }
-    }
-    sums
+    sums.values()
 }
 
 /// Up to [`TILE_ROWS`] rows of `a` side by side, the missing ones 0.

@@ -12,6 +12,7 @@ mod norm;
 mod optimizer;
 mod rows;
 mod tensors;
+mod tile;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
