@@ -41,6 +41,8 @@ await build({
   conditions: ["inline"],
   plugins: [{ name: "inline", setup: inline }],
 });
+// A notebook loads it by its address, and the package from beside it when an experiment is run.
+await build({ ...options, entryPoints: ["src/widget.ts"], outfile: join(out, "widget.js"), platform: "browser", external: ["*/index.js"] });
 await cp("node-worker.js", join(out, "node-worker.js"));
 
 await cp(join(engine, "lab_package_bg.wasm"), join(out, "engine.wasm"));
