@@ -39,6 +39,12 @@ pub struct Scratch {
     b: Vec<f32>,
 }
 
+#[cfg(target_arch = "wasm32")]
+thread_local! {
+    /// Kept from product to product: a new buffer would be filled with zeros first.
+    static SCRATCH: std::cell::RefCell<Scratch> = std::cell::RefCell::default();
+}
+
 /// The first `length` numbers of a buffer, whatever they are.
 fn piece(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
@@ -247,7 +253,9 @@ fn times([m, n, k]: [usize; 3], a: Matrix, b: Matrix) -> Vec<f32> {
         let row = a.values.iter().copied().step_by(a.column.max(1));
         multiply_row(row.take(k), b, &mut c);
     } else {
-        multiply(&mut Scratch::default(), [m, n, k], a, b, &mut c, n, false);
+        SCRATCH.with_borrow_mut(|scratch| {
+            multiply(scratch, [m, n, k], a, b, &mut c, n, false);
+        });
     }
     c
 }
