@@ -253,7 +253,8 @@ fn terminal(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("LAB_TERMINAL") {
         return Ok(PathBuf::from(given));
     }
-    let cargo = Cmd::cargo().args(["build", "--quiet", "--package", "lab-cli"]);
+    // Of the whole workspace, as the Rust tests are: of one package burn would have other features and be built again.
+    let cargo = Cmd::cargo().args(["build", "--quiet", "--workspace", "--bin", "lab"]);
     cargo.dir(&workspace.root).run()?;
     Ok(workspace.target.join("debug/lab"))
 }
