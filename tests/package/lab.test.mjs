@@ -1,4 +1,4 @@
-// What a lab does besides computing: commands, streams, errors, ends. In Node.js, with the package installed from its tarball.
+// The behaviour of a lab besides computing: commands, streams, errors, ends. In Node.js, with the package installed from its tarball.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

@@ -66,7 +66,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
-    /// What becomes of an answer, of which the parts come one by one; and the request.
+    /// Sends a request to a server that answers in parts. Returns the response, its body and the head of the request.
     fn answered(
         parts: &'static [&'static str],
     ) -> (Result<HttpResponse, HttpFailure>, String, String) {

@@ -49,6 +49,6 @@ await cp(join(engine, "lab_package_bg.wasm"), join(out, "engine.wasm"));
 for (const worker of ["cpu", "gpu"]) await cp(join(workers, worker, "lab_js_bg.wasm"), join(out, `${worker}.wasm`));
 for (const text of ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "NOTICE"]) await cp(text === "README.md" ? text : join("../../..", text), join(out, text));
 
-// What is published has no tools to be built with.
+// The published manifest leaves out the tools of the build.
 const { private: _, imports, devDependencies, ...manifest } = JSON.parse(await readFile("package.json", "utf8"));
 await writeFile(join(out, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -1,4 +1,4 @@
-//! What the orchestrator makes of results: comparisons and exports.
+//! Comparisons and exports of results, made by the orchestrator.
 
 use crate::values::{from_js, to_js};
 use lab_orchestrator::export::{ExportFormat, ExportedRun, export};

@@ -9,7 +9,7 @@ use wasm_bindgen::JsValue;
 /// Maps as objects, bytes as `Uint8Array`.
 pub fn to_js<T: Serialize + ?Sized>(value: &T) -> JsValue {
     let serializer = Serializer::json_compatible().serialize_bytes_as_arrays(false);
-    // What the lab writes has keys of text and nothing else that could fail.
+    // Serialising can fail only on keys that are not text, and the lab has none.
     value.serialize(&serializer).unwrap_or(JsValue::UNDEFINED)
 }
 

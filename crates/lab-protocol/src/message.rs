@@ -198,7 +198,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
-    /// What a search in the index of a run that is done found, the best first.
+    /// The passages that a search in the index of a finished run found, the best first.
     Passages {
         run: String,
         passages: Vec<UsedPassage>,

@@ -1,4 +1,4 @@
-// What build.mjs puts into the inline entry.
+// Names that build.mjs defines in the inline entry.
 
 declare module "#inline/*.wasm" {
   const bytes: Uint8Array<ArrayBuffer>;

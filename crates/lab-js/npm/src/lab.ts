@@ -191,7 +191,7 @@ export class Lab {
   #over(run: ExperimentRun): void {
     if (this.#active !== run || this.#disposed) return;
     this.#active = undefined;
-    // What the strategies made is the caller's now.
+    // The files of the strategies belong to the caller now.
     this.#engine.forget();
     this.#next();
   }

@@ -1,4 +1,4 @@
-// What workers report, as lab-protocol's `message.rs`, `result.rs` and `comparison.rs` write it.
+// The reports of workers, as lab-protocol's `message.rs`, `result.rs` and `comparison.rs` write it.
 
 import type { WrittenError } from "../errors.js";
 import type { BackendChoice, GenerateRequest } from "../schema.js";

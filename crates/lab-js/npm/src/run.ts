@@ -46,7 +46,7 @@ export class ExperimentRun implements AsyncIterable<RunEvent> {
     this.experiment = experiment;
     this.#options = options;
     this.result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    // Who only reads the stream is told there.
+    // A caller that only reads the stream gets the error from the stream.
     this.result.catch(() => {});
     options.signal?.addEventListener("abort", this.#abort, { once: true });
   }

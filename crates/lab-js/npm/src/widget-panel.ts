@@ -1,4 +1,4 @@
-// What a notebook's widget shows: a button, and for each strategy its progress, a curve and its latest values.
+// The panel of a notebook's widget: a button, and for each strategy its progress, a curve and its latest values.
 
 import type { Stage, WidgetRecord, WidgetSession } from "./widget-session.js";
 

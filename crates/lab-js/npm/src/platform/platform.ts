@@ -1,4 +1,4 @@
-// What differs between a browser and Node.js.
+// The differences between a browser and Node.js.
 
 import type { Hears, Thread } from "../worker.js";
 

@@ -364,7 +364,7 @@ mod tests {
             let b = Matrix { values: &b, row: b_row, column: b_column };
             let before = if add { 0.5 } else { 0.0 };
             let mut c = vec![before; m * n];
-            // What an earlier product left in the buffers must not count.
+            // The buffers start full of NaN: an earlier product must not count.
             let mut scratch = Scratch { a: vec![f32::NAN; 9000], b: vec![f32::NAN; 9000] };
             multiply(&mut scratch, [m, n, k], a, b, &mut c, n, add);
             let mut row = vec![f32::NAN; n];

@@ -48,7 +48,7 @@ mod any {
 }
 
 /// WebAssembly's SIMD. V8 has 15 registers of four numbers on x64, of which 4×8 takes 8 for the sums; the compiler
-/// would form half of them one by one, at a quarter of the speed.
+/// would form some of them one by one.
 #[cfg(target_arch = "wasm32")]
 mod simd {
     use core::arch::wasm32::{f32x4, f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, v128};
